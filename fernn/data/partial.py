@@ -1,0 +1,130 @@
+"""The bytes of a download that is not whole yet: kept between calls, and held by one process at a time."""
+
+import errno
+import fcntl
+import json
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Self
+
+from fernn.files import write_json
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where bytes come from: address, strong ETag or else Last-Modified, and total size, as far as a server said."""
+
+    url: str
+    validator: str | None
+    total: int | None
+
+
+class Partial:
+    """`<name>.partial` beside the target, with its origin in `<name>.partial.json`.
+
+    `resumed` says whether bytes were kept when the transfer in hand began.
+    """
+
+    def __init__(self, target: Path, file: IO[bytes]) -> None:
+        self.path = _beside(target)
+        self.note = self.path.with_name(f"{self.path.name}.json")
+        self.file = file
+        self.resumed = False
+
+    @classmethod
+    @contextmanager
+    def locked(cls, target: Path) -> Iterator[Self]:
+        """The partial file of `target`, waiting for any other process that is at it; left empty, it is removed."""
+        while True:
+            with open(_beside(target), "ab") as file:
+                _lock(file)
+                partial = cls(target, file)
+                if not partial.in_place:
+                    continue  # who held it before has renamed or removed it
+                try:
+                    if partial.origin is None:
+                        partial.clear()
+                    yield partial
+                finally:
+                    if partial.in_place and not partial.size:
+                        partial.remove()
+                return
+
+    @property
+    def in_place(self) -> bool:
+        """Whether the open file is still the one of that name."""
+        try:
+            return os.path.samestat(os.fstat(self.file.fileno()), self.path.stat())
+        except FileNotFoundError:
+            return False
+
+    @property
+    def size(self) -> int:
+        """The number of bytes that are there."""
+        return os.fstat(self.file.fileno()).st_size
+
+    @property
+    def origin(self) -> Origin | None:
+        """Where the bytes came from; None if that is not known, so that they are of no use."""
+        try:
+            return Origin(**json.loads(self.note.read_text(encoding="utf-8")))
+        except (FileNotFoundError, ValueError, TypeError):
+            return None
+
+    @origin.setter
+    def origin(self, origin: Origin) -> None:
+        write_json(self.note, asdict(origin))
+
+    def write(self, chunk: bytes) -> None:
+        """Append `chunk` so that it survives this process."""
+        self.file.write(chunk)
+        self.file.flush()
+
+    def clear(self) -> None:
+        """Begin anew."""
+        self.file.truncate(0)
+        self.resumed = False
+
+    def become(self, target: Path) -> None:
+        """Give the whole file its final name."""
+        os.fsync(self.file.fileno())
+        os.replace(self.path, target)
+        self.note.unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Leave nothing behind."""
+        self.path.unlink(missing_ok=True)
+        self.note.unlink(missing_ok=True)
+
+
+def discard_partial(target: str | Path) -> None:
+    """Forget what was downloaded of `target` (it came from elsewhere), unless a process is at it right now."""
+    with suppress(FileNotFoundError, BlockingIOError), open(_beside(Path(target)), "rb+") as file:
+        _lock(file, wait=False)
+        Partial(Path(target), file).remove()
+
+
+def _beside(target: Path) -> Path:
+    return target.with_name(f"{target.name}.partial")
+
+
+def _lock(file: IO[bytes], wait: bool = True) -> None:
+    """Take the file for this process; BlockingIOError if another one has it and `wait` is false."""
+    try:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if not wait:
+                raise
+            logger.warning("another process is fetching %s: waiting for it", file.name)
+            fcntl.flock(file, fcntl.LOCK_EX)
+    except OSError as error:
+        # some cluster file systems have no locks; what is at stake there is a second download, for the digest decides
+        if error.errno not in (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP):
+            raise

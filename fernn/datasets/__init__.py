@@ -1,0 +1,1 @@
+"""Data sets in motion: recipes of sequences and their rendering."""

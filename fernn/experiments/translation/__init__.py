@@ -1,0 +1,1 @@
+"""Experiment A: flowing MNIST, translation (paper, Section 4.1, Table 1, Figures 2-4)."""

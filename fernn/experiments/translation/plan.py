@@ -1,0 +1,100 @@
+"""Experiment A: what each stage depends on, read off the params. Stages see nothing else of them."""
+
+from pathlib import Path
+
+from fernn.experiments.translation.datasets import DigitsInputs, SequencesInputs, make_digits, make_sequences
+from fernn.experiments.translation.evaluate import EvaluateInputs, evaluate
+from fernn.experiments.translation.train import TrainInputs, train
+from fernn.params import Params
+from fernn.runs import Layout, Run, evaluations_of
+
+__all__ = [
+    "dataset_files",
+    "dataset_inputs",
+    "evaluate",
+    "evaluate_files",
+    "evaluate_inputs",
+    "make",
+    "train",
+    "train_files",
+    "train_inputs",
+]
+
+NAME = "translation"
+
+
+def dataset_inputs(params: Params, part: str) -> DigitsInputs | SequencesInputs:
+    """A part is "digits", or a measure and a flow such as "test-V2T"; "validation-V2T" is for training."""
+    data = params.translation.data
+    if part == "digits":
+        return DigitsInputs(data.digit, data.seed)
+    measure, _, flow = part.partition("-")
+    pool = "validation" if measure == "validation" else "test"
+    sequences = {
+        "validation": data.validation,
+        "test": data.test,
+        "length": data.length.sequences,
+        "velocity": data.velocity.sequences,
+    }[measure]
+    return SequencesInputs(part, pool, flow, sequences, data.digits, data.frame, data.seed)
+
+
+def dataset_files(params: Params, layout: Layout, part: str) -> dict[str, Path]:
+    """The files that a part is made from."""
+    return {"mnist": Path(params.mnist.folder)} if part == "digits" else {"digits": layout.dataset(NAME, "digits")}
+
+
+def make(inputs: DigitsInputs | SequencesInputs, files: dict[str, Path], output: Path) -> None:
+    """Make a part."""
+    if isinstance(inputs, DigitsInputs):
+        make_digits(inputs, files["mnist"], output)
+    else:
+        make_sequences(inputs, files["digits"], output)
+
+
+def train_inputs(params: Params, run: Run) -> TrainInputs:
+    """What a run depends on."""
+    section = params.translation
+    return TrainInputs(
+        model_flow=section.models[run.model].flow,
+        data_flow=run.flow,
+        **section.architecture.model_dump(),
+        digits=section.data.digits,
+        frame=section.data.frame,
+        seen=section.data.seen,
+        predicted=section.data.predicted,
+        sequences=section.data.train,
+        data_seed=section.data.seed,
+        seed=run.seed,
+        learning_rate=run.learning_rate,
+        **section.training.model_dump(),
+    )
+
+
+def train_files(params: Params, layout: Layout, run: Run) -> dict[str, Path]:
+    """The files that a run reads."""
+    return {"digits": layout.dataset(NAME, "digits"), "validation": layout.dataset(NAME, f"validation-{run.flow}")}
+
+
+def evaluate_inputs(params: Params, run: Run) -> EvaluateInputs:
+    """What a run's evaluation depends on."""
+    section = params.translation
+    return EvaluateInputs(
+        measures=tuple(evaluations_of(params, run)),
+        frame=section.data.frame,
+        seen=section.data.seen,
+        predicted=section.data.predicted,
+        length=section.data.length.predicted,
+        velocities=section.data.velocity.flow,
+        batch=section.training.batch,
+        precision=section.training.precision,
+        threads=section.training.threads,
+    )
+
+
+def evaluate_files(params: Params, layout: Layout, run: Run) -> dict[str, Path]:
+    """The files that a run's evaluation reads, besides the model."""
+    # the velocities of a grid are given, so one set of digits and starts serves every training flow
+    part = {"test": f"test-{run.flow}", "length": f"length-{run.flow}", "velocity": "velocity-V0T"}
+    measures = {name: layout.dataset(NAME, part[name]) for name in evaluations_of(params, run)}
+    return {"digits": layout.dataset(NAME, "digits"), **measures}

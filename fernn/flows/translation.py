@@ -1,0 +1,142 @@
+"""Translation by whole pixels on the torus: the flows V_k^T of the paper.
+
+A generator is nu = (vx, vy) in pixels per frame, x to the right and y downwards. psi_t(nu) moves an image by t * nu with wrap-around:
+(psi_t(nu) . f)(p) = f(p - t * nu). Such a move is a permutation of pixels, so everything here is an index, exact and invertible.
+"""
+
+import re
+from functools import cached_property, lru_cache
+
+import torch
+from torch import Tensor
+
+from fernn.errors import FernnError
+
+
+class Translation:
+    """V_k^T: all whole-pixel velocities (vx, vy) with |vx|, |vy| <= k (paper, Section 4.1; k = 0 is the G-RNN).
+
+    Args:
+        k: largest speed along each axis, in pixels per frame, at least 0.
+
+    Raises:
+        FernnError: if `k` is not a whole number of at least 0.
+    """
+
+    def __init__(self, k: int) -> None:
+        if not isinstance(k, int) or isinstance(k, bool) or k < 0:
+            raise FernnError(
+                f"Translation(k={k!r}): k is the largest speed in pixels per frame, a whole number of at least 0."
+            )
+        self.k = k
+
+    @classmethod
+    def parse(cls, name: str) -> "Translation":
+        """Read a name such as "V2T" (V_2^T).
+
+        Raises:
+            FernnError: if the name has another form.
+        """
+        match = re.fullmatch(r"V(\d+)T", name)
+        if match is None:
+            raise FernnError(
+                f"{name!r} names no flow of translation: expected V0T, V1T, V2T, ... (V_k^T of the paper)."
+            )
+        return cls(int(match[1]))
+
+    @property
+    def name(self) -> str:
+        """The name used in params.yaml and in file names, such as "V2T"."""
+        return f"V{self.k}T"
+
+    @cached_property
+    def generators(self) -> tuple[tuple[int, int], ...]:
+        """The (vx, vy) of V, ordered by vx, then vy (the order of the released code)."""
+        span = range(-self.k, self.k + 1)
+        return tuple((vx, vy) for vx in span for vy in span)
+
+    def __len__(self) -> int:
+        return (2 * self.k + 1) ** 2
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Translation) and other.k == self.k
+
+    def __hash__(self) -> int:
+        return hash(("Translation", self.k))
+
+    def __repr__(self) -> str:
+        return f"Translation({self.k})"
+
+    def sources(self, time: int, height: int, width: int, device: torch.device | str = "cpu") -> Tensor:
+        """Where each pixel of psi_t(nu) . f comes from, for every nu of V.
+
+        Args:
+            time: t in frames; negative values move backwards.
+            height: rows of the image.
+            width: columns of the image.
+            device: where the index is wanted.
+
+        Returns:
+            (V, H*W) int64: psi_t(nu).f flattened is f.flatten()[sources[nu]].
+        """
+        return _sources(self.k, time % (height * width), height, width, torch.device(device))
+
+    def move(self, maps: Tensor, time: int) -> Tensor:
+        """Apply psi_t(nu) to the map of each generator.
+
+        Args:
+            maps: (B, V, C, H, W), or (B, 1, C, H, W) for one map that every generator is to move.
+            time: t in frames.
+
+        Returns:
+            (B, V, C, H, W), stored with the channels last. Differentiable; exact in every precision.
+
+        Raises:
+            FernnError: if the second axis holds neither one map nor one for each generator.
+        """
+        if maps.ndim != 5 or maps.shape[1] not in (1, len(self)):
+            raise FernnError(
+                f"{self!r}.move got maps of shape {tuple(maps.shape)}: expected (batch, {len(self)} or 1, channels, height, width)."
+            )
+        height, width = maps.shape[-2:]
+        forth = self.sources(time, height, width, maps.device)
+        back = self.sources(-time, height, width, maps.device)
+        moved: Tensor = _Move.apply(maps, forth, back)
+        return moved
+
+
+@lru_cache(maxsize=512)
+def _sources(k: int, time: int, height: int, width: int, device: torch.device) -> Tensor:
+    # t enters modulo H*W, a period of the torus, so a long rollout meets a bounded number of indices
+    y = torch.arange(height).view(1, -1, 1)
+    x = torch.arange(width).view(1, 1, -1)
+    v = torch.tensor(Translation(k).generators)
+    vx, vy = v[:, 0].view(-1, 1, 1), v[:, 1].view(-1, 1, 1)
+    index = ((y - time * vy) % height) * width + (x - time * vx) % width
+    return index.flatten(1).to(device)
+
+
+class _Move(torch.autograd.Function):
+    """A gather whose gradient is the gather by the inverse permutation: deterministic on CUDA, where index_add is not."""
+
+    @staticmethod
+    def forward(ctx, maps: Tensor, forth: Tensor, back: Tensor) -> Tensor:  # type: ignore[override]
+        ctx.save_for_backward(back)
+        ctx.shared = maps.shape[1] == 1 and forth.shape[0] > 1
+        return _gather(maps, forth)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor):  # type: ignore[override]
+        (back,) = ctx.saved_tensors
+        moved = _gather(gradient, back)
+        return moved.sum(1, keepdim=True) if ctx.shared else moved, None, None
+
+
+def _gather(maps: Tensor, sources: Tensor) -> Tensor:
+    batch, held, channels, height, width = maps.shape
+    generators, pixels = sources.shape
+    if held > 1:  # each generator reads its own map
+        sources = sources + torch.arange(generators, device=sources.device).unsqueeze(1) * pixels
+    rows = maps.permute(0, 1, 3, 4, 2).reshape(batch, held * pixels, channels)
+    moved = rows.index_select(1, sources.flatten())
+    return moved.view(batch, generators, height, width, channels).permute(0, 1, 4, 2, 3)

@@ -1,0 +1,150 @@
+"""The flow equivariant recurrent cell, computed in the frame that moves with each generator.
+
+In the lab frame (paper, Section 3; released code):
+
+    h_{t+1}(nu) = act( W * psi_1(nu).h_t(nu) + U * f_t ),    h_0 = 0
+
+A whole-pixel shift commutes with a circular convolution, so with g_t(nu) = psi_{-t}(nu).h_t(nu) the same network is
+
+    g_{t+1}(nu) = act( W * g_t(nu) + U * psi_{-(t+1)}(nu).f_t )
+
+The hidden maps are never moved; only the frame of few channels is, and the maps are moved back where max over V is read. This is exact.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fernn.errors import FernnError
+from fernn.flows.translation import Translation
+from fernn.models.kernels import ACTIVATIONS, circular_pad, max_over_flow, moving_step
+
+
+@dataclass(frozen=True)
+class FlowState:
+    """The hidden state h_t of a flow equivariant cell after t frames.
+
+    Attributes:
+        maps: while `shared`, the one map (B, C, H, W) that all generators hold in the lab frame (after the first frame); afterwards
+            g_t with its circular border, (B*V, C, H+2p, W+2p) stored channels last, p half the hidden kernel.
+        time: t, the number of frames seen.
+        flow: the generators.
+        border: p in pixels.
+        shared: see `maps`.
+    """
+
+    maps: Tensor
+    time: int
+    flow: Translation
+    border: int
+    shared: bool = False
+
+    def co_moving(self) -> Tensor:
+        """g_t without its border: (B, V, C, H, W)."""
+        if self.shared:
+            return self.flow.move(self.maps.unsqueeze(1), -self.time)
+        p = self.border
+        height, width = self.maps.shape[-2:]
+        return self.maps[..., p : height - p, p : width - p].unflatten(0, (-1, len(self.flow)))
+
+    def lab(self) -> Tensor:
+        """h_t, the hidden state of the paper, in the frame of the input: (B, V, C, H, W), generators in the order of `flow.generators`."""
+        if self.shared:
+            return self.maps.unsqueeze(1).expand(-1, len(self.flow), -1, -1, -1)
+        return self.flow.move(self.co_moving(), self.time)
+
+    def max(self) -> Tensor:
+        """max over V of h_t, in the frame of the input: (B, C, H, W)."""
+        return self.maps if self.shared else max_over_flow(self.maps, self.flow, self.time, self.border)
+
+
+class FERNNCell(nn.Module):
+    """One step of a FERNN (paper, Section 3, flow convolution with trivial lift; released code, `FERNN_Cell`).
+
+    Args:
+        flow: the generators V; `Translation(0)` makes the cell a plain convolutional G-RNN.
+        input_channels: channels of a frame.
+        hidden_channels: channels of the hidden map of each generator.
+        kernel_size: width of both kernels U and W in pixels, odd.
+        activation: "relu" (flowing MNIST) or "tanh" (KTH).
+
+    Raises:
+        FernnError: for an even kernel or an unknown activation.
+    """
+
+    def __init__(
+        self,
+        flow: Translation,
+        input_channels: int = 1,
+        hidden_channels: int = 128,
+        kernel_size: int = 3,
+        activation: str = "relu",
+    ) -> None:
+        super().__init__()
+        if kernel_size < 1 or kernel_size % 2 == 0:
+            raise FernnError(
+                f"FERNNCell(kernel_size={kernel_size}): a kernel that sits on a pixel has an odd width: 1, 3, 5, ..."
+            )
+        if activation not in ACTIVATIONS:
+            raise FernnError(f"FERNNCell(activation={activation!r}): expected one of {', '.join(ACTIVATIONS)}.")
+        self.flow = flow
+        self.activation = activation
+        self.border = kernel_size // 2
+        self.U = nn.Conv2d(input_channels, hidden_channels, kernel_size, bias=False)
+        self.W = nn.Conv2d(hidden_channels, hidden_channels, kernel_size, bias=False)
+
+    def forward(self, frame: Tensor, state: FlowState | None = None) -> FlowState:
+        """Take in one frame.
+
+        Args:
+            frame: f_t, (B, input channels, H, W).
+            state: h_t as this cell returned it, or None for h_0 = 0.
+
+        Returns:
+            h_{t+1}.
+
+        Raises:
+            FernnError: if the frame has another number of channels or is smaller than the kernel's border.
+        """
+        self._check(frame, state)
+        dtype = _compute_dtype(self.U.weight)
+        U, W = self.U.weight.to(dtype), self.W.weight.to(dtype)
+        act = ACTIVATIONS[self.activation]
+        p = self.border
+        frame = frame.to(dtype)
+        if state is None:
+            # h_0 = 0: no hidden convolution, and all generators hold the same map
+            maps = act(F.conv2d(circular_pad(frame, p), U))
+            return FlowState(maps.contiguous(memory_format=torch.channels_last), 1, self.flow, p, shared=True)
+        time = state.time + 1
+        moved = self.flow.move(frame.unsqueeze(1), -time).flatten(0, 1)
+        drive = F.conv2d(circular_pad(moved, p), U)
+        if state.shared:
+            # the maps still are one map up to a shift, so one convolution serves all generators
+            once = F.conv2d(circular_pad(state.maps, p), W).unsqueeze(1)
+            maps = circular_pad(act(self.flow.move(once, -state.time).flatten(0, 1) + drive), p)
+        else:
+            maps = moving_step(state.maps, drive, W, self.activation)
+        return FlowState(maps.contiguous(memory_format=torch.channels_last), time, self.flow, p)
+
+    def _check(self, frame: Tensor, state: FlowState | None) -> None:
+        channels = self.U.in_channels
+        if frame.ndim != 4 or frame.shape[1] != channels:
+            raise FernnError(
+                f"FERNNCell got a frame of shape {tuple(frame.shape)}: expected (batch, {channels}, height, width)."
+            )
+        if min(frame.shape[-2:]) < max(self.border, 1):
+            raise FernnError(
+                f"FERNNCell got a frame of {frame.shape[-2]}x{frame.shape[-1]} pixels, smaller than its kernel's border."
+            )
+        if state is not None and state.flow != self.flow:
+            raise FernnError(
+                f"FERNNCell of {self.flow!r} got a state of {state.flow!r}: a state belongs to the cell that made it."
+            )
+
+
+def _compute_dtype(weight: Tensor) -> torch.dtype:
+    kind = weight.device.type
+    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else weight.dtype

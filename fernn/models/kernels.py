@@ -1,0 +1,135 @@
+"""The three tensor operations of the co-moving cell that plain autograd would do with more memory.
+
+Hidden maps carry their circular border with them, (B*V, C, H+2p, W+2p) stored channels last. A step then allocates one map that serves as
+its result, as the saved mask of its activation and as the saved input of the next convolution; composed operations hold two or three.
+"""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from fernn.flows.translation import Translation
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": torch.relu, "tanh": torch.tanh}
+_IN_PLACE = {"relu": torch.relu_, "tanh": torch.tanh_}
+
+
+def circular_pad(maps: Tensor, border: int) -> Tensor:
+    """Wrap maps (N, C, H, W) around by `border` pixels on each side: (N, C, H+2p, W+2p)."""
+    return F.pad(maps, (border,) * 4, mode="circular") if border else maps
+
+
+def moving_step(maps: Tensor, drive: Tensor, W: Tensor, activation: str) -> Tensor:
+    """act(W * maps + drive), with its border.
+
+    Args:
+        maps: g_t with border, (N, C, H+2p, W+2p), channels last.
+        drive: the frame's part U * psi.f, (N, C, H, W).
+        W: hidden kernel (C, C, 2p+1, 2p+1).
+        activation: a key of `ACTIVATIONS`.
+
+    Returns:
+        g_{t+1} with border, (N, C, H+2p, W+2p), channels last.
+    """
+    result: Tensor = _MovingStep.apply(maps, drive, W, activation)
+    return result
+
+
+def max_over_flow(maps: Tensor, flow: Translation, time: int, border: int) -> Tensor:
+    """max over V of psi_t(nu).g_t(nu): (B*V, C, H+2p, W+2p) -> (B, C, H, W), the first generator at ties."""
+    result: Tensor = _MaxOverFlow.apply(maps, *_bordered_sources(maps, flow, time, border))
+    return result
+
+
+class _MovingStep(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, maps: Tensor, drive: Tensor, W: Tensor, activation: str) -> Tensor:  # type: ignore[override]
+        p = W.shape[-1] // 2
+        inner = _IN_PLACE[activation](F.conv2d(maps, W).add_(drive))
+        result = torch.empty_like(maps)
+        _interior(result, p).copy_(inner)
+        _wrap(result, p)
+        ctx.save_for_backward(maps, W, result)
+        ctx.activation = activation
+        return result
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor):  # type: ignore[override]
+        maps, W, result = ctx.saved_tensors
+        p = W.shape[-1] // 2
+        inner = _unwrap(gradient, p)
+        value = _interior(result, p)
+        if ctx.activation == "relu":
+            inner.masked_fill_(value <= 0, 0)
+        else:
+            inner.mul_(1 - value * value)
+        wanted = [ctx.needs_input_grad[0], ctx.needs_input_grad[2], False]
+        to_maps, to_W, _ = torch.ops.aten.convolution_backward(
+            inner, maps, W, None, [1, 1], [0, 0], [1, 1], False, [0, 0], 1, wanted
+        )
+        return to_maps, inner, to_W, None
+
+
+class _MaxOverFlow(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, maps: Tensor, sources: Tensor, height: int, width: int) -> Tensor:  # type: ignore[override]
+        generators = sources.shape[0]
+        channels = maps.shape[1]
+        # (B, all pixels of all generators, C): one row of channels is one contiguous copy
+        rows = maps.permute(0, 2, 3, 1).reshape(maps.shape[0] // generators, -1, channels)
+        lab = rows.index_select(1, sources.flatten()).view(rows.shape[0], generators, height * width, channels)
+        value, winner = lab.max(1)
+        ctx.save_for_backward(winner.to(torch.int16), sources)
+        ctx.shape = maps.shape
+        return value.view(-1, height, width, channels).permute(0, 3, 1, 2)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor):  # type: ignore[override]
+        winner, sources = ctx.saved_tensors
+        count, channels, height, width = ctx.shape
+        batch = winner.shape[0]
+        pixel = torch.arange(sources.shape[1], device=sources.device).view(1, -1, 1)
+        target = sources[winner.long(), pixel]  # every winner is a pixel of its own: nothing collides
+        result = gradient.new_zeros(batch, count // batch * height * width, channels)
+        result.scatter_(1, target, gradient.permute(0, 2, 3, 1).reshape(batch, -1, channels))
+        return result.view(count, height, width, channels).permute(0, 3, 1, 2), None, None, None
+
+
+def _bordered_sources(maps: Tensor, flow: Translation, time: int, border: int) -> tuple[Tensor, int, int]:
+    rows, columns = maps.shape[-2:]
+    height, width = rows - 2 * border, columns - 2 * border
+    plain = flow.sources(time, height, width, maps.device)
+    bordered = (plain // width + border) * columns + plain % width + border
+    offset = torch.arange(len(flow), device=maps.device).unsqueeze(1) * (rows * columns)
+    return bordered + offset, height, width
+
+
+def _interior(maps: Tensor, p: int) -> Tensor:
+    return maps[..., p : maps.shape[-2] - p, p : maps.shape[-1] - p]
+
+
+def _wrap(maps: Tensor, p: int) -> None:
+    """Fill the border from the interior: rows first, then whole columns, which brings the corners."""
+    if p == 0:
+        return
+    maps[..., :p, p:-p] = maps[..., -2 * p : -p, p:-p]
+    maps[..., -p:, p:-p] = maps[..., p : 2 * p, p:-p]
+    maps[..., :p] = maps[..., -2 * p : -p]
+    maps[..., -p:] = maps[..., p : 2 * p]
+
+
+def _unwrap(gradient: Tensor, p: int) -> Tensor:
+    """The transpose of `_wrap`: the interior's gradient plus what its copies in the border received."""
+    inner = _interior(gradient, p).clone(memory_format=torch.channels_last)
+    if p == 0:
+        return inner
+    rows = gradient[..., :p, :], gradient[..., -p:, :]
+    for part, target in zip(rows, (inner[..., -p:, :], inner[..., :p, :]), strict=True):
+        target += part[..., p:-p]
+        target[..., -p:] += part[..., :p]
+        target[..., :p] += part[..., -p:]
+    inner[..., -p:] += gradient[..., p:-p, :p]
+    inner[..., :p] += gradient[..., p:-p, -p:]
+    return inner

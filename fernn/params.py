@@ -1,0 +1,369 @@
+"""params.yaml: its shape, its scales, and errors that name the key, the value and what is allowed."""
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+
+from fernn.errors import FernnError
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9+._-]*$")]
+TranslationFlow = Annotated[str, Field(pattern=r"^V\d+T$", description="V_k^T, such as V2T")]
+RotationFlow = Annotated[str, Field(pattern=r"^V\d+R$", description="V_k^R, such as V4R")]
+Count = Annotated[int, Field(ge=0)]
+Models = Annotated[list[Name], Field(min_length=1)]
+Seeds = Annotated[list[Count], Field(min_length=1)]
+Persons = Annotated[list[Annotated[int, Field(ge=1, le=25)]], Field(min_length=1)]
+
+
+class Section(BaseModel):
+    """A mapping of params.yaml; a key that it does not know is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Mnist(Section):
+    """Where the digits come from: sources are tried in order; without any, the folder is part of the repository."""
+
+    folder: str
+    sources: list[str]
+
+
+class Resources(Section):
+    """What one job asks of a machine: memory in MB, time in minutes, CPU cores, GPUs."""
+
+    mem_mb: PositiveInt
+    runtime: PositiveInt
+    cpus: PositiveInt
+    gpu: Count
+
+
+class StageResources(Section):
+    """Resources by kind of job."""
+
+    dataset: Resources
+    train: Resources
+    evaluate: Resources
+
+
+class Training(Section):
+    """How every model of an experiment is trained, by Adam; threads count on a CPU only, 0 is all of them."""
+
+    epochs: PositiveInt
+    batch: PositiveInt
+    clip_norm: PositiveFloat | None
+    precision: Literal["float32", "bf16"]
+    threads: Count
+
+
+class Length(Section):
+    """The test of length generalization: number of sequences and of predicted frames."""
+
+    sequences: PositiveInt
+    predicted: PositiveInt
+
+
+class TranslationVelocity(Section):
+    """The test of velocity generalization: sequences at each velocity of the flow."""
+
+    sequences: PositiveInt
+    flow: TranslationFlow
+
+
+class RotationVelocity(Section):
+    """The test of velocity generalization: sequences at each velocity of the flow."""
+
+    sequences: PositiveInt
+    flow: RotationFlow
+
+
+class DigitData(Section):
+    """What the flowing MNIST data sets have in common; sizes in pixels, frames and sequences."""
+
+    frame: PositiveInt
+    digit: PositiveInt
+    digits: PositiveInt
+    seen: PositiveInt
+    predicted: PositiveInt
+    train: PositiveInt
+    validation: PositiveInt
+    test: PositiveInt
+    length: Length
+    seed: Count
+
+    @model_validator(mode="after")
+    def _sizes(self) -> "DigitData":
+        if 28 % self.digit:
+            raise ValueError(f"digit is {self.digit}; digits of 28 pixels are averaged down to 28, 14, 7 or 4")
+        if self.frame < self.digit:
+            raise ValueError(f"frame is {self.frame}; it must hold a digit of {self.digit} pixels")
+        return self
+
+
+class TranslationData(DigitData):
+    """Translating MNIST."""
+
+    velocity: TranslationVelocity
+
+
+class RotationData(DigitData):
+    """Rotating MNIST; a generator is a multiple of `degrees` per frame."""
+
+    velocity: RotationVelocity
+    degrees: PositiveFloat
+
+
+class TranslationArchitecture(Section):
+    """The predictor of experiment A."""
+
+    hidden_channels: PositiveInt
+    kernel_size: PositiveInt
+    decoder_layers: Count
+
+
+class RotationArchitecture(Section):
+    """The predictor of experiment B: regular fields of the group C_order."""
+
+    fields: PositiveInt
+    group_order: PositiveInt
+    kernel_size: PositiveInt
+    decoder_layers: Count
+    frame: Literal["lab", "co-moving"]
+
+
+class TranslationModel(Section):
+    """One model of experiment A: its generators and its learning rate."""
+
+    flow: TranslationFlow
+    learning_rate: PositiveFloat
+
+
+class RotationModel(Section):
+    """One model of experiment B: its generators and its learning rate."""
+
+    flow: RotationFlow
+    learning_rate: PositiveFloat
+
+
+class KthModel(Section):
+    """One model of experiment C; the 3D-CNN has no generators."""
+
+    kind: Literal["cnn3d", "fernn", "grnn+"]
+    flow: TranslationFlow | None = None
+    learning_rate: PositiveFloat
+
+    @model_validator(mode="after")
+    def _flow(self) -> "KthModel":
+        if (self.kind == "cnn3d") != (self.flow is None):
+            raise ValueError(f"kind {self.kind} with flow {self.flow}; fernn and grnn+ have a flow, cnn3d has none")
+        return self
+
+
+class DigitRuns(Section):
+    """A group of trainings on one flow; `search` replaces the models' own learning rates by a grid."""
+
+    models: Models
+    search: list[PositiveFloat] | None = None
+    evaluate: Annotated[list[Literal["test", "length", "velocity"]], Field(min_length=1)]
+
+
+class TranslationRuns(DigitRuns):
+    """Trainings of experiment A."""
+
+    flow: TranslationFlow
+
+
+class RotationRuns(DigitRuns):
+    """Trainings of experiment B."""
+
+    flow: RotationFlow
+
+
+class KthRuns(Section):
+    """Trainings of experiment C and the flows they are tested on."""
+
+    flow: TranslationFlow
+    models: Models
+    search: list[PositiveFloat] | None = None
+    evaluate: Annotated[list[TranslationFlow], Field(min_length=1)]
+
+
+class Split(Section):
+    """Persons of KTH, 1 to 25, by part."""
+
+    train: Persons
+    validation: Persons
+    test: Persons
+
+    @model_validator(mode="after")
+    def _disjoint(self) -> "Split":
+        everyone = [*self.train, *self.validation, *self.test]
+        twice = sorted({person for person in everyone if everyone.count(person) > 1})
+        if twice:
+            raise ValueError(f"persons {twice} stand more than once; each belongs to one part")
+        return self
+
+
+class KthData(Section):
+    """Moving KTH clips; sizes in pixels and frames."""
+
+    frame: PositiveInt
+    frames: PositiveInt
+    stride: PositiveInt
+    persons: Split
+    flip: Annotated[float, Field(ge=0, le=1)]
+    seed: Count
+
+
+class KthArchitecture(Section):
+    """The recognition networks of experiment C."""
+
+    stem_channels: Annotated[list[PositiveInt], Field(min_length=1)]
+    stem_kernels: Annotated[list[PositiveInt], Field(min_length=1)]
+    kernel_size: PositiveInt
+    cnn_base: PositiveInt
+
+
+class Experiment(Section):
+    """What all experiments have in common."""
+
+    training: Training
+    seeds: Seeds
+    models: Mapping[Name, TranslationModel | RotationModel | KthModel]
+    runs: list[Any]
+
+    @model_validator(mode="after")
+    def _known_models(self) -> "Experiment":
+        for number, group in enumerate(self.runs):
+            for name in group.models:
+                if name not in self.models:
+                    raise ValueError(f"runs.{number}.models names {name!r}; models has {', '.join(self.models)}")
+        return self
+
+
+class TranslationExperiment(Experiment):
+    """Experiment A."""
+
+    data: TranslationData
+    architecture: TranslationArchitecture
+    models: dict[Name, TranslationModel]
+    runs: list[TranslationRuns]
+
+
+class RotationExperiment(Experiment):
+    """Experiment B."""
+
+    data: RotationData
+    architecture: RotationArchitecture
+    models: dict[Name, RotationModel]
+    runs: list[RotationRuns]
+
+
+class KthExperiment(Experiment):
+    """Experiment C."""
+
+    data: KthData
+    architecture: KthArchitecture
+    models: dict[Name, KthModel]
+    runs: list[KthRuns]
+
+
+class Params(Section):
+    """Everything that holds at one scale."""
+
+    scale: Name
+    allow_cpu: bool
+    experiments: Annotated[list[Literal["translation", "rotation", "kth"]], Field(min_length=1)]
+    mnist: Mnist
+    resources: StageResources
+    translation: TranslationExperiment
+    rotation: RotationExperiment
+    kth: KthExperiment
+
+
+def load_params(path: str | Path = "params.yaml", scale: str | None = None) -> Params:
+    """Read params.yaml and check it.
+
+    Args:
+        path: the file.
+        scale: overrides the file's own `scale`.
+
+    Raises:
+        FernnError: if the file is missing, is no YAML mapping, or a key or value in it is not allowed.
+    """
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise FernnError(
+            f"{path}: no such file. Run in the project's folder, or name the file with --params."
+        ) from None
+    except yaml.YAMLError as error:
+        raise FernnError(f"{path}: not YAML: {error}") from None
+    if not isinstance(content, dict):
+        raise FernnError(f"{path}: expected a mapping with the keys {', '.join(Params.model_fields)}.")
+    return resolve(content, scale, source=str(path))
+
+
+def resolve(content: Mapping[str, Any], scale: str | None = None, source: str = "params.yaml") -> Params:
+    """Apply the scale's overrides to the content of params.yaml and check the result.
+
+    Raises:
+        FernnError: naming each key that is unknown, missing or has a value that is not allowed.
+    """
+    merged = copy.deepcopy(dict(content))
+    scales = merged.pop("scales", None) or {}
+    scale = scale or merged.get("scale")
+    if scale != "paper" and scale not in scales:
+        raise FernnError(f"{source}: scale {scale!r} is not known; expected one of {', '.join(['paper', *scales])}.")
+    merged = _merge(merged, scales.get(scale) or {})
+    merged["scale"] = scale
+    try:
+        return Params.model_validate(merged)
+    except ValidationError as error:
+        lines = [_explain(problem) for problem in error.errors()]
+        raise FernnError("\n".join([f"{source} (scale {scale}): {len(lines)} to mend", *lines])) from None
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON schema of params.yaml, for editors."""
+    schema = Params.model_json_schema()
+    schema["properties"]["scales"] = {
+        "type": "object",
+        "description": "overrides by scale: mappings merge, lists replace",
+    }
+    schema["required"] = [*schema["required"], "scales"]
+    return schema
+
+
+def _merge(base: Any, over: Any) -> Any:
+    if isinstance(base, dict) and isinstance(over, Mapping):
+        return {
+            key: _merge(base.get(key), over[key]) if key in over else base[key]
+            for key in [*base, *(over.keys() - base.keys())]
+        }
+    return copy.deepcopy(over)
+
+
+def _explain(problem: Any) -> str:
+    key = ".".join(str(part) for part in problem["loc"]) or "params"
+    if problem["type"] == "extra_forbidden":
+        return f"  {key}: unknown key (its value is {problem['input']!r}); remove it or mend its spelling{_neighbours(problem['loc'])}"
+    if problem["type"] == "missing":
+        return f"  {key}: missing; it must be given"
+    if problem["type"] == "value_error":
+        return f"  {key}: {problem['ctx']['error']}"
+    return f"  {key} = {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+
+
+def _neighbours(place: tuple[int | str, ...]) -> str:
+    """The keys that would have been known where an unknown one stands."""
+    model: Any = Params
+    for part in place[:-1]:
+        if not (isinstance(model, type) and issubclass(model, BaseModel)) or part not in model.model_fields:
+            return ""
+        model = model.model_fields[str(part)].annotation
+    fields = getattr(model, "model_fields", None)
+    return f"; known here: {', '.join(fields)}" if fields else ""

@@ -1,0 +1,1 @@
+"""Tables and figures, made of the files of finished runs alone."""

@@ -1,0 +1,109 @@
+"""Which training runs an experiment has, and where the files of each lie."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from fernn.errors import FernnError
+from fernn.params import Experiment, Params
+
+
+@dataclass(frozen=True, order=True)
+class Run:
+    """One training: a model, trained on the data of one flow with one learning rate and one seed."""
+
+    experiment: str
+    flow: str
+    model: str
+    learning_rate: float
+    seed: int
+
+    @property
+    def group(self) -> str:
+        """The runs that differ from this one by their seed alone."""
+        return f"{self.experiment}/{self.flow}/{self.model}/lr{self.learning_rate:g}"
+
+    @property
+    def id(self) -> str:
+        """The name on the command line and in file names, such as "translation/V2T/FERNN-V1T/lr0.0001/seed0"."""
+        return f"{self.group}/seed{self.seed}"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the files of a scale lie, under results/<scale>."""
+
+    scale: str
+    root: Path = Path("results")
+
+    @property
+    def base(self) -> Path:
+        """The folder of the scale."""
+        return self.root / self.scale
+
+    def dataset(self, experiment: str, part: str) -> Path:
+        """A part of an experiment's data set."""
+        return self.base / "datasets" / experiment / f"{part}.safetensors"
+
+    def run(self, run: str, file: str) -> Path:
+        """A file of a finished run: model.safetensors, metrics.csv, record.json."""
+        return self.base / "runs" / run / file
+
+    def unfinished(self, run: str) -> Path:
+        """The folder in which a run that is under way keeps its checkpoint."""
+        return self.base / "unfinished" / run
+
+    def evaluation(self, run: str, file: str) -> Path:
+        """A file of a run's evaluation: evaluation.json, samples.safetensors."""
+        return self.base / "evaluations" / run / file
+
+    def table(self, file: str) -> Path:
+        """A table."""
+        return self.base / "tables" / file
+
+    def figure(self, file: str) -> Path:
+        """A figure."""
+        return self.base / "figures" / file
+
+
+def experiment_params(params: Params, experiment: str) -> Experiment:
+    """The section of one experiment."""
+    section: Experiment = getattr(params, experiment)
+    return section
+
+
+def runs_of(params: Params, experiment: str) -> Iterator[Run]:
+    """All runs of an experiment, in the order of params.yaml."""
+    section = experiment_params(params, experiment)
+    for group in section.runs:
+        for model in group.models:
+            for rate in group.search or [section.models[model].learning_rate]:
+                for seed in section.seeds:
+                    yield Run(experiment, group.flow, model, rate, seed)
+
+
+def all_runs(params: Params) -> dict[str, Run]:
+    """The runs of the chosen experiments by id."""
+    return {run.id: run for experiment in params.experiments for run in runs_of(params, experiment)}
+
+
+def find_run(params: Params, identifier: str) -> Run:
+    """The run of that id.
+
+    Raises:
+        FernnError: if params.yaml has no such run; the message lists those that come near.
+    """
+    runs = all_runs(params)
+    if identifier not in runs:
+        near = [name for name in runs if name.rpartition("/lr")[0] == identifier.rpartition("/lr")[0]] or list(runs)
+        more = f"\n  ... and {len(near) - 12} more" if len(near) > 12 else ""
+        listed = "\n  ".join(near[:12])
+        raise FernnError(f"{identifier}: no run of scale {params.scale}. params.yaml has, for one:\n  {listed}{more}")
+    return runs[identifier]
+
+
+def evaluations_of(params: Params, run: Run) -> list[str]:
+    """The evaluations that params.yaml asks for, of this run."""
+    section = experiment_params(params, run.experiment)
+    asked = [group.evaluate for group in section.runs if group.flow == run.flow and run.model in group.models]
+    return list(dict.fromkeys(name for names in asked for name in names))

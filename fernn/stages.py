@@ -1,0 +1,131 @@
+"""The stages of the pipeline over any experiment: read the params, do the work, leave result and record."""
+
+import csv
+import importlib
+import io
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from fernn.errors import FernnError
+from fernn.files import sha256, write_json, write_text
+from fernn.params import Params
+from fernn.provenance import code_digest, environment, identity, now
+from fernn.runs import Layout, Run, find_run
+
+
+def plan_of(experiment: str) -> ModuleType:
+    """The plan of an experiment: what its stages depend on, and the stages.
+
+    Raises:
+        FernnError: if this version has no code for it.
+    """
+    try:
+        return importlib.import_module(f"fernn.experiments.{experiment}.plan")
+    except ModuleNotFoundError as error:
+        if error.name is None or not error.name.startswith("fernn.experiments"):
+            raise
+        raise FernnError(
+            f"experiment {experiment!r} is described in params.yaml, but this version cannot run it yet; "
+            "take it out of `experiments`."
+        ) from None
+
+
+def dataset_inputs(params: Params, experiment: str, part: str) -> dict[str, Any]:
+    """Everything that a part of a data set depends on besides its files, as plain values."""
+    inputs = asdict(plan_of(experiment).dataset_inputs(params, part))
+    return {**inputs, "code": code_digest(f"fernn.experiments.{experiment}.datasets")}
+
+
+def train_inputs(params: Params, run: Run) -> dict[str, Any]:
+    """Everything that a run depends on besides its files, as plain values."""
+    inputs = asdict(plan_of(run.experiment).train_inputs(params, run))
+    return {**inputs, "code": code_digest(f"fernn.experiments.{run.experiment}.train")}
+
+
+def evaluate_inputs(params: Params, run: Run) -> dict[str, Any]:
+    """Everything that an evaluation depends on besides its files, as plain values."""
+    inputs = asdict(plan_of(run.experiment).evaluate_inputs(params, run))
+    return {**inputs, "code": code_digest(f"fernn.experiments.{run.experiment}.evaluate")}
+
+
+def make_dataset(params: Params, layout: Layout, name: str) -> Path:
+    """Make a part of a data set, such as "translation/test-V2T"; returns its file."""
+    experiment, _, part = name.partition("/")
+    plan = plan_of(experiment)
+    output = layout.dataset(experiment, part)
+    plan.make(plan.dataset_inputs(params, part), _present(plan.dataset_files(params, layout, part)), output)
+    return output
+
+
+def train_run(params: Params, layout: Layout, name: str, allow_cpu: bool) -> Path:
+    """Train a run and write model.safetensors, metrics.csv and record.json; returns the model's file."""
+    from fernn.models.storage import save_model
+    from fernn.training.device import choose_device, prepare
+    from fernn.training.progress import TrainingProgress
+
+    run = find_run(params, name)
+    plan = plan_of(run.experiment)
+    device = choose_device(params.scale, allow_cpu)
+    files = _present(plan.train_files(params, layout, run))
+    about = {"run": run.id, "inputs": train_inputs(params, run), "files": _digests(files)}
+    inputs = plan.train_inputs(params, run)
+    prepare(device, inputs.threads)
+    started = now()
+    unfinished = layout.unfinished(run.id)
+    with TrainingProgress(run.id) as progress:
+        model, fit = plan.train(inputs, identity(about), files, unfinished / "checkpoint.safetensors", device, progress)
+    save_model(model, layout.run(run.id, "model.safetensors"), fit.weights)
+    write_text(layout.run(run.id, "metrics.csv"), _csv(fit.history))
+    made = {"best_epoch": fit.best_epoch, "started": started, "ended": now(), "environment": environment(device.type)}
+    write_json(layout.run(run.id, "record.json"), {**about, **made})
+    shutil.rmtree(unfinished)
+    return layout.run(run.id, "model.safetensors")
+
+
+def evaluate_run(params: Params, layout: Layout, name: str) -> Path:
+    """Evaluate a trained run and write evaluation.json and samples.safetensors; returns the former."""
+    from fernn.datasets.storage import write_arrays
+    from fernn.models.storage import load_model
+    from fernn.training.device import choose_device, prepare
+
+    run = find_run(params, name)
+    plan = plan_of(run.experiment)
+    device = choose_device(params.scale, allow_cpu=True)  # slow on a CPU, but never days
+    files = _present(plan.evaluate_files(params, layout, run))
+    inputs = plan.evaluate_inputs(params, run)
+    prepare(device, inputs.threads)
+    weights = layout.run(run.id, "model.safetensors")
+    measures, samples = plan.evaluate(inputs, load_model(weights, device), files, device)
+    about = {
+        "run": run.id,
+        "inputs": evaluate_inputs(params, run),
+        "files": _digests({**files, "model": weights}),
+    }
+    write_arrays(layout.evaluation(run.id, "samples.safetensors"), samples, about)
+    output = layout.evaluation(run.id, "evaluation.json")
+    write_json(output, {**about, "measures": measures})
+    return output
+
+
+def _present(files: dict[str, Path]) -> dict[str, Path]:
+    for path in files.values():
+        if not path.exists():
+            raise FernnError(
+                f"{path} is missing: it is made by an earlier stage. `snakemake {path}` makes it with all it needs."
+            )
+    return files
+
+
+def _digests(files: dict[str, Path]) -> dict[str, str]:
+    return {str(path): sha256(path) for path in files.values()}
+
+
+def _csv(rows: list[dict[str, float]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

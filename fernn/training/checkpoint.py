@@ -1,0 +1,107 @@
+"""The state of a training between two batches, in one file without pickles."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from fernn.files import atomic
+
+
+@dataclass
+class Checkpoint:
+    """Where a training stands.
+
+    Attributes:
+        identity: digest of everything the result depends on.
+        epoch: finished epochs.
+        batch: finished batches of the epoch under way.
+        loss_sum: sum of those batches' losses, a float64 scalar on the training device.
+        history: the measures of each finished epoch.
+        best_epoch: the one with the smallest validation loss so far, from 1; 0 before the first.
+        best_weights: its weights.
+        tensors: weights, optimizer and random states as read from the file, for `restore`.
+    """
+
+    identity: str
+    loss_sum: Tensor
+    epoch: int = 0
+    batch: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+    best_epoch: int = 0
+    best_weights: dict[str, Tensor] = field(default_factory=dict)
+    tensors: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+
+    @classmethod
+    def start(cls, identity: str, device: torch.device) -> "Checkpoint":
+        """Before the first batch."""
+        return cls(identity, torch.zeros((), dtype=torch.float64, device=device))
+
+    def end_epoch(self, measures: dict[str, float]) -> None:
+        """Count an epoch and keep its measures."""
+        self.epoch += 1
+        self.batch = 0
+        self.loss_sum.zero_()
+        self.history.append({"epoch": self.epoch, **measures})
+        best = self.history[self.best_epoch - 1]["validation_loss"] if self.best_epoch else None
+        if best is None or measures["validation_loss"] < best:
+            self.best_epoch = self.epoch
+
+    def restore(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        """Give model, optimizer and random generators the state that was read, if any was."""
+        if not self.tensors:
+            return
+        model.load_state_dict(self.tensors["model"])
+        slots: dict[int, dict[str, Tensor]] = {}
+        for name, value in self.tensors["optimizer"].items():
+            index, _, slot = name.partition(".")
+            slots.setdefault(int(index), {})[slot] = value
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": slots})
+        torch.set_rng_state(self.tensors["random"]["cpu"].cpu())
+        if "cuda" in self.tensors["random"]:
+            torch.cuda.set_rng_state(self.tensors["random"]["cuda"].cpu())
+        self.tensors = {}
+
+
+def write_checkpoint(path: Path, state: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """Write the whole state to `path`, whole or not at all."""
+    random = {"cpu": torch.get_rng_state()}
+    if state.loss_sum.is_cuda:
+        random["cuda"] = torch.cuda.get_rng_state()
+    slots = optimizer.state_dict()["state"]
+    groups = {
+        "model": model.state_dict(),
+        "best": state.best_weights,
+        "optimizer": {f"{index}.{slot}": value for index, values in slots.items() for slot, value in values.items()},
+        "random": random,
+        "sum": {"loss": state.loss_sum},
+    }
+    tensors = {
+        f"{group}/{name}": value.cpu().contiguous()
+        for group, values in groups.items()
+        for name, value in values.items()
+    }
+    about = {name: getattr(state, name) for name in ("identity", "epoch", "batch", "history", "best_epoch")}
+    with atomic(path) as temporary:
+        temporary.write_bytes(save(tensors, {"fernn": json.dumps(about, sort_keys=True)}))
+
+
+def read_checkpoint(path: Path, identity: str, device: torch.device) -> Checkpoint | None:
+    """The state in `path`, or None if there is none that can be taken up (no file, a broken one, another identity)."""
+    groups: dict[str, dict[str, Tensor]] = {"best": {}}
+    try:
+        with safe_open(str(path), "pt", device=str(device)) as file:
+            about: dict[str, Any] = json.loads((file.metadata() or {})["fernn"])
+            for key in file.keys():  # noqa: SIM118 (not a dict)
+                group, _, name = key.partition("/")
+                groups.setdefault(group, {})[name] = file.get_tensor(key)
+    except (FileNotFoundError, SafetensorError, KeyError, json.JSONDecodeError):
+        return None
+    if about["identity"] != identity:
+        return None
+    return Checkpoint(**about, loss_sum=groups["sum"]["loss"], best_weights=groups["best"], tensors=groups)

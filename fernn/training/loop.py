@@ -1,0 +1,141 @@
+"""The training loop: Adam, clipping, the best epoch, and a checkpoint from which it goes on bit for bit."""
+
+import math
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from fernn.errors import FernnError
+from fernn.models.precision import autocast
+from fernn.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+
+if TYPE_CHECKING:
+    from fernn.training.progress import TrainingProgress
+
+
+class Task(Protocol):
+    """What a model is trained to do. Batches depend on (epoch, number) alone, so any of them can be made again."""
+
+    batches: int
+
+    def batch(self, epoch: int, number: int) -> Any:
+        """One batch, on the training device."""
+
+    def loss(self, model: nn.Module, batch: Any) -> Tensor:
+        """The mean loss of a batch, a scalar to be differentiated."""
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """Measures on the validation set; the epoch with the smallest "validation_loss" is kept."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train.
+
+    Attributes:
+        learning_rate: of Adam, constant.
+        epochs: number of passes.
+        clip_norm: largest norm of all gradients together; None leaves them as they are.
+        precision: "float32", or "bf16" for convolutions in bfloat16 with weights, loss and optimizer in float32.
+        identity: digest of everything the result depends on; a checkpoint of another identity is not taken up.
+    """
+
+    learning_rate: float
+    epochs: int
+    clip_norm: float | None
+    precision: str
+    identity: str
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A finished training: weights of the best epoch, measures of every epoch, the best epoch's number (from 1)."""
+
+    weights: dict[str, Tensor]
+    history: list[dict[str, float]]
+    best_epoch: int
+
+
+class Interrupted(Exception):  # noqa: N818 (an event, not an error)
+    """The run was asked to stop (SIGTERM or SIGINT); its checkpoint holds everything up to here."""
+
+    def __init__(self, signum: int, checkpoint: Path) -> None:
+        super().__init__(f"stopped by {signal.Signals(signum).name}; the same command goes on from {checkpoint}")
+        self.signum = signum
+
+
+def fit(model: nn.Module, task: Task, settings: Settings, checkpoint: Path, progress: "TrainingProgress") -> Fit:
+    """Train `model` on its device, from the checkpoint if there is one of the same identity.
+
+    The checkpoint is written after every epoch and, at SIGTERM or SIGINT, after the batch in hand. A run that was stopped or killed
+    and started again ends with the same weights, bit for bit on a CPU.
+
+    Raises:
+        Interrupted: after the checkpoint is saved.
+        FernnError: if the loss is not finite at the end of an epoch.
+    """
+    model.to(memory_format=torch.channels_last)
+    device = next(model.parameters()).device
+    optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate, fused=device.type == "cuda")
+    state = read_checkpoint(checkpoint, settings.identity, device) or Checkpoint.start(settings.identity, device)
+    state.restore(model, optimizer)
+    progress.start(settings.epochs, task.batches, state)
+    with _stop_signals() as stop:
+        while state.epoch < settings.epochs:
+            model.train()
+            while state.batch < task.batches:
+                optimizer.zero_grad(set_to_none=True)
+                with autocast(device, settings.precision):
+                    loss = task.loss(model, task.batch(state.epoch, state.batch))
+                loss.backward()  # type: ignore[no-untyped-call]
+                if settings.clip_norm is not None:
+                    nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm)
+                optimizer.step()
+                state.loss_sum += loss.detach()  # stays on the device: no wait for it here
+                state.batch += 1
+                progress.batch(state)
+                if stop and state.batch < task.batches:
+                    write_checkpoint(checkpoint, state, model, optimizer)
+                    raise Interrupted(stop[0], checkpoint)
+            _end_epoch(model, task, settings, state)
+            write_checkpoint(checkpoint, state, model, optimizer)
+            progress.epoch(state)
+            if stop and state.epoch < settings.epochs:
+                raise Interrupted(stop[0], checkpoint)
+    return Fit(state.best_weights, state.history, state.best_epoch)
+
+
+def _end_epoch(model: nn.Module, task: Task, settings: Settings, state: Checkpoint) -> None:
+    train_loss = state.loss_sum.item() / task.batches
+    model.eval()
+    with torch.no_grad(), autocast(next(model.parameters()).device, settings.precision):
+        measures = task.validate(model)
+    state.end_epoch({"train_loss": train_loss, **measures})
+    if not (math.isfinite(train_loss) and math.isfinite(measures["validation_loss"])):
+        raise FernnError(
+            f"epoch {state.epoch}: training loss {train_loss}, validation loss {measures['validation_loss']}: the training diverged. "
+            f"The learning rate is {settings.learning_rate:g}, the gradient clip {settings.clip_norm}; lower them in params.yaml."
+        )
+    if state.best_epoch == state.epoch:
+        state.best_weights = {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+
+@contextmanager
+def _stop_signals() -> Iterator[list[int]]:
+    """Collect SIGTERM and SIGINT in a list in place of dying of them."""
+    seen: list[int] = []
+    before = {
+        number: signal.signal(number, lambda signum, _: seen.append(signum))
+        for number in (signal.SIGTERM, signal.SIGINT)
+    }
+    try:
+        yield seen
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,75 @@
+"""What a person sees of a training: a bar on a terminal, one line for each epoch in a log."""
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from fernn.training.checkpoint import Checkpoint
+
+LOOK = 1.0  # seconds between looks at the loss, each of which waits for the device
+
+
+class TrainingProgress:
+    """Shows a training on standard error; used as a context."""
+
+    def __init__(self, name: str, console: Console | None = None) -> None:
+        self.console = console or Console(stderr=True)
+        self.name = name
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[losses]}"),
+            console=self.console,
+            disable=not self.console.is_terminal,
+        )
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def start(self, epochs: int, batches: int, state: Checkpoint) -> None:
+        """Say where the training starts."""
+        self._epochs, self._batches = epochs, batches
+        self._began, self._done_before = time.monotonic(), state.epoch * batches + state.batch
+        self._looked = self._began
+        self._validated = ""
+        self._task = self._bar.add_task(self.name, total=epochs * batches, completed=self._done_before, losses="")
+        if self._done_before:
+            self._print(f"{self.name}: goes on after epoch {state.epoch}, batch {state.batch} of {batches}")
+
+    def batch(self, state: Checkpoint) -> None:
+        """Count a batch; look at its loss now and then only, since that waits for the device."""
+        if not self.console.is_terminal:
+            return
+        self._bar.update(self._task, completed=state.epoch * self._batches + state.batch)
+        if time.monotonic() - self._looked >= LOOK:
+            self._looked = time.monotonic()
+            self._bar.update(self._task, losses=f"loss {state.loss_sum.item() / state.batch:.3e}{self._validated}")
+
+    def epoch(self, state: Checkpoint) -> None:
+        """Show the measures of an epoch and the time left."""
+        measures = state.history[-1]
+        self._validated = f", validation {measures['validation_loss']:.3e}"
+        here = state.epoch * self._batches - self._done_before
+        left = (time.monotonic() - self._began) / max(here, 1) * (self._epochs - state.epoch) * self._batches
+        shown = "  ".join(f"{name} {value:.4g}" for name, value in measures.items() if name != "epoch")
+        best = "  best" if state.best_epoch == state.epoch else ""
+        self._print(f"{self.name}  epoch {state.epoch}/{self._epochs}  {shown}  {_clock(left)} left{best}")
+
+    def _print(self, line: str) -> None:
+        self.console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
