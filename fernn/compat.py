@@ -15,8 +15,8 @@ def load_released(state_dict: Mapping[str, Tensor], kind: str, flow: Translation
     Args:
         state_dict: what the released code saved, read with `torch.load(path, weights_only=True)`.
         kind: "translating" (released `moving_mnist_fp`).
-        flow: the generators the checkpoint was trained with (its `--v_range`: 0, 1, 2 is V0T, V1T, V2T). The weights do not
-            tell; V2T is the released default.
+        flow: the generators the checkpoint was trained with (its `--v_range`: 0, 1, 2 is V0T, V1T, V2T). The weights do
+            not tell; V2T is the released default.
 
     Returns:
         The model in evaluation mode; sizes are read off the weights.

@@ -327,6 +327,25 @@ def resolve(content: Mapping[str, Any], scale: str | None = None, source: str = 
         raise FernnError("\n".join([f"{source} (scale {scale}): {len(lines)} to mend", *lines])) from None
 
 
+def check_overrides(config: Mapping[str, Any], path: str | Path) -> None:
+    """Refuse what was changed past the file: a job reads the file, so it would not see the change.
+
+    Args:
+        config: the content of the file, with what the command line put over it (`snakemake --config`).
+        path: the file.
+
+    Raises:
+        FernnError: if anything differs but `scale` and `allow_cpu`, which jobs are told.
+    """
+    content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    changed = [key for key in config if key not in ("scale", "allow_cpu") and config[key] != content.get(key)]
+    if changed:
+        raise FernnError(
+            f"--config sets {', '.join(changed)}: only scale and allow_cpu can be set there. Change {path} instead: "
+            "what depends on it runs again, and the result's record names it."
+        )
+
+
 def json_schema() -> dict[str, Any]:
     """The JSON schema of params.yaml, for editors."""
     schema = Params.model_json_schema()
@@ -350,7 +369,8 @@ def _merge(base: Any, over: Any) -> Any:
 def _explain(problem: Any) -> str:
     key = ".".join(str(part) for part in problem["loc"]) or "params"
     if problem["type"] == "extra_forbidden":
-        return f"  {key}: unknown key (its value is {problem['input']!r}); remove it or mend its spelling{_neighbours(problem['loc'])}"
+        known = _neighbours(problem["loc"])
+        return f"  {key}: unknown key (its value is {problem['input']!r}); remove it or mend its spelling{known}"
     if problem["type"] == "missing":
         return f"  {key}: missing; it must be given"
     if problem["type"] == "value_error":

@@ -3,17 +3,19 @@
 import csv
 import importlib
 import io
+import pkgutil
 import shutil
 from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import fernn.experiments
 from fernn.errors import FernnError
 from fernn.files import sha256, write_json, write_text
 from fernn.params import Params
-from fernn.provenance import code_digest, environment, identity, now
-from fernn.runs import Layout, Run, find_run
+from fernn.provenance import PACKAGE, code_digest, environment, identity, now
+from fernn.runs import Layout, Run, all_runs, evaluations_of, find_run
 
 
 def plan_of(experiment: str) -> ModuleType:
@@ -27,10 +29,8 @@ def plan_of(experiment: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is None or not error.name.startswith("fernn.experiments"):
             raise
-        raise FernnError(
-            f"experiment {experiment!r} is described in params.yaml, but this version cannot run it yet; "
-            "take it out of `experiments`."
-        ) from None
+        known = sorted(module.name for module in pkgutil.iter_modules(fernn.experiments.__path__))
+        raise FernnError(f"experiment {experiment!r}: this version can run {', '.join(known)}.") from None
 
 
 def dataset_inputs(params: Params, experiment: str, part: str) -> dict[str, Any]:
@@ -49,6 +49,13 @@ def evaluate_inputs(params: Params, run: Run) -> dict[str, Any]:
     """Everything that an evaluation depends on besides its files, as plain values."""
     inputs = asdict(plan_of(run.experiment).evaluate_inputs(params, run))
     return {**inputs, "code": code_digest(f"fernn.experiments.{run.experiment}.evaluate")}
+
+
+def results_inputs(params: Params, kind: str) -> dict[str, Any]:
+    """Everything that "tables" or "figures" depend on besides their files, as plain values."""
+    runs = {run.id: evaluations_of(params, run) for run in all_runs(params).values()}
+    paper = sha256(PACKAGE / "results" / "published.yaml")
+    return {"scale": params.scale, "runs": runs, "paper": paper, "code": code_digest(f"fernn.results.{kind}")}
 
 
 def make_dataset(params: Params, layout: Layout, name: str) -> Path:

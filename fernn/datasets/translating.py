@@ -1,7 +1,7 @@
-"""Translating MNIST: digits that move on a torus by whole pixels (paper, Section 4.1; released code, `MovingMNISTDataset`).
+"""Translating MNIST: digits that move on a torus by whole pixels (paper, Section 4.1; released `MovingMNISTDataset`).
 
-A sequence is a recipe: which digits, where each starts, how fast each moves. Frames are rendered from recipes in batches, on the device
-that needs them.
+A sequence is a recipe: which digits, where each starts, how fast each moves. Frames are rendered from recipes in
+batches, on the device that needs them.
 """
 
 from collections.abc import Callable
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from fernn.datasets.counter import below, words
 from fernn.datasets.storage import read_arrays, write_arrays
+from fernn.errors import FernnError
 from fernn.flows.translation import Translation
 
 
@@ -62,6 +63,8 @@ def read_recipes(path: str | Path) -> Recipes:
         FernnError: if the file is missing or of another kind.
     """
     arrays, _ = read_arrays(path)
+    if set(arrays) != {"digit", "start", "velocity"}:
+        raise FernnError(f"{path}: holds {', '.join(sorted(arrays))}; recipes are digit, start, velocity.")
     return Recipes(**arrays)
 
 

@@ -1,11 +1,13 @@
 """Translation by whole pixels on the torus: the flows V_k^T of the paper.
 
-A generator is nu = (vx, vy) in pixels per frame, x to the right and y downwards. psi_t(nu) moves an image by t * nu with wrap-around:
-(psi_t(nu) . f)(p) = f(p - t * nu). Such a move is a permutation of pixels, so everything here is an index, exact and invertible.
+A generator is nu = (vx, vy) in pixels per frame, x to the right and y downwards. psi_t(nu) moves an image by t * nu
+with wrap-around: (psi_t(nu) . f)(p) = f(p - t * nu). Such a move is a permutation of pixels, so everything here is an
+index, exact and invertible.
 """
 
 import re
 from functools import cached_property, lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -96,7 +98,8 @@ class Translation:
         """
         if maps.ndim != 5 or maps.shape[1] not in (1, len(self)):
             raise FernnError(
-                f"{self!r}.move got maps of shape {tuple(maps.shape)}: expected (batch, {len(self)} or 1, channels, height, width)."
+                f"{self!r}.move got maps of shape {tuple(maps.shape)}: "
+                f"expected (batch, {len(self)} or 1, channels, height, width)."
             )
         height, width = maps.shape[-2:]
         forth = self.sources(time, height, width, maps.device)
@@ -106,6 +109,7 @@ class Translation:
 
 
 @lru_cache(maxsize=512)
+@torch.inference_mode(False)  # what is kept here must serve training too
 def _sources(k: int, time: int, height: int, width: int, device: torch.device) -> Tensor:
     # t enters modulo H*W, a period of the torus, so a long rollout meets a bounded number of indices
     y = torch.arange(height).view(1, -1, 1)
@@ -117,16 +121,16 @@ def _sources(k: int, time: int, height: int, width: int, device: torch.device) -
 
 
 class _Move(torch.autograd.Function):
-    """A gather whose gradient is the gather by the inverse permutation: deterministic on CUDA, where index_add is not."""
+    """A gather whose gradient is the gather by the inverse: deterministic on CUDA, where index_add is not."""
 
     @staticmethod
-    def forward(ctx, maps: Tensor, forth: Tensor, back: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, maps: Tensor, forth: Tensor, back: Tensor) -> Tensor:
         ctx.save_for_backward(back)
         ctx.shared = maps.shape[1] == 1 and forth.shape[0] > 1
         return _gather(maps, forth)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor):  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         (back,) = ctx.saved_tensors
         moved = _gather(gradient, back)
         return moved.sum(1, keepdim=True) if ctx.shared else moved, None, None

@@ -8,7 +8,8 @@ A whole-pixel shift commutes with a circular convolution, so with g_t(nu) = psi_
 
     g_{t+1}(nu) = act( W * g_t(nu) + U * psi_{-(t+1)}(nu).f_t )
 
-The hidden maps are never moved; only the frame of few channels is, and the maps are moved back where max over V is read. This is exact.
+The hidden maps are never moved; only the frame of few channels is, and the maps are moved back where max over V is
+read. This is exact.
 """
 
 from dataclasses import dataclass
@@ -27,8 +28,9 @@ class FlowState:
     """The hidden state h_t of a flow equivariant cell after t frames.
 
     Attributes:
-        maps: while `shared`, the one map (B, C, H, W) that all generators hold in the lab frame (after the first frame); afterwards
-            g_t with its circular border, (B*V, C, H+2p, W+2p) stored channels last, p half the hidden kernel.
+        maps: while `shared`, the one map (B, C, H, W) that all generators hold in the lab frame (after the first
+            frame); afterwards g_t with its circular border, (B*V, C, H+2p, W+2p) stored channels last, p half the
+            hidden kernel.
         time: t, the number of frames seen.
         flow: the generators.
         border: p in pixels.
@@ -50,13 +52,13 @@ class FlowState:
         return self.maps[..., p : height - p, p : width - p].unflatten(0, (-1, len(self.flow)))
 
     def lab(self) -> Tensor:
-        """h_t, the hidden state of the paper, in the frame of the input: (B, V, C, H, W), generators in the order of `flow.generators`."""
+        """h_t of the paper, in the frame of the input: (B, V, C, H, W), generators as in `flow.generators`."""
         if self.shared:
             return self.maps.unsqueeze(1).expand(-1, len(self.flow), -1, -1, -1)
         return self.flow.move(self.co_moving(), self.time)
 
     def max(self) -> Tensor:
-        """max over V of h_t, in the frame of the input: (B, C, H, W)."""
+        """Max over V of h_t, in the frame of the input: (B, C, H, W)."""
         return self.maps if self.shared else max_over_flow(self.maps, self.flow, self.time, self.border)
 
 
@@ -137,7 +139,8 @@ class FERNNCell(nn.Module):
             )
         if min(frame.shape[-2:]) < max(self.border, 1):
             raise FernnError(
-                f"FERNNCell got a frame of {frame.shape[-2]}x{frame.shape[-1]} pixels, smaller than its kernel's border."
+                f"FERNNCell got a frame of {frame.shape[-2]}x{frame.shape[-1]} pixels, "
+                f"smaller than the border of its kernel, {self.border}."
             )
         if state is not None and state.flow != self.flow:
             raise FernnError(

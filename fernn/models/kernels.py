@@ -1,10 +1,12 @@
 """The three tensor operations of the co-moving cell that plain autograd would do with more memory.
 
-Hidden maps carry their circular border with them, (B*V, C, H+2p, W+2p) stored channels last. A step then allocates one map that serves as
-its result, as the saved mask of its activation and as the saved input of the next convolution; composed operations hold two or three.
+Hidden maps carry their circular border with them, (B*V, C, H+2p, W+2p) stored channels last. A step then allocates one
+map that serves as its result, as the saved mask of its activation and as the saved input of the next convolution;
+composed operations hold two or three.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +16,11 @@ from fernn.flows.translation import Translation
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": torch.relu, "tanh": torch.tanh}
 _IN_PLACE = {"relu": torch.relu_, "tanh": torch.tanh_}
+# gradients from an activation's result, as autograd itself takes them
+_DERIVATIVES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "relu": lambda gradient, result: torch.ops.aten.threshold_backward(gradient, result, 0),
+    "tanh": torch.ops.aten.tanh_backward,
+}
 
 
 def circular_pad(maps: Tensor, border: int) -> Tensor:
@@ -38,14 +45,14 @@ def moving_step(maps: Tensor, drive: Tensor, W: Tensor, activation: str) -> Tens
 
 
 def max_over_flow(maps: Tensor, flow: Translation, time: int, border: int) -> Tensor:
-    """max over V of psi_t(nu).g_t(nu): (B*V, C, H+2p, W+2p) -> (B, C, H, W), the first generator at ties."""
+    """Max over V of psi_t(nu).g_t(nu): (B*V, C, H+2p, W+2p) -> (B, C, H, W), the first generator at ties."""
     result: Tensor = _MaxOverFlow.apply(maps, *_bordered_sources(maps, flow, time, border))
     return result
 
 
 class _MovingStep(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, maps: Tensor, drive: Tensor, W: Tensor, activation: str) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, maps: Tensor, drive: Tensor, W: Tensor, activation: str) -> Tensor:
         p = W.shape[-1] // 2
         inner = _IN_PLACE[activation](F.conv2d(maps, W).add_(drive))
         result = torch.empty_like(maps)
@@ -56,15 +63,10 @@ class _MovingStep(torch.autograd.Function):
         return result
 
     @staticmethod
-    def backward(ctx, gradient: Tensor):  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         maps, W, result = ctx.saved_tensors
         p = W.shape[-1] // 2
-        inner = _unwrap(gradient, p)
-        value = _interior(result, p)
-        if ctx.activation == "relu":
-            inner.masked_fill_(value <= 0, 0)
-        else:
-            inner.mul_(1 - value * value)
+        inner = _DERIVATIVES[ctx.activation](_unwrap(gradient, p), _interior(result, p))
         wanted = [ctx.needs_input_grad[0], ctx.needs_input_grad[2], False]
         to_maps, to_W, _ = torch.ops.aten.convolution_backward(
             inner, maps, W, None, [1, 1], [0, 0], [1, 1], False, [0, 0], 1, wanted
@@ -74,7 +76,7 @@ class _MovingStep(torch.autograd.Function):
 
 class _MaxOverFlow(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, maps: Tensor, sources: Tensor, height: int, width: int) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, maps: Tensor, sources: Tensor, height: int, width: int) -> Tensor:
         generators = sources.shape[0]
         channels = maps.shape[1]
         # (B, all pixels of all generators, C): one row of channels is one contiguous copy
@@ -86,7 +88,7 @@ class _MaxOverFlow(torch.autograd.Function):
         return value.view(-1, height, width, channels).permute(0, 3, 1, 2)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor):  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
         winner, sources = ctx.saved_tensors
         count, channels, height, width = ctx.shape
         batch = winner.shape[0]

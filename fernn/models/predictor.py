@@ -11,7 +11,7 @@ from fernn.models.cell import FERNNCell
 
 
 class FERNNPredictor(nn.Module):
-    """See some frames, then predict the next ones from the model's own output (paper, Section 4.1; released code, `Seq2SeqFERNN`).
+    """See some frames, then predict the next ones from the model's own output (paper, Section 4.1; `Seq2SeqFERNN`).
 
     The decoder reads max over V of h_t, which does not change when a motion of the input relabels the generators.
 
@@ -62,14 +62,16 @@ class FERNNPredictor(nn.Module):
 
         Returns:
             (B, steps, channels, H, W); with `return_states` also h_1 ... h_{T+steps}, (B, T+steps, V, hidden, H, W).
-            What is fed back is detached: a prediction's error does not reach back through the frames before it (released code).
+            What is fed back is detached: a prediction's error does not reach back through the frames before it
+            (released code).
 
         Raises:
             FernnError: if there is no frame to start from, or its shape is another.
         """
         if frames.ndim != 5 or frames.shape[1] < 1:
             raise FernnError(
-                f"{type(self).__name__} got frames of shape {tuple(frames.shape)}: expected (batch, time >= 1, channels, height, width)."
+                f"{type(self).__name__} got frames of shape {tuple(frames.shape)}: "
+                "expected (batch, time >= 1, channels, height, width)."
             )
         state = None
         states, predictions = [], []

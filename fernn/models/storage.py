@@ -23,8 +23,13 @@ def save_model(model: nn.Module, path: str | Path, weights: dict[str, Tensor] | 
         model: a model with a `config`.
         path: a file name, by custom *.safetensors.
         weights: written in place of the model's own (the best epoch's, say).
+
+    Raises:
+        FernnError: if it is no model of `fernn.models`.
     """
-    kind = next(name for name, cls in MODELS.items() if isinstance(model, cls))
+    kind = next((name for name, cls in MODELS.items() if isinstance(model, cls)), None)
+    if kind is None:
+        raise FernnError(f"save_model got a {type(model).__name__}; it writes these: {', '.join(MODELS)}.")
     tensors = {name: value.detach().cpu().contiguous() for name, value in (weights or model.state_dict()).items()}
     # one metadata key only: the format keeps several in an order that changes from run to run
     about = json.dumps({"model": kind, "config": model.config}, sort_keys=True)
@@ -44,6 +49,7 @@ def load_model(path: str | Path, device: torch.device | str = "cpu") -> Any:
     try:
         with safe_open(str(path), "pt", device=str(device)) as file:
             about = json.loads((file.metadata() or {})["fernn"])
+            build, config = MODELS[about["model"]], about["config"]
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except FileNotFoundError:
         raise FernnError(f"{path}: no such file. Expected a model that `fernn train` or `save_model` wrote.") from None
@@ -51,6 +57,6 @@ def load_model(path: str | Path, device: torch.device | str = "cpu") -> Any:
         raise FernnError(
             f"{path}: not a model of this library ({error}). Expected a file that `save_model` wrote."
         ) from None
-    model = MODELS[about["model"]](**about["config"]).to(device)
+    model = build(**config).to(device)
     model.load_state_dict(weights)
     return model.eval()

@@ -62,6 +62,10 @@ class Checkpoint:
             index, _, slot = name.partition(".")
             slots.setdefault(int(index), {})[slot] = value
         optimizer.load_state_dict({**optimizer.state_dict(), "state": slots})
+        for weight, moments in optimizer.state.items():  # fused Adam reads all of them in the weight's memory order
+            for slot, value in moments.items():
+                if value.shape == weight.shape:
+                    moments[slot] = torch.empty_like(weight, requires_grad=False).copy_(value)
         torch.set_rng_state(self.tensors["random"]["cpu"].cpu())
         if "cuda" in self.tensors["random"]:
             torch.cuda.set_rng_state(self.tensors["random"]["cuda"].cpu())

@@ -73,17 +73,21 @@ class Interrupted(Exception):  # noqa: N818 (an event, not an error)
 def fit(model: nn.Module, task: Task, settings: Settings, checkpoint: Path, progress: "TrainingProgress") -> Fit:
     """Train `model` on its device, from the checkpoint if there is one of the same identity.
 
-    The checkpoint is written after every epoch and, at SIGTERM or SIGINT, after the batch in hand. A run that was stopped or killed
-    and started again ends with the same weights, bit for bit on a CPU.
+    The checkpoint is written after every epoch and, at SIGTERM or SIGINT, after the batch in hand. A run that was
+    stopped or killed and started again ends with the same weights, bit for bit on a CPU.
 
     Raises:
         Interrupted: after the checkpoint is saved.
         FernnError: if the loss is not finite at the end of an epoch.
     """
-    model.to(memory_format=torch.channels_last)
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # an overload that torch declares late
     device = next(model.parameters()).device
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate, fused=device.type == "cuda")
-    state = read_checkpoint(checkpoint, settings.identity, device) or Checkpoint.start(settings.identity, device)
+    state = read_checkpoint(checkpoint, settings.identity, device)
+    if state is None:
+        if checkpoint.exists():
+            progress.say(f"{checkpoint} is broken, or of other params, code or data: starting anew")
+        state = Checkpoint.start(settings.identity, device)
     state.restore(model, optimizer)
     progress.start(settings.epochs, task.batches, state)
     with _stop_signals() as stop:
@@ -93,7 +97,7 @@ def fit(model: nn.Module, task: Task, settings: Settings, checkpoint: Path, prog
                 optimizer.zero_grad(set_to_none=True)
                 with autocast(device, settings.precision):
                     loss = task.loss(model, task.batch(state.epoch, state.batch))
-                loss.backward()  # type: ignore[no-untyped-call]
+                loss.backward()
                 if settings.clip_norm is not None:
                     nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm)
                 optimizer.step()
@@ -119,8 +123,9 @@ def _end_epoch(model: nn.Module, task: Task, settings: Settings, state: Checkpoi
     state.end_epoch({"train_loss": train_loss, **measures})
     if not (math.isfinite(train_loss) and math.isfinite(measures["validation_loss"])):
         raise FernnError(
-            f"epoch {state.epoch}: training loss {train_loss}, validation loss {measures['validation_loss']}: the training diverged. "
-            f"The learning rate is {settings.learning_rate:g}, the gradient clip {settings.clip_norm}; lower them in params.yaml."
+            f"the training diverged in epoch {state.epoch}: its loss is {train_loss}, on validation "
+            f"{measures['validation_loss']}. The learning rate is {settings.learning_rate:g}, "
+            f"the gradient clip {settings.clip_norm}; lower them in params.yaml."
         )
     if state.best_epoch == state.epoch:
         state.best_weights = {name: value.detach().clone() for name, value in model.state_dict().items()}

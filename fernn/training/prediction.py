@@ -13,7 +13,8 @@ class PredictionTask:
     """Predict the frames that follow (paper, Section 4.1). A `Task` of the training loop.
 
     Attributes:
-        train: frames (B, T, C, H, W) of training sequences first ... first + count - 1 of an epoch, as train(epoch, first, count).
+        train: frames (B, T, C, H, W) of training sequences first ... first + count - 1 of an epoch, called as
+            train(epoch, first, count).
         validation: the same for validation sequences, as validation(first, count).
         sequences: training sequences of an epoch; those that fill no whole batch make a smaller last one.
         validation_sequences: number of them.

@@ -9,7 +9,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from fernn.training.checkpoint import Checkpoint
 
-LOOK = 1.0  # seconds between looks at the loss, each of which waits for the device
+# seconds between looks at the loss, each of which waits for the device
+LOOK, LOOK_IN_LOG = 1.0, 60.0
 
 
 class TrainingProgress:
@@ -45,16 +46,20 @@ class TrainingProgress:
         self._validated = ""
         self._task = self._bar.add_task(self.name, total=epochs * batches, completed=self._done_before, losses="")
         if self._done_before:
-            self._print(f"{self.name}: goes on after epoch {state.epoch}, batch {state.batch} of {batches}")
+            self.say(f"{self.name}: goes on after epoch {state.epoch}, batch {state.batch} of {batches}")
 
     def batch(self, state: Checkpoint) -> None:
         """Count a batch; look at its loss now and then only, since that waits for the device."""
-        if not self.console.is_terminal:
-            return
         self._bar.update(self._task, completed=state.epoch * self._batches + state.batch)
-        if time.monotonic() - self._looked >= LOOK:
-            self._looked = time.monotonic()
-            self._bar.update(self._task, losses=f"loss {state.loss_sum.item() / state.batch:.3e}{self._validated}")
+        if time.monotonic() - self._looked < (LOOK if self.console.is_terminal else LOOK_IN_LOG):
+            return
+        self._looked = time.monotonic()
+        loss = state.loss_sum.item() / state.batch
+        if self.console.is_terminal:
+            self._bar.update(self._task, losses=f"loss {loss:.3e}{self._validated}")
+        else:
+            where = f"epoch {state.epoch + 1}/{self._epochs}, batch {state.batch}/{self._batches}"
+            self.say(f"{self.name}  {where}  train_loss {loss:.4g}")
 
     def epoch(self, state: Checkpoint) -> None:
         """Show the measures of an epoch and the time left."""
@@ -64,9 +69,10 @@ class TrainingProgress:
         left = (time.monotonic() - self._began) / max(here, 1) * (self._epochs - state.epoch) * self._batches
         shown = "  ".join(f"{name} {value:.4g}" for name, value in measures.items() if name != "epoch")
         best = "  best" if state.best_epoch == state.epoch else ""
-        self._print(f"{self.name}  epoch {state.epoch}/{self._epochs}  {shown}  {_clock(left)} left{best}")
+        self.say(f"{self.name}  epoch {state.epoch}/{self._epochs}  {shown}  {_clock(left)} left{best}")
 
-    def _print(self, line: str) -> None:
+    def say(self, line: str) -> None:
+        """Print a line above the bar, or in the log."""
         self.console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 

@@ -55,7 +55,8 @@ def evaluate(
         device: what computes.
 
     Returns:
-        The measures by name (see `_measure`), and samples for figures: "seen", "truth" and "prediction", (S, T, 1, H, W) float32.
+        The measures by name (see `_measure`), and samples for figures: "seen", "truth" and "prediction", each
+        (S, T, 1, H, W) float32.
     """
     pools, _ = read_arrays(files["digits"])
     pool = pools["test"].to(device)

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from fernn.data.mnist import FILES, TRAIN_IMAGES, find
+from fernn.errors import FernnError
 from fernn.experiments.translation.datasets import DigitsInputs, SequencesInputs, make_digits, make_sequences
 from fernn.experiments.translation.evaluate import EvaluateInputs, evaluate
 from fernn.experiments.translation.train import TrainInputs, train
@@ -28,26 +30,34 @@ def dataset_inputs(params: Params, part: str) -> DigitsInputs | SequencesInputs:
     data = params.translation.data
     if part == "digits":
         return DigitsInputs(data.digit, data.seed)
-    measure, _, flow = part.partition("-")
-    pool = "validation" if measure == "validation" else "test"
     sequences = {
         "validation": data.validation,
         "test": data.test,
         "length": data.length.sequences,
         "velocity": data.velocity.sequences,
-    }[measure]
-    return SequencesInputs(part, pool, flow, sequences, data.digits, data.frame, data.seed)
+    }
+    measure, _, flow = part.partition("-")
+    if measure not in sequences or not flow:
+        raise FernnError(
+            f"{NAME}/{part}: no such data set; expected digits, or one of {', '.join(sequences)} and a flow"
+        )
+    pool = "validation" if measure == "validation" else "test"
+    return SequencesInputs(part, pool, flow, sequences[measure], data.digits, data.frame, data.seed)
 
 
 def dataset_files(params: Params, layout: Layout, part: str) -> dict[str, Path]:
     """The files that a part is made from."""
-    return {"mnist": Path(params.mnist.folder)} if part == "digits" else {"digits": layout.dataset(NAME, "digits")}
+    if part != "digits":
+        return {"digits": layout.dataset(NAME, "digits")}
+    folder = Path(params.mnist.folder)
+    # what is fetched comes unpacked; what the repository carries is there already, as it is
+    return {name: folder / name if params.mnist.sources else find(folder, name) for name in FILES}
 
 
 def make(inputs: DigitsInputs | SequencesInputs, files: dict[str, Path], output: Path) -> None:
     """Make a part."""
     if isinstance(inputs, DigitsInputs):
-        make_digits(inputs, files["mnist"], output)
+        make_digits(inputs, files[TRAIN_IMAGES].parent, output)
     else:
         make_sequences(inputs, files["digits"], output)
 

@@ -1,0 +1,41 @@
+"""The figures, drawn and written."""
+
+from pathlib import Path
+
+import matplotlib
+
+from fernn.params import Params
+from fernn.results.curves import length_generalization, validation_loss
+from fernn.results.plan import figure_names, plans
+from fernn.results.predictions import predictions
+from fernn.results.selection import select
+from fernn.results.style import look, save
+from fernn.results.velocities import velocity_generalization
+from fernn.runs import Layout
+
+DRAW = {
+    "predictions": predictions,
+    "validation_loss": validation_loss,
+    "length_generalization": length_generalization,
+    "velocity_generalization": velocity_generalization,
+}
+
+
+def write_figures(params: Params, layout: Layout) -> list[Path]:
+    """Draw the figures of the chosen experiments; the same inputs give the same bytes.
+
+    Returns:
+        The files, in the order of `fernn.results.plan.figure_names`.
+
+    Raises:
+        FernnError: if a file of a run that params.yaml names is missing or malformed; others are not read.
+    """
+    selections = {(s.experiment, s.flow, s.model): s for s in select(params, layout)}
+    with matplotlib.rc_context():
+        look()
+        for plan in plans(params):
+            shown = [selections[plan.experiment, plan.flow, model] for model in plan.models]
+            figure = DRAW[plan.kind](params, layout, shown)
+            for name in plan.names:
+                save(figure, layout.figure(name))
+    return [layout.figure(name) for name in figure_names(params)]

@@ -1,0 +1,34 @@
+"""Names of models, flows and numbers as a reader sees them."""
+
+import math
+import re
+
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def math_name(name: str) -> str:
+    """A model or flow in the notation of the paper, for LaTeX and matplotlib: FERNN-V2T gives FERNN-$V_{2}^{T}$."""
+    return re.sub(r"V(\d+)([TR])$", r"$V_{\1}^{\2}$", name)
+
+
+def plus_minus(mean: float, std: float | None, decimals: int, latex: bool = False) -> str:
+    """A figure and its deviation with the power of ten in common, such as (8.1 ± 0.6) × 10⁻³.
+
+    Args:
+        mean: the figure.
+        std: its standard deviation, or None.
+        decimals: digits behind the point, at least; a small deviation gets as many as its first digit needs.
+        latex: as LaTeX instead of plain text.
+    """
+    exponent = math.floor(math.log10(abs(mean))) if mean else 0
+    if std:
+        decimals = max(decimals, exponent - math.floor(math.log10(std)))
+    if round(abs(mean) / 10.0**exponent, decimals) == 10:  # 9.996 is to be 1.00 of the next power
+        exponent += 1
+    unit = 10.0**exponent
+    digits, sign = f"{mean / unit:.{decimals}f}", r"\pm" if latex else "±"
+    if std is not None:
+        digits = f"({digits} {sign} {std / unit:.{decimals}f})"
+    if latex:
+        return rf"${digits} \times 10^{{{exponent}}}$"
+    return f"{digits} × 10{str(exponent).translate(SUPERSCRIPTS)}"  # noqa: RUF001 (the sign is meant)

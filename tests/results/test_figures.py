@@ -1,0 +1,154 @@
+import json
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.collections import PolyCollection
+from safetensors.numpy import load_file, save_file
+
+from fernn.results.curves import length_generalization, validation_loss
+from fernn.results.figures import write_figures
+from fernn.results.plan import figure_names
+from fernn.results.predictions import predictions
+from fernn.results.selection import select
+from fernn.results.style import LINES
+from fernn.results.velocities import velocity_generalization
+from fernn.runs import Layout, all_runs
+from tests.results.tree import EPOCHS, LENGTH, MSE, PREDICTED, SEEN, small_params, write_run, write_tree
+
+
+def of(params, layout, flow):
+    return [selection for selection in select(params, layout) if selection.flow == flow]
+
+
+def curves(axes):
+    return {line.get_label(): line for line in axes.lines if not line.get_label().startswith("_")}
+
+
+def words(figure):
+    return " ".join(text.get_text() for text in figure.findobj(matplotlib.text.Text))
+
+
+def test_the_names_follow_from_the_params():
+    stems = [name.removesuffix(".png") for name in figure_names(small_params()) if name.endswith(".png")]
+    assert stems == [
+        "translation-V2T-predictions",
+        "translation-V2T-validation_loss",
+        "translation-V2T-length_generalization",
+        "translation-V1T-predictions",
+        "translation-V1T-validation_loss",
+        "translation-V1T-velocity_generalization",
+    ]
+    alone = small_params(runs=[{"flow": "V1T", "models": ["G-RNN"], "evaluate": ["test"]}])
+    assert [name for name in figure_names(alone) if name.endswith(".pdf")] == [
+        "translation-V1T-predictions.pdf",
+        "translation-V1T-validation_loss.pdf",
+    ]
+    with_rotation = figure_names(small_params(experiments=("translation", "rotation")))
+    assert "rotation-V4R-length_generalization.png" in with_rotation
+    assert not [name for name in with_rotation if name.startswith("rotation") and "velocity" in name]
+
+
+def test_the_same_inputs_give_the_same_bytes(params, layout, tmp_path):
+    paths = write_figures(params, layout)
+    assert paths == [layout.figure(name) for name in figure_names(params)]
+    other = Layout("quick", tmp_path / "elsewhere")
+    write_tree(other, params)
+    with matplotlib.rc_context({"font.size": 30, "savefig.dpi": 20}):  # a user's settings have no say
+        again = write_figures(params, other)
+        assert matplotlib.rcParams["font.size"] == 30
+    for one, two in zip(paths, again, strict=True):
+        content = one.read_bytes()
+        assert content == two.read_bytes()
+        assert content.startswith({".png": b"\x89PNG", ".pdf": b"%PDF"}[one.suffix])
+        assert b"CreationDate" not in content
+    assert sorted(path.name for path in layout.base.joinpath("figures").iterdir()) == sorted(figure_names(params))
+
+
+def test_validation_loss(params, layout):
+    figure = validation_loss(params, layout, of(params, layout, "V2T"))
+    (axes,) = figure.axes
+    found = curves(axes)
+    assert list(found) == ["G-RNN", "FERNN-$V_{1}^{T}$", "FERNN-$V_{2}^{T}$"]
+    assert axes.get_yscale() == "log"
+    np.testing.assert_array_equal(found["G-RNN"].get_xdata(), range(1, EPOCHS + 1))
+    np.testing.assert_allclose(found["G-RNN"].get_ydata(), 8e-3 * 1.05 * np.array([3, 2, 4]))
+    assert found["G-RNN"].get_color() == LINES["G-RNN"][0]
+    assert len(axes.lines) == 3 + 3 * 2  # means and seeds
+    assert "scale quick" in words(figure)
+    assert "seeds 0, 1" in words(figure)
+
+
+def test_length_generalization(params, layout):
+    (axes,) = length_generalization(params, layout, of(params, layout, "V2T")).axes
+    found = curves(axes)["FERNN-$V_{2}^{T}$"]
+    np.testing.assert_allclose(found.get_ydata(), 2e-4 * 1.05 * np.arange(1, LENGTH + 1))
+    # the band goes from the best seed to the worst
+    band = [item for item in axes.collections if isinstance(item, PolyCollection)][-1].get_paths()[0].vertices[:, 1]
+    assert (band.min(), band.max()) == pytest.approx((2e-4, 2e-4 * 1.1 * LENGTH))
+    horizon = [line for line in axes.lines if list(line.get_xdata()) == [PREDICTED, PREDICTED]]
+    assert len(horizon) == 1
+
+
+def test_velocity_generalization(params, layout):
+    figure = velocity_generalization(params, layout, of(params, layout, "V1T"))
+    panels = [axes for axes in figure.axes if axes.get_title()]
+    assert [axes.get_title() for axes in panels] == ["G-RNN", "FERNN-$V_{2}^{T}$"]
+    images = [axes.images[0] for axes in panels]
+    vy, vx = np.mgrid[-2:3, -2:3]
+    shape = 1 + vx**2 + 2 * vy**2 + vx * vy
+    for image, model in zip(images, ("G-RNN", "FERNN-V2T"), strict=True):
+        np.testing.assert_allclose(image.get_array(), 1e3 * MSE[model] * 1.05 * shape)
+    assert images[0].norm is images[1].norm
+    assert (images[0].norm.vmin, images[0].norm.vmax) == pytest.approx((0.21, 8.4 * 17))
+    # what is written in the cell of (vx, vy) = (-2, 1), below the middle
+    (cell,) = [text for text in panels[0].texts if text.get_position() == (-2, 1)]
+    assert cell.get_text() == "42"
+    (outline,) = panels[0].patches
+    assert outline.get_bbox().extents == pytest.approx((-1.5, -1.5, 1.5, 1.5))
+
+
+def test_a_grid_of_one_error(params, layout):
+    runs = [{"flow": "V1T", "models": ["G-RNN"], "evaluate": ["velocity"]}]
+    data = params.translation.data.model_dump() | {"velocity": {"sequences": 1, "flow": "V0T"}}
+    still = small_params(runs=runs, data=data)
+    velocity = {"sequences": 1, "grid": [{"vx": 0, "vy": 0, "mse": 0.5}]}
+    for selection in select(still, layout):
+        for run in selection.runs:
+            path = layout.evaluation(run.id, "evaluation.json")
+            path.write_text(json.dumps({"run": run.id, "measures": {"velocity": velocity}}))
+    figure = velocity_generalization(still, layout, select(still, layout))
+    assert figure.axes[0].images[0].get_array().tolist() == [[500]]
+
+
+def test_predictions(params, layout):
+    selections = of(params, layout, "V2T")
+    figure = predictions(params, layout, selections)
+    images = figure.axes[0].images
+    assert len(images) == SEEN + PREDICTED * (1 + 2 * 3)  # the truth is the same for all three
+    last = images[-1].get_array()
+    assert last.shape == (6, 6)
+    np.testing.assert_allclose(last.max(), MSE["FERNN-V2T"], rtol=1e-3)  # the last pixel of the truth is 1
+    said = words(figure)
+    for text in ("Seen", "Truth", "FERNN-$V_{1}^{T}$", "$t=1$", f"$t={SEEN + PREDICTED}$", "abs. error", "scale quick"):
+        assert text in said
+
+
+def test_a_model_with_another_sequence_has_its_own_truth(params, layout):
+    selections = of(params, layout, "V2T")
+    path = layout.evaluation(selections[1].runs[0].id, "samples.safetensors")
+    save_file({name: np.ascontiguousarray(array[..., ::-1]) for name, array in load_file(path).items()}, path)
+    figure = predictions(params, layout, selections)
+    assert len(figure.axes[0].images) == 3 * SEEN + PREDICTED * (3 + 2 * 3)
+
+
+def test_a_model_of_ones_own_has_a_colour(tmp_path):
+    models = {name: {"flow": "V3T", "learning_rate": 1e-4} for name in ("mine", "other")}
+    runs = [{"flow": "V2T", "models": ["mine", "other"], "evaluate": ["length"]}]
+    params, layout = small_params(runs=runs, models=models), Layout("quick", tmp_path)
+    for run in all_runs(params).values():
+        write_run(layout, params, run, (3, 2, 1))
+    (axes,) = length_generalization(params, layout, select(params, layout)).axes
+    colours = {line.get_color() for line in curves(axes).values()}
+    assert len(colours) == 2
+    assert not colours & {colour for colour, _ in LINES.values()}

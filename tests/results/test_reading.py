@@ -1,0 +1,127 @@
+import json
+import re
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from fernn.errors import FernnError
+from fernn.results.reading import read_metrics, read_samples, read_step_errors, read_velocity_errors
+from tests.results.tree import EPOCHS, FRAME, LENGTH, PREDICTED, SEEN, run_of, write_metrics
+
+
+@pytest.fixture
+def run(params):
+    return run_of(params, "G-RNN", 1)
+
+
+def refused(path, remedy, found=""):
+    return pytest.raises(FernnError, match=rf"^{re.escape(str(path))} .*{found}.*`{re.escape(remedy)} --scale quick`")
+
+
+def test_what_was_written_is_read(params, layout, run):
+    metrics = read_metrics(layout, run, EPOCHS)
+    assert metrics["epoch"] == [1, 2, 3]
+    assert metrics["validation_loss"] == pytest.approx([0.0264, 0.0176, 0.0352])
+    assert read_step_errors(layout, run, "test", PREDICTED).mse == pytest.approx(8.8e-3)
+    assert read_step_errors(layout, run, "length", LENGTH).mean[-1] == pytest.approx(9 * 8.8e-3)
+    assert read_samples(layout, run).truth.shape == (1, PREDICTED, 1, FRAME, FRAME)
+
+
+def test_a_grid_of_velocities_has_vy_in_rows_and_vx_in_columns(params, layout):
+    grid = read_velocity_errors(layout, run_of(params, "G-RNN", 0, flow="V1T"), 2)
+    for vx, vy in [(0, 0), (-2, 1), (2, -1), (1, 2)]:
+        assert grid[vy + 2, vx + 2] == pytest.approx(8e-3 * (1 + vx**2 + 2 * vy**2 + vx * vy))
+
+
+@pytest.mark.parametrize("file", ["metrics.csv", "evaluation.json", "samples.safetensors"])
+def test_a_missing_file_is_named_with_the_command_that_makes_it(layout, run, file):
+    path, stage, read = {
+        "metrics.csv": (layout.run(run.id, file), "train", lambda: read_metrics(layout, run, EPOCHS)),
+        "evaluation.json": (
+            layout.evaluation(run.id, file),
+            "evaluate",
+            lambda: read_step_errors(layout, run, "test", PREDICTED),
+        ),
+        "samples.safetensors": (layout.evaluation(run.id, file), "evaluate", lambda: read_samples(layout, run)),
+    }[file]
+    path.unlink()
+    with refused(path, f"fernn {stage} {run.id}", "is missing"):
+        read()
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", "not a table of numbers"),
+        ("epoch,validation_loss\n", "not a table of numbers"),
+        ("step,validation_loss\n1,2\n2,2\n3,2\n", "no column 'epoch'"),
+        ("epoch,train_loss\n1,2\n2,2\n3,2\n", "no column 'validation_loss'"),
+        ("epoch,validation_loss\n1,2\n2,a\n3,2\n", "could not convert"),
+        ("epoch,validation_loss\n1,2\n2\n3,2\n", "not a table of numbers"),
+        ("epoch,validation_loss\n1,2\n2,2,7\n3,2\n", "not a table of numbers"),
+        ("epoch,validation_loss\n1,2\n2,nan\n3,2\n", "not finite"),
+        ("epoch,validation_loss\n1,2\n2,2\n", "2 rows, where params.yaml asks for the epochs 1 to 3"),
+        ("epoch,validation_loss\n1,2\n3,2\n2,2\n", "epochs 1 to 3"),
+    ],
+)
+def test_broken_metrics(layout, run, text, found):
+    path = layout.run(run.id, "metrics.csv")
+    path.write_text(text)
+    with refused(path, f"fernn train {run.id}", found):
+        read_metrics(layout, run, EPOCHS)
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (lambda _: [1], "should be an object"),
+        (lambda it: it | {"run": "translation/V2T/G-RNN/lr0.0001/seed7"}, "of the run translation/.*/seed7"),
+        (lambda it: it | {"measures": {"length": it["measures"]["length"]}}, "no measure 'test'"),
+        (lambda it: it | {"measures": {"test": {**it["measures"]["test"], "mse": "none"}}}, "measures.test.mse"),
+        (lambda it: it | {"measures": {"test": it["measures"]["length"]}}, f"{LENGTH} steps .* asks for {PREDICTED}"),
+    ],
+)
+def test_a_broken_evaluation(layout, run, change, found):
+    path = layout.evaluation(run.id, "evaluation.json")
+    path.write_text(json.dumps(change(json.loads(path.read_text()))))
+    with refused(path, f"fernn evaluate {run.id}", found):
+        read_step_errors(layout, run, "test", PREDICTED)
+
+
+def test_other_velocities(params, layout):
+    run = run_of(params, "G-RNN", 0, flow="V1T")
+    path = layout.evaluation(run.id, "evaluation.json")
+    with refused(path, f"fernn evaluate {run.id}", "25 velocities, .* up to 3"):
+        read_velocity_errors(layout, run, 3)
+    with refused(path, f"fernn evaluate {run.id}", "no measure 'test'"):
+        read_step_errors(layout, run, "test", PREDICTED)
+
+
+def test_broken_samples(layout, run):
+    path = layout.evaluation(run.id, "samples.safetensors")
+    arrays = {"seen": np.zeros((1, SEEN, 1, 4, 4), np.float32), "truth": np.zeros((1, 5, 1, 4, 4), np.float32)}
+    save_file(arrays, path)
+    with refused(path, f"fernn evaluate {run.id}", "prediction"):
+        read_samples(layout, run)
+    save_file(arrays | {"prediction": np.zeros((1, 4, 1, 4, 4), np.float32)}, path)
+    with refused(path, f"fernn evaluate {run.id}", "do not fit"):
+        read_samples(layout, run)
+    save_file({name: np.zeros((0, 5, 1, 4, 4), np.float32) for name in ("seen", "truth", "prediction")}, path)
+    with refused(path, f"fernn evaluate {run.id}", "do not fit"):
+        read_samples(layout, run)
+    path.write_bytes(path.read_bytes()[:-7])
+    with refused(path, f"fernn evaluate {run.id}", "not the samples"):
+        read_samples(layout, run)
+
+
+def test_a_truncated_evaluation(layout, run):
+    path = layout.evaluation(run.id, "evaluation.json")
+    path.write_bytes(path.read_bytes()[:-9])
+    with refused(path, f"fernn evaluate {run.id}", "Invalid JSON"):
+        read_step_errors(layout, run, "test", PREDICTED)
+
+
+def test_metrics_may_have_more_columns(layout, run):
+    write_metrics(layout, run, [3.0, 1.0, 2.0])
+    assert read_metrics(layout, run, EPOCHS)["train_loss"] == [6.0, 2.0, 4.0]

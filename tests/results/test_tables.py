@@ -1,0 +1,183 @@
+import csv
+import json
+import statistics
+import subprocess
+import sys
+
+import pytest
+
+from fernn.errors import FernnError
+from fernn.results.plan import table_names
+from fernn.results.selection import select
+from fernn.results.tables import write_tables
+from fernn.runs import Layout, all_runs
+from tests.results.tree import run_of, small_params, write_metrics, write_run, write_tree
+
+MODELS = ["G-RNN", "FERNN-V1T", "FERNN-V2T"]
+
+
+def table(layout, name="table1.csv"):
+    with layout.table(name).open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_cell_comes_from_the_files_of_its_runs(params, layout):
+    assert write_tables(params, layout) == [layout.table(name) for name in table_names(params)]
+    found = table(layout)
+    assert [(row["experiment"], row["flow"], row["model"]) for row in found] == [
+        ("translation", "V2T", model) for model in MODELS
+    ]
+    for row in found:
+        files = [layout.evaluation(run_of(params, row["model"], seed).id, "evaluation.json") for seed in (0, 1)]
+        errors = [json.loads(file.read_text())["measures"]["test"]["mse"] for file in files]
+        assert row["metric"] == "test_mse"
+        assert float(row["mean"]) == statistics.fmean(errors)
+        assert float(row["std"]) == statistics.stdev(errors)
+        assert row["n"] == "2"
+        assert row["learning_rate"] == "0.0001"
+        assert row["verdict"] == "not comparable at scale quick"
+    assert [float(row["paper_value"]) for row in found] == [8.1e-3, 5.3e-4, 1.5e-4]
+    assert [float(row["paper_std"]) for row in found] == [6e-4, 8e-5, 2e-5]
+    assert {row["source"] for row in found} == {"Table 1, from a secondary source (?)"}
+
+
+def test_the_table_for_readers(params, layout):
+    write_tables(params, layout)
+    text = layout.table("table1.md").read_text()
+    assert "| (8.40 ± 0.57) × 10⁻³ | 2   | (8.1 ± 0.6) × 10⁻³ (?) |" in text
+    assert "(?) marks a figure of the paper that was taken from a secondary source." in text
+    assert "FERNN-V1T below G-RNN: **holds**" in text
+    assert "FERNN-V2T below FERNN-V1T: **holds**" in text
+    assert "Scale quick, translation" in text
+    assert "Runs translation/V2T/G-RNN/lr0.0001, seeds 0, 1\n" in text
+    tex = layout.table("table1.tex").read_text()
+    line = r"FERNN-$V_{2}^{T}$ & $(2.10 \pm 0.14) \times 10^{-4}$ & 2 & $(1.5 \pm 0.2) \times 10^{-4}$ (?) \\"
+    assert line in tex
+    assert "(?) from a secondary source" in tex
+
+
+def test_verdicts_at_the_scale_of_the_paper(tmp_path):
+    params, layout = small_params("paper"), Layout("paper", tmp_path)
+    write_tree(layout, params)
+    write_tables(params, layout)
+    # 8.4e-3 against 8.1e-3, 6.3e-4 against 5.3e-4; 2.1e-4 is 2.7 deviations above 1.5e-4
+    assert [row["verdict"] for row in table(layout)] == ["agrees", "agrees", "worse"]
+    assert float(table(layout)[2]["z"]) == pytest.approx(6e-5 / (2 * 1e-5**2 / 2 + 2e-5**2) ** 0.5)
+    assert "worse (z = +2.68)" in layout.table("table1.md").read_text()
+
+
+def test_rotation_joins_with_a_blank_where_the_figure_is_not_known(tmp_path):
+    params, layout = small_params("paper", ("translation", "rotation")), Layout("paper", tmp_path)
+    write_tree(layout, params)
+    write_tables(params, layout)
+    found = table(layout)
+    assert [row["model"] for row in found] == [*MODELS, "G-RNN", "FERNN-V2R", "FERNN-V4R"]
+    blank = found[4]
+    assert [blank[name] for name in ("paper_value", "paper_std", "z")] == ["", "", ""]
+    assert blank["verdict"] == "no figure to compare with"
+    text = layout.table("table1.md").read_text()
+    assert "rotation, V4R: FERNN-V4R below FERNN-V2R: **holds**" in text
+    assert r"FERNN-$V_{2}^{R}$ & $(6.30 \pm 0.42) \times 10^{-4}$ & 2 &  \\" in layout.table("table1.tex").read_text()
+
+
+def test_the_learning_rate_with_the_best_mean_of_best_losses(tmp_path):
+    runs = [{"flow": "V2T", "models": ["G-RNN"], "search": [1e-2, 1e-3, 1e-4], "evaluate": ["test"]}]
+    params, layout = small_params(runs=runs), Layout("quick", tmp_path)
+    # best epochs by rate and seed: 1e-2 has the best single run, 1e-4 the best last epochs, 1e-3 the best mean
+    losses = {
+        (1e-2, 0): (5, 0.1, 9),
+        (1e-2, 1): (5, 5, 5),
+        (1e-3, 0): (2, 9, 9),
+        (1e-3, 1): (9, 1, 9),
+        (1e-4, 0): (9, 9, 2),
+        (1e-4, 1): (9, 9, 2),
+    }
+    for (rate, seed), values in losses.items():
+        write_run(layout, params, run_of(params, "G-RNN", seed, rate=rate), values, mse=rate)
+    (selection,) = select(params, layout)
+    assert selection.chosen.learning_rate == 1e-3
+    assert [candidate.score.mean for candidate in selection.candidates] == [2.55, 1.5, 2.0]
+    write_tables(params, layout)
+    assert [row["learning_rate"] for row in table(layout)] == ["0.001"]
+    kept = [
+        (row["learning_rate"], row["best_validation_loss"], row["chosen"]) for row in table(layout, "selection.csv")
+    ]
+    assert kept == [("0.01", "2.55", "no"), ("0.001", "1.5", "yes"), ("0.0001", "2.0", "no")]
+
+
+def test_the_first_of_equal_learning_rates(tmp_path):
+    runs = [{"flow": "V2T", "models": ["G-RNN"], "search": [1e-3, 1e-4], "evaluate": ["test"]}]
+    params, layout = small_params(runs=runs), Layout("quick", tmp_path)
+    for run in all_runs(params).values():
+        write_run(layout, params, run, (3, 2, 1))
+    assert select(params, layout)[0].chosen.learning_rate == 1e-3
+
+
+def test_runs_that_params_do_not_name_are_not_read(params, layout):
+    write_tables(params, layout)
+    before = {name: layout.table(name).read_bytes() for name in table_names(params)}
+    one = run_of(params, "G-RNN", 0)
+    stale = type(one)(one.experiment, one.flow, one.model, one.learning_rate, seed=9)
+    write_run(layout, params, stale, (1e-9, 1e-9, 1e-9), mse=1e-9)
+    write_tables(params, layout)
+    assert {name: layout.table(name).read_bytes() for name in table_names(params)} == before
+
+
+def test_a_seed_that_is_dropped_leaves_the_table(params, layout):
+    write_tables(params, layout)
+    digest = layout.table("table1.md").read_text().splitlines()[-1]
+    write_tables(small_params(seeds=[1]), layout)
+    assert [(row["n"], row["std"], float(row["mean"])) for row in table(layout)] == [
+        ("1", "", 8e-3 * 1.1),
+        ("1", "", 6e-4 * 1.1),
+        ("1", "", 2e-4 * 1.1),
+    ]
+    text = layout.table("table1.md").read_text()
+    assert "FERNN-V1T below G-RNN: **needs two seeds**" in text
+    assert "| 8.80 × 10⁻³ | 1 " in " ".join(text.split("  "))
+    assert text.splitlines()[-1] != digest
+
+
+def test_the_same_inputs_give_the_same_bytes(params, layout, tmp_path):
+    write_tables(params, layout)
+    other = Layout("quick", tmp_path / "elsewhere")
+    for run in reversed(all_runs(params).values()):
+        write_run(other, params, run, (1, 1, 1))
+    write_tree(other, params)
+    write_tables(params, other)
+    for name in table_names(params):
+        assert layout.table(name).read_bytes() == other.table(name).read_bytes()
+
+
+def test_the_digest_sees_a_change_that_no_cell_shows(params, layout):
+    write_tables(params, layout)
+    before = layout.table("table1.md").read_text().splitlines()
+    write_metrics(layout, run_of(params, "G-RNN", 0), (0.5, 0.016, 0.7))  # the best epoch stays
+    write_tables(params, layout)
+    after = layout.table("table1.md").read_text().splitlines()
+    assert before[:-1] == after[:-1]
+    assert before[-1] != after[-1]
+
+
+def test_a_missing_run_leaves_the_tables_as_they_were(params, layout):
+    write_tables(params, layout)
+    before = layout.table("table1.csv").read_bytes()
+    run = run_of(params, "FERNN-V2T", 1)
+    layout.evaluation(run.id, "evaluation.json").unlink()
+    with pytest.raises(FernnError, match=f"fernn evaluate {run.id} --scale quick"):
+        write_tables(params, layout)
+    assert layout.table("table1.csv").read_bytes() == before
+
+
+def test_what_is_imported():
+    # neither reads results with torch, nor does a workflow load a plotting library to know the names of its files
+    code = (
+        "import sys; import fernn.results.plan; assert not {'matplotlib', 'numpy'} & set(sys.modules);"
+        "import fernn.results.tables, fernn.results.figures; assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_there_is_no_table_1_without_its_experiments():
+    assert table_names(small_params()) == ["table1.csv", "table1.md", "table1.tex", "selection.csv"]
+    assert table_names(small_params(experiments=("kth",))) == ["selection.csv"]

@@ -1,0 +1,90 @@
+"""A tree of finished runs with numbers that a test knows."""
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import yaml
+from safetensors.numpy import save_file
+
+from fernn.params import Params, resolve
+from fernn.runs import Layout, Run, all_runs, evaluations_of
+
+PARAMS = Path(__file__).parents[2] / "params.yaml"
+MSE = {"G-RNN": 8e-3, "FERNN-V1T": 6e-4, "FERNN-V2T": 2e-4, "FERNN-V2R": 6e-4, "FERNN-V4R": 2e-4}
+EPOCHS, SEEN, PREDICTED, LENGTH, FRAME = 3, 4, 5, 9, 6
+
+
+def small_params(
+    scale: str = "quick", experiments: tuple[str, ...] = ("translation",), **translation: object
+) -> Params:
+    """Flowing MNIST in small, at any scale; keywords override keys of the section of experiment A."""
+    content = yaml.safe_load(PARAMS.read_text())
+    for experiment in ("translation", "rotation"):
+        section = content[experiment]
+        section["training"]["epochs"] = EPOCHS
+        section["data"] |= {"seen": SEEN, "predicted": PREDICTED}
+        section["data"]["length"]["predicted"] = LENGTH
+        section["seeds"] = [0, 1]
+    content["translation"] |= translation
+    content["scales"] = {scale: {}}
+    content["experiments"] = list(experiments)
+    return resolve(content, scale)
+
+
+def write_run(layout: Layout, params: Params, run: Run, losses: Sequence[float], mse: float = 0.01) -> None:
+    """The files that training and evaluation of a run leave: `losses` by epoch, and errors about `mse`."""
+    write_metrics(layout, run, losses)
+    steps = {"test": PREDICTED, "length": LENGTH}
+    measures = {}
+    for name in evaluations_of(params, run):
+        if name == "velocity":
+            grid = [
+                {"vx": vx, "vy": vy, "mse": mse * (1 + vx**2 + 2 * vy**2 + vx * vy)}
+                for vx in range(-2, 3)
+                for vy in range(-2, 3)
+            ]
+            measures[name] = {"mse": mse, "grid": grid, "sequences": 8}
+        else:
+            mean = [mse * (1 + step) for step in range(steps[name])]
+            measures[name] = {"mse": mse, "mean": mean, "std": [0.1 * value for value in mean], "sequences": 8}
+    write_evaluation(layout, run, measures)
+    ramp = np.linspace(0, 1, (SEEN + PREDICTED) * FRAME * FRAME, dtype=np.float32)
+    frames = ramp.reshape(1, SEEN + PREDICTED, 1, FRAME, FRAME)
+    truth = np.ascontiguousarray(frames[:, SEEN:])
+    samples = {"seen": np.ascontiguousarray(frames[:, :SEEN]), "truth": truth, "prediction": truth * (1 - mse)}
+    save_file(samples, layout.evaluation(run.id, "samples.safetensors"))
+
+
+def write_metrics(layout: Layout, run: Run, losses: Sequence[float]) -> None:
+    path = layout.run(run.id, "metrics.csv")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["epoch", "train_loss", "validation_loss"])
+        writer.writerows([epoch, 2 * loss, loss] for epoch, loss in enumerate(losses, start=1))
+
+
+def write_evaluation(layout: Layout, run: Run, measures: dict) -> None:
+    path = layout.evaluation(run.id, "evaluation.json")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"run": run.id, "inputs": {}, "files": {}, "measures": measures}))
+
+
+def write_tree(layout: Layout, params: Params) -> None:
+    """All runs of the params: the test MSE of seed s is that of `MSE`, times 1 + s / 10."""
+    for run in all_runs(params).values():
+        mse = MSE[run.model] * (1 + run.seed / 10)
+        write_run(layout, params, run, (3 * mse, 2 * mse, 4 * mse), mse)
+
+
+def run_of(params: Params, model: str, seed: int, flow: str = "V2T", rate: float | None = None) -> Run:
+    """The run of params.yaml with these marks."""
+    (found,) = [
+        run
+        for run in all_runs(params).values()
+        if (run.model, run.seed, run.flow) == (model, seed, flow) and rate in (None, run.learning_rate)
+    ]
+    return found

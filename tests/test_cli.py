@@ -1,0 +1,52 @@
+"""The command line: what a person meets first."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def fernn(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "fernn.cli", *arguments], cwd=cwd, capture_output=True, text=True)
+
+
+def test_help_lists_the_stages() -> None:
+    ended = fernn("--help")
+    assert ended.returncode == 0
+    for stage in ("fetch", "dataset", "train", "evaluate", "tables", "figures"):
+        assert stage in ended.stdout
+
+
+def test_runs_lists_each_run() -> None:
+    ended = fernn("runs", "--scale", "quick")
+    assert "translation/V2T/FERNN-V2T/lr" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["train", "translation/V2T/FERNN-V9T/lr0.1/seed0"], "no run of scale paper"),
+        (["train", "translation/V2T/FERNN-V2T/lr0.0001/seed0", "--scale", "mid"], "scale 'mid' is not known"),
+        (["train", "--params", "nowhere.yaml", "translation/V2T/G-RNN/lr1/seed0"], "nowhere.yaml: no such file"),
+        (["dataset", "translation/best-V2T", "--scale", "quick"], "no such data set"),
+        (["dataset", "sound/digits", "--scale", "quick"], "sound"),
+        (["fetch", "mnist", "--scale", "quick"], "nothing to fetch"),
+    ],
+)
+def test_a_mistake_is_one_message(arguments: list[str], said: str) -> None:
+    ended = fernn(*arguments)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("fernn: ")
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_missing_input_names_what_makes_it(tmp_path: Path) -> None:
+    run = fernn("runs", "--scale", "quick").stdout.splitlines()[0]
+    ended = fernn("evaluate", run, "--scale", "quick", "--params", str(ROOT / "params.yaml"), cwd=tmp_path)
+    assert ended.returncode == 1
+    assert "is missing" in ended.stderr
+    assert "snakemake" in ended.stderr

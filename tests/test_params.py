@@ -1,0 +1,110 @@
+"""params.yaml: both scales hold, and each mistake gets an error that names it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from fernn.errors import FernnError
+from fernn.params import check_overrides, json_schema, load_params, resolve
+
+ROOT = Path(__file__).parent.parent
+FILE = ROOT / "params.yaml"
+
+
+@pytest.fixture
+def content() -> dict[str, Any]:
+    return yaml.safe_load(FILE.read_text())
+
+
+def test_the_papers_sizes_are_the_default() -> None:
+    params = load_params(FILE)
+    assert params.scale == "paper"
+    assert not params.allow_cpu
+    assert params.translation.architecture.hidden_channels == 128
+    assert params.translation.data.train == 54000
+    assert params.rotation.architecture.group_order == 36
+    assert params.kth.training.epochs == 500
+
+
+def test_a_scale_merges_mappings_and_replaces_lists(content: dict[str, Any]) -> None:
+    content["scales"]["mine"] = {"translation": {"training": {"epochs": 3}, "seeds": [7]}}
+    mine, paper = resolve(content, "mine"), resolve(content)
+    assert mine.scale == "mine"
+    assert mine.translation.training.epochs == 3
+    assert mine.translation.training.batch == paper.translation.training.batch
+    assert mine.translation.seeds == [7]
+    assert mine.kth == paper.kth
+
+
+def set_at(content: dict[str, Any], path: str, value: Any) -> None:
+    *parents, last = path.split(".")
+    for key in parents:
+        content = content[int(key)] if isinstance(content, list) else content[key]
+    content[last] = value
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("translation.training.epochs", -1, ["translation.training.epochs = -1", "greater than 0"]),
+        ("translation.training.epochs", "many", ["translation.training.epochs = 'many'", "valid integer"]),
+        ("translation.training.precision", "f16", ["'f16'", "'float32' or 'bf16'"]),
+        ("translation.lr", 0.1, ["translation.lr", "unknown key", "0.1", "known here: ", "training"]),
+        ("translation.models.G-RNN.flow", "V2R", ["translation.models.G-RNN.flow = 'V2R'", "pattern"]),
+        ("translation.data.digit", 9, ["translation.data", "9", "28, 14, 7"]),
+        ("translation.data.frame", 14, ["frame is 14", "28 pixels"]),
+        ("experiments", ["translatoin"], ["'translatoin'", "'translation', 'rotation' or 'kth'"]),
+        ("kth.data.persons.test", [1, 25], ["persons [1]", "more than once"]),
+        ("kth.models.3D-CNN.flow", "V2T", ["cnn3d", "V2T"]),
+        ("allow_cpus", True, ["allow_cpus", "unknown key", "allow_cpu"]),
+        ("seeds", [1], ["seeds", "unknown key"]),
+    ],
+)
+def test_a_wrong_value_is_named(content: dict[str, Any], path: str, value: Any, said: list[str]) -> None:
+    set_at(content, path, value)
+    with pytest.raises(FernnError) as caught:
+        resolve(content)
+    for words in said:
+        assert words in str(caught.value)
+
+
+def test_every_mistake_is_told_at_once(content: dict[str, Any]) -> None:
+    content["translation"]["training"]["epochs"] = 0
+    del content["kth"]["seeds"]
+    with pytest.raises(FernnError, match=r"2 to mend[^$]*epochs[^$]*kth.seeds: missing"):
+        resolve(content)
+
+
+def test_a_run_of_an_unknown_model_is_named(content: dict[str, Any]) -> None:
+    content["translation"]["runs"][0]["models"].append("LSTM")
+    with pytest.raises(FernnError, match=r"'LSTM'; models has G-RNN"):
+        resolve(content)
+
+
+def test_an_unknown_scale_is_named(content: dict[str, Any]) -> None:
+    with pytest.raises(FernnError, match=r"'tiny' is not known; expected one of paper, quick"):
+        resolve(content, "tiny")
+
+
+@pytest.mark.parametrize(("text", "said"), [("a: [1", "not YAML"), ("- 1", "expected a mapping")])
+def test_a_file_of_another_kind(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_text(text)
+    with pytest.raises(FernnError, match=said):
+        load_params(file)
+    with pytest.raises(FernnError, match="no such file"):
+        load_params(tmp_path / "missing.yaml")
+
+
+def test_only_what_jobs_are_told_may_be_overridden(content: dict[str, Any]) -> None:
+    check_overrides({**content, "scale": "quick", "allow_cpu": True}, FILE)
+    with pytest.raises(FernnError, match=r"--config sets experiments: only scale and allow_cpu"):
+        check_overrides({**content, "experiments": ["kth"]}, FILE)
+
+
+def test_the_schema_for_editors_is_current() -> None:
+    kept = json.loads((ROOT / "workflow/schemas/params.schema.json").read_text())
+    assert kept == json_schema(), "renew it: fernn params --schema > workflow/schemas/params.schema.json"

@@ -1,0 +1,44 @@
+"""The list of runs follows from the params alone."""
+
+from pathlib import Path
+
+import pytest
+
+from fernn.errors import FernnError
+from fernn.params import Params, load_params
+from fernn.runs import all_runs, evaluations_of, find_run, runs_of
+
+FILE = Path(__file__).parent.parent / "params.yaml"
+
+
+@pytest.fixture(scope="module")
+def paper() -> Params:
+    return load_params(FILE)
+
+
+def test_the_paper_has_these_runs(paper: Params) -> None:
+    translation = list(runs_of(paper, "translation"))
+    assert len(translation) == (3 + 2) * 3
+    # Table 2: 5 models, 4 learning rates, 3 seeds; Figure 5: 5 models, 2 flows, 3 seeds
+    kth = list(runs_of(paper, "kth"))
+    assert sum(run.flow == "V2T" for run in kth) == 5 * 4 * 3
+    assert len(kth) == 5 * 4 * 3 + 5 * 2 * 3
+
+
+def test_names_are_unique_and_found_again(paper: Params) -> None:
+    runs = all_runs(paper)
+    assert len(runs) == len(list(runs_of(paper, "translation")))
+    assert "translation/V2T/FERNN-V1T/lr0.0001/seed0" in runs
+    for name in runs:
+        assert find_run(paper, name).id == name
+
+
+def test_an_unknown_run_names_its_neighbours(paper: Params) -> None:
+    with pytest.raises(FernnError, match=r"(?s)lr0.5/seed0: no run of scale paper.*FERNN-V1T/lr0.0001/seed0"):
+        find_run(paper, "translation/V2T/FERNN-V1T/lr0.5/seed0")
+
+
+def test_what_is_measured_of_a_run(paper: Params) -> None:
+    runs = all_runs(paper)
+    assert evaluations_of(paper, runs["translation/V2T/G-RNN/lr0.0001/seed0"]) == ["test", "length"]
+    assert evaluations_of(paper, runs["translation/V1T/G-RNN/lr0.0001/seed0"]) == ["velocity"]

@@ -1,0 +1,134 @@
+"""The workflow: the whole way once, and exactly what a change asks for."""
+
+import csv
+import json
+from typing import Any
+
+from .conftest import Project
+
+GRNN, V1, V1_SLOW = (
+    "translation/V2T/G-RNN/lr0.01",
+    "translation/V2T/FERNN-V1T/lr0.01",
+    "translation/V1T/FERNN-V1T/lr0.01",
+)
+REPORT = {"Writing the tables", "Drawing the figures"}
+
+
+def run_and_after(*runs: str) -> set[str]:
+    return {f"{verb} {run}" for run in runs for verb in ("Training", "Evaluating")} | REPORT
+
+
+def test_the_whole_way(finished: Project) -> None:
+    rows = list(csv.DictReader(finished.read("tables/table1.csv").decode().splitlines()))
+    for model, run in (("G-RNN", GRNN), ("FERNN-V1T", V1)):
+        measured = json.loads(finished.read(f"evaluations/{run}/seed0/evaluation.json"))["measures"]["test"]["mse"]
+        cells = [row for row in rows if row["model"] == model and row["metric"] == "test_mse"]
+        assert [float(cell["mean"]) for cell in cells] == [measured]
+    assert finished.read("figures/translation-V2T-validation_loss.png").startswith(b"\x89PNG")
+    assert finished.read(f"logs/train/{GRNN}/seed0.log")
+    assert b"max_rss" in finished.read(f"benchmarks/train/{GRNN}/seed0.tsv")
+
+
+def test_nothing_is_left_to_do(finished: Project) -> None:
+    assert finished.planned() == set()
+    assert not (finished.folder / "results/micro/unfinished").exists() or not any(
+        path.is_file() for path in (finished.folder / "results/micro/unfinished").rglob("*")
+    )
+
+
+def test_a_record_names_where_a_result_comes_from(finished: Project) -> None:
+    record = json.loads(finished.read(f"runs/{GRNN}/seed0/record.json"))
+    assert record["inputs"]["seed"] == 0
+    assert record["inputs"]["code"]
+    assert len(record["files"]) == 2
+    assert record["environment"]["packages"]["torch"]
+
+
+def test_another_seed_runs_that_seed_alone(project: Project) -> None:
+    def change(scale: dict[str, Any]) -> None:
+        scale["translation"]["seeds"] = [3]
+
+    project.edit_params(change)
+    assert project.planned() == run_and_after(f"{GRNN}/seed3", f"{V1}/seed3", f"{V1_SLOW}/seed3")
+
+
+def test_another_learning_rate_runs_that_model_alone(project: Project) -> None:
+    def change(scale: dict[str, Any]) -> None:
+        scale["translation"]["models"]["G-RNN"]["learning_rate"] = 0.02
+
+    project.edit_params(change)
+    assert project.planned() == run_and_after("translation/V2T/G-RNN/lr0.02/seed0")
+
+
+def test_swapped_values_are_noticed(project: Project) -> None:
+    def change(scale: dict[str, Any]) -> None:
+        scale["translation"]["data"] |= {"train": 4}
+        scale["translation"]["training"] |= {"batch": 8}
+
+    project.edit_params(change)
+    assert {job for job in project.planned() if job.startswith("Training")} == {
+        f"Training {run}/seed0" for run in (GRNN, V1, V1_SLOW)
+    }
+
+
+def test_a_larger_test_set_trains_nothing(project: Project) -> None:
+    def change(scale: dict[str, Any]) -> None:
+        scale["translation"]["data"]["test"] = 5
+
+    project.edit_params(change)
+    wanted = {"Data set translation/test-V2T", f"Evaluating {GRNN}/seed0", f"Evaluating {V1}/seed0"}
+    assert project.planned() == wanted | REPORT
+
+
+def test_one_line_of_a_model_trains_again_but_makes_no_data(project: Project) -> None:
+    model = project.folder / "fernn/models/cell.py"
+    model.write_text(model.read_text() + "\nX = 1\n")
+    assert project.planned() == run_and_after(f"{GRNN}/seed0", f"{V1}/seed0", f"{V1_SLOW}/seed0")
+
+
+def test_one_line_of_a_figure_draws_again(project: Project) -> None:
+    drawing = project.folder / "fernn/results/figures.py"
+    drawing.write_text(drawing.read_text() + "\nX = 1\n")
+    assert project.planned() == {"Drawing the figures"}
+
+
+def test_a_deleted_intermediate_comes_back_the_same(project: Project) -> None:
+    model = f"runs/{V1}/seed0/model.safetensors"
+    before = {
+        name: project.read(name)
+        for name in (model, "tables/table1.csv", "figures/translation-V2T-length_generalization.png")
+    }
+    (project.folder / "results/micro" / model).unlink()
+    assert f"Training {V1}/seed0" in project.planned()
+    ended = project.snakemake()
+    assert ended.returncode == 0, ended.stderr
+    assert {name: project.read(name) for name in before} == before
+
+
+def test_a_failure_shows_the_end_of_its_log(fresh: Project) -> None:
+    digits = fresh.folder / "resources/mnist-subset/train-labels-idx1-ubyte.gz"
+    digits.write_bytes(digits.read_bytes()[:100])
+    ended = fresh.snakemake()
+    assert ended.returncode != 0
+    said = ended.stdout + ended.stderr
+    assert "Data set translation/digits" in said
+    assert "fernn: " in said
+    assert "train-labels-idx1-ubyte" in said.split("fernn: ", 1)[1]
+    assert not (fresh.folder / "results/micro/datasets/translation/digits.safetensors").exists()
+
+
+def test_params_are_checked_before_anything_runs(fresh: Project) -> None:
+    def change(scale: dict[str, Any]) -> None:
+        scale["translation"]["training"]["epoch"] = 2
+
+    fresh.edit_params(change)
+    ended = fresh.snakemake()
+    assert ended.returncode != 0
+    assert "translation.training.epoch: unknown key" in ended.stdout + ended.stderr
+    assert not (fresh.folder / "results").exists()
+
+
+def test_an_override_that_jobs_would_not_see_is_refused(fresh: Project) -> None:
+    ended = fresh.snakemake("--config", "experiments=kth")
+    assert ended.returncode != 0
+    assert "only scale and allow_cpu" in ended.stdout + ended.stderr

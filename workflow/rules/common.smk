@@ -1,0 +1,41 @@
+# What all rules share: the checked params of the scale, and where files lie.
+import os
+import sys
+
+from snakemake.exceptions import WorkflowError
+
+from fernn import stages
+from fernn.errors import FernnError
+from fernn.params import check_overrides, resolve
+from fernn.runs import Layout, all_runs, experiment_params
+
+# a rule's command is the one that belongs to this Snakemake, whether or not its environment is activated
+os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
+
+try:
+    check_overrides(config, "params.yaml")
+    PARAMS = resolve(config)
+    PLANS = {name: stages.plan_of(name) for name in PARAMS.experiments}
+except FernnError as error:
+    raise WorkflowError(str(error))
+
+LAYOUT = Layout(PARAMS.scale)
+RUNS = all_runs(PARAMS)
+BASE = str(LAYOUT.base)
+
+
+wildcard_constraints:
+    experiment="|".join(PLANS),
+    part="[A-Za-z0-9-]+",
+    run="[A-Za-z]+/.+/seed[0-9]+",
+
+
+def threads_of(wildcards):
+    """CPU threads of a run; 0 in the params means all."""
+    return experiment_params(PARAMS, RUNS[wildcards.run].experiment).training.threads or workflow.cores
+
+
+def asks(stage):
+    """What a job of this stage asks of a machine."""
+    wanted = getattr(PARAMS.resources, stage)
+    return {"mem_mb": wanted.mem_mb, "runtime": wanted.runtime}

@@ -1,0 +1,29 @@
+# The flowed data sets: pools of digits, and the recipes of validation and test sequences.
+rule dataset:
+    input:
+        lambda w: PLANS[w.experiment].dataset_files(PARAMS, LAYOUT, w.part).values(),
+    output:
+        f"{BASE}/datasets/{{experiment}}/{{part}}.safetensors",
+    log:
+        f"{BASE}/logs/datasets/{{experiment}}/{{part}}.log",
+    benchmark:
+        f"{BASE}/benchmarks/datasets/{{experiment}}/{{part}}.tsv"
+    resources:
+        **asks("dataset"),
+    params:
+        # one mapping: Snakemake compares parameters as a set of values and would not see two of them swapped
+        cfg=lambda w: stages.dataset_inputs(PARAMS, w.experiment, w.part),
+    message:
+        "Data set {wildcards.experiment}/{wildcards.part}"
+    shell:
+        "fernn dataset {wildcards.experiment}/{wildcards.part} --scale {PARAMS.scale} > {log} 2>&1"
+
+
+DATASETS = list(
+    dict.fromkeys(
+        str(path)
+        for run in RUNS.values()
+        for files in (PLANS[run.experiment].train_files, PLANS[run.experiment].evaluate_files)
+        for path in files(PARAMS, LAYOUT, run).values()
+    )
+)
