@@ -111,25 +111,13 @@ class FERNNCell(nn.Module):
             FernnError: if the frame has another number of channels or is smaller than the kernel's border.
         """
         self._check(frame, state)
-        dtype = _compute_dtype(self.U.weight)
-        U, W = self.U.weight.to(dtype), self.W.weight.to(dtype)
-        act = ACTIVATIONS[self.activation]
-        p = self.border
-        frame = frame.to(dtype)
-        if state is None:
-            # h_0 = 0: no hidden convolution, and all generators hold the same map
-            maps = act(F.conv2d(circular_pad(frame, p), U))
-            return FlowState(maps.contiguous(memory_format=torch.channels_last), 1, self.flow, p, shared=True)
-        time = state.time + 1
-        moved = self.flow.move(frame.unsqueeze(1), -time).flatten(0, 1)
-        drive = F.conv2d(circular_pad(moved, p), U)
-        if state.shared:
-            # the maps still are one map up to a shift, so one convolution serves all generators
-            once = F.conv2d(circular_pad(state.maps, p), W).unsqueeze(1)
-            maps = circular_pad(act(self.flow.move(once, -state.time).flatten(0, 1) + drive), p)
-        else:
-            maps = moving_step(state.maps, drive, W, self.activation)
-        return FlowState(maps.contiguous(memory_format=torch.channels_last), time, self.flow, p)
+        dtype = compute_dtype(self.U.weight)
+        U, frame = self.U.weight.to(dtype), frame.to(dtype)
+        if state is not None:
+            # U * psi.f = psi.(U * f), and a frame has few channels to move
+            frame = self.flow.move(frame.unsqueeze(1), -(state.time + 1)).flatten(0, 1)
+        drive = F.conv2d(circular_pad(frame, self.border), U)
+        return advance(state, drive, self.W.weight.to(dtype), self.flow, self.activation)
 
     def _check(self, frame: Tensor, state: FlowState | None) -> None:
         channels = self.U.in_channels
@@ -148,6 +136,35 @@ class FERNNCell(nn.Module):
             )
 
 
-def _compute_dtype(weight: Tensor) -> torch.dtype:
+def advance(state: FlowState | None, drive: Tensor, W: Tensor, flow: Translation, activation: str) -> FlowState:
+    """One step of the recurrence, given the frame's part of it.
+
+    Args:
+        state: h_t, or None for h_0 = 0.
+        drive: U * f_t. For the first step as it is, (B, C, H, W); later moved by psi_{-(t+1)}(nu), (B*V, C, H, W).
+        W: hidden kernel (C, C, 2p+1, 2p+1).
+        flow: the generators.
+        activation: a key of `ACTIVATIONS`.
+
+    Returns:
+        h_{t+1}.
+    """
+    act, p = ACTIVATIONS[activation], W.shape[-1] // 2
+    if state is None:
+        # no hidden convolution, and all generators hold the same map
+        maps, time = act(drive), 1
+    else:
+        time = state.time + 1
+        if state.shared:
+            # the maps still are one map up to a shift, so one convolution serves all generators
+            once = F.conv2d(circular_pad(state.maps, p), W).unsqueeze(1)
+            maps = circular_pad(act(flow.move(once, -state.time).flatten(0, 1) + drive), p)
+        else:
+            maps = moving_step(state.maps, drive, W, activation)
+    return FlowState(maps.contiguous(memory_format=torch.channels_last), time, flow, p, shared=state is None)
+
+
+def compute_dtype(weight: Tensor) -> torch.dtype:
+    """The precision of a step: autocast's where it is on, else the weight's."""
     kind = weight.device.type
     return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else weight.dtype

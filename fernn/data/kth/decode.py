@@ -1,0 +1,171 @@
+"""All annotated sequences of KTH as small grey frames, in one file with an index and a record."""
+
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+
+from fernn.data.kth.annotations import Annotations, read_annotations
+from fernn.data.kth.archives import open_archive
+from fernn.data.kth.fetching import members, read_record
+from fernn.data.kth.parallel import in_order
+from fernn.data.kth.release import ACTIONS, ANNOTATIONS, ARCHIVES, Video
+from fernn.data.kth.video import GREY, Decoded, decode_video
+from fernn.errors import FernnError
+from fernn.files import atomic, sha256
+
+SIZE = 32  # pixels
+MOST_DROPPED = 0.01  # of all sequences; of the official ones it is 1 in 2391
+LISTED = 5  # dropped sequences told in an error
+INDEX = ("person", "label", "scenario", "sequence", "start", "length", "offset")
+
+
+class Job(NamedTuple):
+    """One video, and the archive that it is a member of, with the names of all its members."""
+
+    archive: Path
+    names: frozenset[str]
+    video: Video
+    sequences: tuple[range, ...]
+
+
+def decode_kth(
+    folder: str | Path,
+    path: str | Path,
+    size: int = SIZE,
+    workers: int | None = None,
+    most_dropped: float = MOST_DROPPED,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Decode every video that `fetch_kth` brought to `folder`, once, and write the frames of its sequences to `path`.
+
+    A sequence that its video does not hold to the last frame is dropped and listed in the record. The bytes of the file
+    do not depend on the number of workers. It is a safetensors file with the arrays
+
+    - `frames` (N, size, size) uint8: the sequences one after the other, in the order of the annotations; grey from 0 to
+      255, each pixel the mean of the area that it covers;
+    - `person` (1 to 25), `label` (index in `ACTIONS`), `scenario` (1 to 4), `sequence` (from 1, as annotated), `start`
+      (first frame in its video, from 0), `length` (frames), `offset` (first frame in `frames`): (S,) int64 each;
+
+    and the record in its metadata, as JSON under the key `fernn`.
+
+    Args:
+        folder: of the archives.
+        path: file to write, whole or not at all.
+        size: pixels along each side of a frame.
+        workers: processes; all cores if None.
+        most_dropped: greatest share of sequences that may be dropped.
+        progress: told of the videos that are done and of their total.
+
+    Returns:
+        The record: the release's name, whether it is a stand-in, the digests of the inputs, size and conversion,
+        actions, numbers, missing videos and dropped sequences with the reason of each.
+
+    Raises:
+        FernnError: if the files are not those that were fetched, are missing or broken, if too many sequences are
+            dropped, or if the file cannot be written.
+    """
+    folder = Path(folder)
+    fetched = read_record(folder)
+    inputs = _inputs(folder, fetched)
+    annotations = read_annotations(folder / ANNOTATIONS)
+    jobs = _jobs(folder, annotations)
+    total = sum(len(job.sequences) for job in jobs)
+    frames = np.empty((sum(len(each) for job in jobs for each in job.sequences), size, size), np.uint8)
+    index: list[tuple[int, ...]] = []
+    dropped: list[dict[str, Any]] = []
+    end = 0
+    for done, (job, decoded) in enumerate(zip(jobs, in_order(partial(_decode, size), jobs, workers), strict=True), 1):
+        for number, sequence in enumerate(job.sequences, 1):
+            if sequence.stop > len(decoded.frames):
+                dropped.append(_dropped(job.video, number, sequence, decoded))
+                continue
+            video = job.video
+            index.append((video.person, video.label, video.scenario, number, sequence.start, len(sequence), end))
+            frames[end : end + len(sequence)] = decoded.frames[sequence.start : sequence.stop]
+            end += len(sequence)
+        if progress:
+            progress(done, len(jobs))
+    if len(dropped) > most_dropped * total:
+        raise _too_many(dropped, total, most_dropped)
+    about = {
+        "kind": "frames of KTH",
+        "release": fetched["release"],
+        "stand_in": fetched["stand_in"],
+        "inputs": inputs,
+        "size": size,
+        "grey": GREY,
+        "actions": ACTIONS,
+        "videos": len(jobs),
+        "sequences": len(index),
+        "frames": end,
+        "missing": [video.name for video in annotations.missing],
+        "dropped": dropped,
+    }
+    columns = np.array(index, np.int64).reshape(-1, len(INDEX)).T
+    _write(path, {"frames": frames[:end], **dict(zip(INDEX, map(np.ascontiguousarray, columns), strict=True))}, about)
+    return about
+
+
+def _inputs(folder: Path, fetched: dict[str, Any]) -> dict[str, str]:
+    """The sha256 of each file. FernnError if it is not the one that was fetched and checked."""
+    inputs = {}
+    for file, told in fetched["files"].items():
+        if not (folder / file).is_file():
+            raise FernnError(f"{folder / file}: no such file. Bring it there with: fernn fetch kth")
+        inputs[file] = sha256(folder / file)
+        if inputs[file] != told["sha256"]:
+            raise FernnError(
+                f"{folder / file} has changed since it was fetched: found sha256:{inputs[file]}, expected "
+                f"sha256:{told['sha256']}. Delete it and run: fernn fetch kth"
+            )
+    return inputs
+
+
+def _jobs(folder: Path, annotations: Annotations) -> list[Job]:
+    names = {action: frozenset(members(annotations, action)) for action in ACTIONS}
+    return [
+        Job(folder / ARCHIVES[video.action], names[video.action], video, sequences)
+        for video, sequences in annotations.videos.items()
+    ]
+
+
+def _decode(size: int, job: Job) -> Decoded:
+    with open_archive(job.archive, job.names) as archive:
+        content = archive.read(job.video.file)
+    return decode_video(content, size, wanted=max(sequence.stop for sequence in job.sequences))
+
+
+def _dropped(video: Video, number: int, sequence: range, decoded: Decoded) -> dict[str, Any]:
+    why = f" ({decoded.ended})" if decoded.ended else ""
+    return {
+        "video": video.name,
+        "sequence": number,
+        "frames": f"{sequence.start + 1}-{sequence.stop}",  # as annotated
+        "reason": f"the video ends after frame {len(decoded.frames)}{why}",
+    }
+
+
+def _too_many(dropped: list[dict[str, Any]], total: int, most: float) -> FernnError:
+    told = "".join(
+        f"\n  {d['video']}, sequence {d['sequence']}, frames {d['frames']}: {d['reason']}" for d in dropped[:LISTED]
+    )
+    more = f"\n  ... and {len(dropped) - LISTED} more" if len(dropped) > LISTED else ""
+    return FernnError(
+        f"{len(dropped)} of {total} sequences are not whole, expected no more than {most:.1%} of them:{told}{more}\n"
+        "Do the archives and the annotations belong together? Delete those that are in doubt and run: fernn fetch kth"
+    )
+
+
+def _write(path: str | Path, arrays: dict[str, NDArray], about: dict[str, Any]) -> None:
+    try:
+        with atomic(path) as temporary:
+            # one metadata key only: the format keeps several in an order that changes from run to run
+            save_file(arrays, temporary, {"fernn": json.dumps(about, sort_keys=True)})
+    except OSError as error:
+        raise FernnError(f"cannot write {path}: {error}. Make room, or choose a folder you may write to") from error

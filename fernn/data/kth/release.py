@@ -1,0 +1,123 @@
+"""What a release of the data set consists of: its videos, its files, and the digests they are known by."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from fernn.data.digests import Digest
+from fernn.errors import FernnError
+from fernn.files import write_json
+
+ACTIONS = ("walking", "jogging", "running", "boxing", "handwaving", "handclapping")  # a label is an index here
+PERSONS = range(1, 26)
+SCENARIOS = range(1, 5)  # outdoors, outdoors with another scale, outdoors in other clothes, indoors
+ANNOTATIONS = "00sequences.txt"
+ARCHIVES = {action: f"{action}.zip" for action in ACTIONS}
+FILES = (ANNOTATIONS, *ARCHIVES.values())  # the small one first: what is wrong at all shows early
+BASES = (
+    "https://www.csc.kth.se/cvap/actions/",
+    "http://www.csc.kth.se/cvap/actions/",
+    "http://www.nada.kth.se/cvap/actions/",
+)
+
+
+@dataclass(frozen=True, order=True)
+class Video:
+    """One video: a person (1 to 25) performs an action, a few times over, in a scenario (1 to 4)."""
+
+    person: int
+    action: str
+    scenario: int
+
+    @property
+    def name(self) -> str:
+        """As the annotations have it, such as "person01_boxing_d1"."""
+        return f"person{self.person:02}_{self.action}_d{self.scenario}"
+
+    @property
+    def file(self) -> str:
+        """Its name in the archive of its action."""
+        return f"{self.name}_uncomp.avi"
+
+    @property
+    def label(self) -> int:
+        """The class: 0 to 5, in the order of `ACTIONS`."""
+        return ACTIONS.index(self.action)
+
+
+@dataclass(frozen=True)
+class Release:
+    """The files of a data set with the digests they are accepted by, and the videos that they hold.
+
+    `missing` videos are named by the annotations and exist nowhere. `stand_in` says that all of it was drawn.
+    """
+
+    name: str
+    digests: Mapping[str, tuple[Digest, ...]]
+    videos: frozenset[Video]
+    missing: frozenset[Video]
+    stand_in: bool = False
+
+
+LOST = frozenset({Video(13, "handclapping", 3)})
+
+# A file may have several digests: whether the pins of one public library (sha1) and of another project (sha256 of
+# boxing.zip) name the same bytes was never seen, so either is right.
+OFFICIAL = Release(
+    name="KTH actions",
+    digests={
+        file: tuple(map(Digest.parse, digests))
+        for file, digests in {
+            "00sequences.txt": ["sha256:6331f4e4d0d820f306a46c40f82afc39f2486cc8723fe15f4742c14c261ccba7"],
+            "walking.zip": ["sha1:a3e81537271a0ab4576591774baa38c2d97b7e3a"],
+            "jogging.zip": ["sha1:21943bdbcef9dad106db0d74661e49eaeaa15a25"],
+            "running.zip": ["sha1:da83bb313edfd4455fffdda6263696fa10d43c6f"],
+            "boxing.zip": [
+                "sha1:adb36ed9c29c846d44d2ba15f348bd115c951bbd",
+                "sha256:09437744bd760b3ba628d0315d12e2b6a7f86f5fbd41a316583bb4e3d5f09f20",
+            ],
+            "handwaving.zip": ["sha1:0792f7cd69f7f895a205c08ac212ddaa7177e370"],
+            "handclapping.zip": ["sha1:d3b81261aa822ef63d0d1523f945bfaff27814d2"],
+        }.items()
+    },
+    videos=frozenset(Video(p, a, s) for p in PERSONS for a in ACTIONS for s in SCENARIOS) - LOST,
+    missing=LOST,
+)
+
+
+def parse_video(name: str) -> Video:
+    """The video of that name. ValueError if there can be none of it."""
+    person, action, scenario = [*name.split("_"), "", ""][:3]
+    known = {f"person{p:02}": p for p in PERSONS}, {f"d{s}": s for s in SCENARIOS}
+    if person not in known[0] or action not in ACTIONS or scenario not in known[1] or name.count("_") != 2:
+        expected = f"person01 ... person25, an action ({', '.join(ACTIONS)}) and d1 ... d4, joined by _"
+        raise ValueError(f"{name!r} is no video; expected {expected}")
+    return Video(known[0][person], action, known[1][scenario])
+
+
+def write_release(path: str | Path, release: Release) -> None:
+    """Write a release as JSON."""
+    content = {
+        "name": release.name,
+        "stand_in": release.stand_in,
+        "digests": {file: list(map(str, digests)) for file, digests in release.digests.items()},
+        "videos": sorted(video.name for video in release.videos),
+        "missing": sorted(video.name for video in release.missing),
+    }
+    write_json(path, content)
+
+
+def read_release(path: str | Path) -> Release:
+    """Read what `write_release` wrote. FernnError if it is not there or malformed."""
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        return Release(
+            name=content["name"],
+            digests={file: tuple(map(Digest.parse, content["digests"][file])) for file in FILES},
+            videos=frozenset(map(parse_video, content["videos"])),
+            missing=frozenset(map(parse_video, content["missing"])),
+            stand_in=bool(content["stand_in"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise FernnError(f"{path} does not describe a release ({error!r}). Make it again with its archives") from error

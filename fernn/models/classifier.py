@@ -1,0 +1,132 @@
+"""Action recognition: the recurrent networks of moving KTH."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fernn.errors import FernnError
+from fernn.flows.translation import Translation
+from fernn.models.cell import advance, compute_dtype
+from fernn.models.kernels import circular_pad
+from fernn.models.stem import Stem
+
+
+class _Recognizer(nn.Module):
+    """The stem, the hidden kernel W, and the linear layer over the average map."""
+
+    def __init__(
+        self,
+        flow: Translation | str,
+        stem_channels: Sequence[int] = (32, 64, 128),
+        stem_kernels: Sequence[int] = (5, 3, 3),
+        kernel_size: int = 3,
+        channels: int = 1,
+        classes: int = 6,
+    ) -> None:
+        super().__init__()
+        self.flow = Translation.parse(flow) if isinstance(flow, str) else flow
+        if len(stem_channels) != len(stem_kernels) or not stem_channels:
+            raise FernnError(
+                f"{type(self).__name__}: {len(stem_channels)} stem_channels and {len(stem_kernels)} stem_kernels; "
+                "each layer of the stem has one of both."
+            )
+        self.config: dict[str, Any] = {
+            "flow": self.flow.name,
+            "stem_channels": list(stem_channels),
+            "stem_kernels": list(stem_kernels),
+            "kernel_size": kernel_size,
+            "channels": channels,
+            "classes": classes,
+        }
+        hidden = stem_channels[-1]
+        self.stem = Stem(channels, stem_channels, stem_kernels)
+        self.W = nn.Conv2d(hidden, hidden, kernel_size, bias=False)
+        self.head = nn.Linear(hidden, classes)
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """Classify clips.
+
+        Args:
+            clips: (B, T, channels, H, W), T at least 1.
+
+        Returns:
+            Logits (B, classes).
+
+        Raises:
+            FernnError: if the clips have another shape.
+        """
+        if clips.ndim != 5 or clips.shape[1] < 1 or clips.shape[2] != self.config["channels"]:
+            raise FernnError(
+                f"{type(self).__name__} got clips of shape {tuple(clips.shape)}: "
+                f"expected (batch, time >= 1, {self.config['channels']}, height, width)."
+            )
+        logits: Tensor = self.head(self._last(self.stem(clips)).mean((2, 3)))
+        return logits
+
+    def _last(self, drives: Tensor) -> Tensor:
+        """The last hidden map, max over V: drives (B, T, C, H, W) to (B, C, H, W)."""
+        raise NotImplementedError
+
+
+class FERNNClassifier(_Recognizer):
+    """Flow equivariant action recognition (paper, Section 4.2; released `FERNN_Classifier`).
+
+    The stem sees each frame, the recurrence moves with each generator, the classifier reads max over V at the last
+    frame. With `flow="V0T"` it is the G-RNN.
+
+    Args:
+        flow: the generators V, or their name, such as "V2T".
+        stem_channels: output channels of each layer of the stem; the last is the number of hidden channels.
+        stem_kernels: their kernel widths in pixels, odd.
+        kernel_size: width of the hidden kernel in pixels, odd.
+        channels: channels of a frame.
+        classes: number of actions.
+
+    Raises:
+        FernnError: if the stem's layers are given inconsistently.
+    """
+
+    def _last(self, drives: Tensor) -> Tensor:
+        dtype = compute_dtype(self.W.weight)
+        W = self.W.weight.to(dtype)
+        state = None
+        for time, drive in enumerate(drives.to(dtype).unbind(1)):
+            if state is not None:
+                # the stem pads with zeros and so does not commute with a shift: its output is moved, not its input
+                drive = self.flow.move(drive.unsqueeze(1), -(time + 1)).flatten(0, 1)
+            state = advance(state, drive, W, self.flow, "tanh")
+        assert state is not None
+        return state.max()
+
+
+class GRNNPlusClassifier(_Recognizer):
+    """G-RNN+: the fixed shifts of V replaced by learned kernels, one for each generator (paper, Section 4.2;
+    `GRNN_Plus`).
+
+    It has the parameters to learn the shifts, but nothing holds it to them. Takes the arguments of `FERNNClassifier`.
+    """
+
+    def __init__(self, flow: Translation | str, **arguments: Any) -> None:
+        super().__init__(flow, **arguments)
+        width = 2 * self.flow.k + 1
+        # as released: Kaiming, fan out, for each kernel by itself
+        self.kernels = nn.Parameter(torch.randn(len(self.flow), 1, width, width) / width)
+
+    def _last(self, drives: Tensor) -> Tensor:
+        generators = len(self.flow)
+        state = None
+        for drive in drives.unbind(1):
+            if state is None:
+                state = torch.tanh(drive).unsqueeze(1).expand(-1, generators, -1, -1, -1)
+                continue
+            batch, _, channels = state.shape[:3]
+            planes = state.transpose(1, 2).flatten(0, 1)  # (B*C, V, H, W): one kernel for each generator
+            moved = F.conv2d(circular_pad(planes, self.flow.k), self.kernels, groups=generators)
+            moved = moved.unflatten(0, (batch, channels)).transpose(1, 2).flatten(0, 1)
+            hidden = F.conv2d(circular_pad(moved, self.W.kernel_size[0] // 2), self.W.weight)
+            state = torch.tanh(drive.unsqueeze(1) + hidden.unflatten(0, (batch, generators)))
+        assert state is not None
+        return state.amax(1) if not state.requires_grad else state.max(1).values

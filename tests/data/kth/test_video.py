@@ -1,0 +1,115 @@
+import io
+
+import av
+import numpy as np
+import pytest
+
+from fernn.data.kth.area import area_sums
+from fernn.data.kth.release import Video
+from fernn.data.kth.video import decode_video
+from fernn.data.standins.encode import cut, encode
+from fernn.data.standins.film import film
+from fernn.data.standins.plan import plan
+
+FRAMES = 112
+
+
+@pytest.fixture(scope="module")
+def frames() -> np.ndarray:
+    video = Video(3, "running", 1)
+    return film(video, plan(video, FRAMES, 0), FRAMES, 0)
+
+
+@pytest.fixture(scope="module")
+def content(frames) -> bytes:
+    return encode(frames)
+
+
+def test_decodes_what_was_filmed(frames, content):
+    decoded = decode_video(content, 32, FRAMES)
+    assert decoded.ended is None
+    assert decoded.frames.shape == (FRAMES, 32, 32)
+    assert decoded.frames.dtype == np.uint8
+    filmed = area_sums(frames, 32) / (120 * 160)
+    errors = [np.abs(decoded.frames[10:-10] - np.roll(filmed, shift, axis=0)[10:-10]).mean() for shift in (-1, 0, 1)]
+    assert errors[1] < 1.0
+    assert errors[1] < 0.5 * min(errors[0], errors[2])  # each frame in its own place
+
+
+def test_grey_goes_from_black_to_white():
+    for grey in (0, 1, 77, 254, 255):
+        decoded = decode_video(encode(np.full((2, 120, 160), grey, np.uint8)), 32, 2)
+        assert np.abs(decoded.frames.astype(int) - grey).max() <= 1
+
+
+def test_stops_after_the_last_frame_wanted(content):
+    decoded = decode_video(content, 16, 70)
+    assert decoded.ended is None
+    assert decoded.frames.shape == (70, 16, 16)
+    np.testing.assert_array_equal(decoded.frames, decode_video(content, 16, FRAMES).frames[:70])
+    assert len(decode_video(content, 16, FRAMES + 10).frames) == FRAMES
+
+
+@pytest.mark.parametrize("frame", [1, 64, 70, FRAMES - 1])
+def test_a_video_that_is_cut_off(content, frame):
+    decoded = decode_video(cut(content, frame), 32, FRAMES)
+    np.testing.assert_array_equal(decoded.frames, decode_video(content, 32, FRAMES).frames[:frame])
+    assert decoded.ended == "the next one is cut off"
+
+
+def write(codec: str, pixels: str, sizes: list[tuple[int, int]]) -> bytes:
+    file = io.BytesIO()
+    with av.open(file, "w", format="avi") as container:
+        stream = container.add_stream(codec, rate=25)
+        (stream.width, stream.height), stream.pix_fmt = sizes[0], pixels
+        if pixels.startswith("yuvj"):
+            stream.codec_context.color_range = 2
+        for number, (width, height) in enumerate(sizes):
+            frame = av.VideoFrame.from_ndarray(np.full((height, width, 3), 30, np.uint8), format="rgb24")
+            frame = frame.reformat(format=pixels)
+            frame.pts = number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return file.getvalue()
+
+
+def test_luma_that_needs_no_stretching():
+    decoded = decode_video(write("mjpeg", "yuvj420p", [(160, 120)] * 3), 32, 3)
+    assert (decoded.frames == 30).all()
+    assert len(decoded.frames) == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "ended"),
+    [
+        (b"", "Invalid data found when processing input"),
+        (bytes(5000), "Invalid data found when processing input"),
+        (b"#EXTM3U\nfile:///etc/passwd\n", "Invalid data found when processing input"),
+        (b"RIFF" + bytes(4), "Invalid data found when processing input"),
+        (write("mpeg4", "yuv420p", [(160, 24)] * 2), "the next one has 160x24 pixels"),
+        (write("huffyuv", "yuv422p", [(160, 120)] * 2), "the next one is of format yuv422p, expected yuv420p"),
+    ],
+    ids=["empty", "zeros", "playlist", "head", "small", "format"],
+)
+def test_what_is_no_such_video(content, ended):
+    decoded = decode_video(content, 32, 2)
+    assert decoded.frames.shape == (0, 32, 32)
+    assert decoded.ended == ended
+
+
+def test_a_sound():
+    file = io.BytesIO()
+    with av.open(file, "w", format="avi") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), format="s16", layout="mono")
+        frame.rate, frame.pts = 8000, 0
+        container.mux(stream.encode(frame))
+    assert decode_video(file.getvalue(), 32, 2).ended == "it has no video stream"
+
+
+def test_tag_and_rate_are_those_of_the_originals(content):
+    with av.open(io.BytesIO(content)) as container:
+        stream = container.streams.video[0]
+        context = stream.codec_context
+        assert (context.name, context.codec_tag, context.pix_fmt) == ("mpeg4", "DIVX", "yuv420p")
+        assert (context.width, context.height, stream.average_rate) == (160, 120, 25)
