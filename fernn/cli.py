@@ -81,6 +81,29 @@ def fetch_mnist_command(
         print(f"{name}: {where}")
 
 
+@fetch.command("kth")
+def fetch_kth_command(
+    source: Annotated[Path | None, typer.Option("--from", help="Take the files from this folder, not the net.")] = None,
+    accept: Annotated[
+        list[str] | None, typer.Option(help="Vouch for a digest: boxing.zip=sha256:0943...; may be repeated.")
+    ] = None,
+    file: ParamsFile = Path("params.yaml"),
+    scale: Scale = None,
+) -> None:
+    """Bring the KTH archives, or the scale's stand-ins, and check every member. Resumes; checks digests."""
+    from fernn.stages import fetch_videos
+
+    print(fetch_videos(*_start(file, scale), from_folder=source, accept=accept or []))
+
+
+@app.command()
+def standins(file: ParamsFile = Path("params.yaml"), scale: Scale = None) -> None:
+    """Draw the videos that stand in for KTH at a small scale, in the format of the originals."""
+    from fernn.stages import draw_standins
+
+    print(draw_standins(*_start(file, scale)))
+
+
 @app.command()
 def dataset(
     part: Annotated[str, typer.Argument(metavar="PART", help="Such as translation/digits or translation/test-V2T.")],

@@ -36,10 +36,14 @@ def load_released(state_dict: Mapping[str, Tensor], kind: str, flow: Translation
     try:
         return build(dict(state_dict), flow).eval()
     except (KeyError, RuntimeError, ValueError, IndexError) as error:
-        found = ", ".join(f"{name} {tuple(value.shape)}" for name, value in state_dict.items())
+        found = ", ".join(f"{name} {_shape(value)}" for name, value in state_dict.items())
         raise FernnError(
             f"not a checkpoint of the released {kind} model: {error}\nFound: {found or 'nothing'}\nExpected: {expected}"
         ) from None
+
+
+def _shape(value: object) -> str:
+    return str(tuple(value.shape)) if isinstance(value, Tensor) else type(value).__name__
 
 
 def _translating(weights: Weights, flow: Translation | str) -> nn.Module:
@@ -63,11 +67,13 @@ def _recurrent(weights: Weights) -> nn.Module:
     ours = _renamed(weights, stem | names)
     # fixed shifts are a buffer there; here the flow knows them. V is symmetric, so their order plays no part
     shifts = ours.pop("lstm.shift_kernels", None)
-    learned = shifts is None
-    generators = len(ours["kernels"] if learned else shifts)
+    generators = len(ours["kernels"] if shifts is None else shifts)
+    k = (isqrt(generators) - 1) // 2
+    if generators != (2 * k + 1) ** 2:
+        raise ValueError(f"{generators} generators are no V_k^T, which has 1, 9, 25, ...")
     layers = [ours[f"stem.convolutions.{layer}.weight"] for layer in range(3)]
-    model = (GRNNPlusClassifier if learned else FERNNClassifier)(
-        Translation((isqrt(generators) - 1) // 2),
+    model = (GRNNPlusClassifier if shifts is None else FERNNClassifier)(
+        Translation(k),
         stem_channels=[len(layer) for layer in layers],
         stem_kernels=[layer.shape[-1] for layer in layers],
         kernel_size=ours["W.weight"].shape[-1],

@@ -45,6 +45,10 @@ class Layout:
         """A part of an experiment's data set."""
         return self.base / "datasets" / experiment / f"{part}.safetensors"
 
+    def standins(self) -> Path:
+        """The folder of the archives that stand in for KTH."""
+        return self.base / "standins" / "kth"
+
     def run(self, run: str, file: str) -> Path:
         """A file of a finished run: model.safetensors, metrics.csv, record.json."""
         return self.base / "runs" / run / file

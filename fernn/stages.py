@@ -5,6 +5,7 @@ import importlib
 import io
 import pkgutil
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
@@ -35,8 +36,8 @@ def plan_of(experiment: str) -> ModuleType:
 
 def dataset_inputs(params: Params, experiment: str, part: str) -> dict[str, Any]:
     """Everything that a part of a data set depends on besides its files, as plain values."""
-    inputs = asdict(plan_of(experiment).dataset_inputs(params, part))
-    return {**inputs, "code": code_digest(f"fernn.experiments.{experiment}.datasets")}
+    plan = plan_of(experiment)
+    return {**asdict(plan.dataset_inputs(params, part)), "code": code_digest(plan.dataset_code(part))}
 
 
 def train_inputs(params: Params, run: Run) -> dict[str, Any]:
@@ -56,6 +57,52 @@ def results_inputs(params: Params, kind: str) -> dict[str, Any]:
     runs = {run.id: evaluations_of(params, run) for run in all_runs(params).values()}
     paper = sha256(PACKAGE / "results" / "published.yaml")
     return {"scale": params.scale, "runs": runs, "paper": paper, "code": code_digest(f"fernn.results.{kind}")}
+
+
+def standins_inputs(params: Params) -> dict[str, Any]:
+    """Everything that the stand-ins depend on, as plain values."""
+    wanted = params.kth.source.stand_ins
+    return {**(wanted.model_dump() if wanted else {}), "code": code_digest("fernn.data.standins.make")}
+
+
+def draw_standins(params: Params, layout: Layout) -> Path:
+    """Draw the videos that stand in for KTH at this scale; returns the file of their digests.
+
+    Raises:
+        FernnError: if the scale uses the originals.
+    """
+    from fernn.data.standins.make import RELEASE, make_standins
+
+    wanted = params.kth.source.stand_ins
+    if wanted is None:
+        raise FernnError(
+            f"scale {params.scale} uses the KTH originals (kth.source.stand_ins is null): nothing to draw."
+        )
+    make_standins(layout.standins(), wanted.persons, wanted.scenarios, wanted.frames, wanted.seed)
+    return layout.standins() / RELEASE
+
+
+def fetch_videos(params: Params, layout: Layout, from_folder: Path | None, accept: Sequence[str]) -> Path:
+    """Bring the KTH archives; returns their record, which stands for a whole and checked set.
+
+    At a scale with stand-ins these come by the same code, from a server on this machine that is there for that long.
+    """
+    from fernn.data.kth.fetching import RECORD, fetch_kth, parse_accept
+    from fernn.data.kth.release import OFFICIAL, read_release
+    from fernn.data.progress import ShowProgress
+    from fernn.data.standins.make import RELEASE
+    from fernn.data.standins.server import serve
+
+    source = params.kth.source
+    accepted = parse_accept([*(f"{file}={digest}" for file, digest in source.accept.items()), *accept])
+    with ShowProgress() as progress:
+        if source.stand_ins is None or from_folder is not None:
+            fetch_kth(source.folder, source.bases, from_folder, accepted, OFFICIAL, progress)
+        else:
+            release = read_release(_present({"release": layout.standins() / RELEASE})["release"])
+            with serve(layout.standins()) as base:
+                fetch_kth(source.folder, [base], None, accepted, release, progress)
+    return Path(source.folder) / RECORD
 
 
 def make_dataset(params: Params, layout: Layout, name: str) -> Path:

@@ -112,14 +112,17 @@ def render(pool: Tensor, recipes: Recipes, frames: int, side: int) -> Tensor:
         (N, T, 1, side, side) float32 in [0, 1]: digits are added and clamped, as in the released code.
     """
     digits = _centred(pool[recipes.digit], side)
-    # every shift of a digit on the torus is a window of the digit tiled 2x2: no index for each pixel is needed
-    tiled = digits.repeat(1, 1, 2, 2)[..., : 2 * side - 1, : 2 * side - 1]
-    windows = tiled.unfold(2, side, 1).unfold(3, side, 1)
+    sequences, each = recipes.digit.shape
+    wide = 2 * side
+    # a shift of a digit on the torus is a window of the digit tiled 2x2, and as long as whole rows are taken it is one
+    # contiguous piece: one copy for each frame, and no index for each pixel
+    tiled = F.pad(digits.repeat(1, 1, 2, 2).flatten(), (0, side))
     time = torch.arange(frames, device=pool.device).view(1, 1, -1, 1)
     corner = -(recipes.start.unsqueeze(2) + recipes.velocity.unsqueeze(2) * time) % side  # (N, D, T, 2) as (x, y)
-    n = torch.arange(len(recipes), device=pool.device).view(-1, 1, 1)
-    d = torch.arange(recipes.digit.shape[1], device=pool.device).view(1, -1, 1)
-    moved = windows[n, d, corner[..., 1], corner[..., 0]]  # (N, D, T, side, side)
+    tile = torch.arange(sequences * each, device=pool.device).view(sequences, each, 1) * wide**2
+    first = tile + corner[..., 1] * wide + corner[..., 0]
+    pieces = tiled.unfold(0, side * wide, 1).index_select(0, first.flatten())
+    moved = pieces.view(sequences, each, frames, side, wide)[..., :side]
     frame = moved[:, 0].to(torch.float32).div_(255)
     for other in moved.unbind(1)[1:]:
         frame += other.to(torch.float32).div_(255)

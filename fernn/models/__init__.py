@@ -1,7 +1,19 @@
 """The recurrent networks of the paper, each importable from here."""
 
 from fernn.models.cell import FERNNCell, FlowState
+from fernn.models.classifier import FERNNClassifier, GRNNPlusClassifier
+from fernn.models.cnn3d import CNN3D
 from fernn.models.predictor import FERNNPredictor, GRNNPredictor
 from fernn.models.storage import load_model, save_model
 
-__all__ = ["FERNNCell", "FERNNPredictor", "FlowState", "GRNNPredictor", "load_model", "save_model"]
+__all__ = [
+    "CNN3D",
+    "FERNNCell",
+    "FERNNClassifier",
+    "FERNNPredictor",
+    "FlowState",
+    "GRNNPlusClassifier",
+    "GRNNPredictor",
+    "load_model",
+    "save_model",
+]

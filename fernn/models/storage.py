@@ -11,9 +11,13 @@ from torch import Tensor, nn
 
 from fernn.errors import FernnError
 from fernn.files import atomic
+from fernn.models.classifier import FERNNClassifier, GRNNPlusClassifier
+from fernn.models.cnn3d import CNN3D
 from fernn.models.predictor import FERNNPredictor
 
-MODELS: dict[str, type[nn.Module]] = {"FERNNPredictor": FERNNPredictor}
+MODELS: dict[str, type[nn.Module]] = {
+    cls.__name__: cls for cls in (FERNNPredictor, FERNNClassifier, GRNNPlusClassifier, CNN3D)
+}
 
 
 def save_model(model: nn.Module, path: str | Path, weights: dict[str, Tensor] | None = None) -> None:

@@ -32,3 +32,10 @@ def plus_minus(mean: float, std: float | None, decimals: int, latex: bool = Fals
     if latex:
         return rf"${digits} \times 10^{{{exponent}}}$"
     return f"{digits} × 10{str(exponent).translate(SUPERSCRIPTS)}"  # noqa: RUF001 (the sign is meant)
+
+
+def fixed(mean: float, std: float | None, decimals: int, latex: bool = False) -> str:
+    """A figure between 0 and 1 and its deviation, such as 0.626 ± 0.020; arguments as of `plus_minus`."""
+    sign = r"\pm" if latex else "±"
+    text = f"{mean:.{decimals}f}" + ("" if std is None else f" {sign} {std:.{decimals}f}")
+    return f"${text}$" if latex else text

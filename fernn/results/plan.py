@@ -1,49 +1,70 @@
 """Which tables and figures there are: known from the params alone, without any library that reads or draws."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from fernn.params import Params
-from fernn.runs import evaluations_of, runs_of
+from fernn.runs import Layout, evaluations_of, runs_of
 
 TABLE1 = ("translation", "rotation")  # its experiments
+TABLE2 = ("kth", "V2T")  # its experiment, and the flow of its training and test data
 FORMATS = ("png", "pdf")
+
+Needs = Callable[[str, list[str]], bool]  # of a training flow and of what its runs are evaluated on
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of figure: the measure that it needs (None: training alone), and the experiments that it is drawn for."""
+    """A kind of figure.
 
-    measure: str | None
+    Attributes:
+        experiments: which it is drawn for.
+        needs: whether runs of a training flow, evaluated so, can be shown.
+        together: one figure of all training flows, not one for each.
+    """
+
     experiments: tuple[str, ...]
+    needs: Needs = lambda flow, measures: True
+    together: bool = False
 
 
 KINDS = {
-    "predictions": Kind(None, ("translation", "rotation")),
-    "validation_loss": Kind(None, ("translation", "rotation")),
-    "length_generalization": Kind("length", ("translation", "rotation")),
-    "velocity_generalization": Kind("velocity", ("translation",)),
+    "predictions": Kind(TABLE1),
+    "validation_loss": Kind(TABLE1),
+    "length_generalization": Kind(TABLE1, lambda flow, measures: "length" in measures),
+    "velocity_generalization": Kind(TABLE1, lambda flow, measures: "velocity" in measures),
+    "validation_accuracy": Kind(("kth",)),
+    "confusion": Kind(("kth",), lambda flow, measures: flow in measures),
+    "clips": Kind(("kth",)),
+    "figure5": Kind(("kth",), lambda flow, measures: bool(set(measures) - {flow}), together=True),
 }
 
 
 @dataclass(frozen=True)
 class Plan:
-    """One figure: models trained on the data of one flow, all of which have its measure."""
+    """One figure, and the models that it shows, each with the flow that it was trained on."""
 
     experiment: str
-    flow: str
     kind: str
-    models: tuple[str, ...]
+    shown: tuple[tuple[str, str], ...]  # (flow, model)
 
     @property
     def names(self) -> list[str]:
         """Its files."""
-        return [f"{self.experiment}-{self.flow}-{self.kind}.{form}" for form in FORMATS]
+        flow = [] if KINDS[self.kind].together else [self.shown[0][0]]
+        return [f"{'-'.join([self.experiment, *flow, self.kind])}.{form}" for form in FORMATS]
 
 
 def table_names(params: Params) -> list[str]:
     """The files of all tables."""
-    table1 = ["table1.csv", "table1.md", "table1.tex"] if set(TABLE1) & set(params.experiments) else []
-    return [*table1, "selection.csv"]
+    experiment, flow = TABLE2
+    table2 = experiment in params.experiments and any(
+        run.flow == flow and flow in evaluations_of(params, run) for run in runs_of(params, experiment)
+    )
+    there = {"table1": bool(set(TABLE1) & set(params.experiments)), "table2": table2}
+    tables = [f"{name}.{form}" for name, is_there in there.items() if is_there for form in ("csv", "md", "tex")]
+    return [*tables, "selection.csv"]
 
 
 def plans(params: Params) -> list[Plan]:
@@ -53,14 +74,22 @@ def plans(params: Params) -> list[Plan]:
         measures: dict[str, dict[str, list[str]]] = {}  # by flow and model
         for run in runs_of(params, experiment):
             measures.setdefault(run.flow, {}).setdefault(run.model, evaluations_of(params, run))
-        for flow, models in measures.items():
-            for name, kind in KINDS.items():
-                shown = tuple(model for model, has in models.items() if kind.measure is None or kind.measure in has)
-                if shown and experiment in kind.experiments:
-                    found.append(Plan(experiment, flow, name, shown))
+        kinds = {name: kind for name, kind in KINDS.items() if experiment in kind.experiments}
+        apart = [(name, [flow]) for flow in measures for name, kind in kinds.items() if not kind.together]
+        together = [(name, list(measures)) for name, kind in kinds.items() if kind.together]
+        for name, flows in [*apart, *together]:
+            needs = kinds[name].needs
+            shown = [(flow, model) for flow in flows for model, has in measures[flow].items() if needs(flow, has)]
+            if shown:
+                found.append(Plan(experiment, name, tuple(shown)))
     return found
 
 
 def figure_names(params: Params) -> list[str]:
     """The files of all figures. One whose measure no run of a flow is evaluated on does not exist."""
     return [name for plan in plans(params) for name in plan.names]
+
+
+def data_files(params: Params, layout: Layout) -> list[Path]:
+    """What tables and figures read besides the files of runs: the videos' record."""
+    return [layout.dataset("kth", "frames")] if "kth" in params.experiments else []

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from fernn.params import Params
+from fernn.results.forecasts import Samples, read_samples
 from fernn.results.names import math_name
-from fernn.results.reading import Samples, read_samples
 from fernn.results.selection import Selection
 from fernn.results.style import WIDTH, stamp
 from fernn.runs import Layout

@@ -9,8 +9,30 @@ from fernn.runs import Layout, Run, all_runs, experiment_params
 
 
 @dataclass(frozen=True)
+class Criterion:
+    """What a run is chosen by: the best value over its epochs of a column of metrics.csv."""
+
+    column: str
+    lower: bool  # whether the lowest value is the best one
+
+    @property
+    def name(self) -> str:
+        """For tables and readers, such as "lowest validation_loss"."""
+        return f"{'lowest' if self.lower else 'highest'} {self.column}"
+
+
+LOSS = Criterion("validation_loss", lower=True)
+ACCURACY = Criterion("validation_accuracy", lower=False)
+
+
+def criterion(experiment: str) -> Criterion:
+    """What an experiment's runs are chosen by: recognition by accuracy (paper), prediction by loss."""
+    return ACCURACY if experiment == "kth" else LOSS
+
+
+@dataclass(frozen=True)
 class Candidate:
-    """The runs of a model with one learning rate, one for each seed, and their score (smaller is better)."""
+    """The runs of a model with one learning rate, one for each seed, and their score: its criterion over the seeds."""
 
     learning_rate: float
     runs: tuple[Run, ...]
@@ -27,9 +49,15 @@ class Selection:
     candidates: tuple[Candidate, ...]
 
     @property
+    def criterion(self) -> Criterion:
+        """What the candidates are chosen by."""
+        return criterion(self.experiment)
+
+    @property
     def chosen(self) -> Candidate:
-        """The candidate of the best score; the first of equals."""
-        return min(self.candidates, key=lambda candidate: candidate.score.mean)
+        """The candidate of the best mean score; the first of equals."""
+        best = min if self.criterion.lower else max
+        return best(self.candidates, key=lambda candidate: candidate.score.mean)
 
     @property
     def runs(self) -> tuple[Run, ...]:
@@ -58,9 +86,8 @@ def select(params: Params, layout: Layout) -> list[Selection]:
 
 
 def score(params: Params, layout: Layout, run: Run) -> float:
-    """What a run is chosen by, smaller is better: its best validation loss.
-
-    This is the one place that knows an experiment's criterion.
-    """
+    """What a run is chosen by: its best epoch on validation data."""
     epochs = experiment_params(params, run.experiment).training.epochs
-    return min(read_metrics(layout, run, epochs)["validation_loss"])
+    chosen_by = criterion(run.experiment)
+    values = read_metrics(layout, run, epochs, chosen_by.column)[chosen_by.column]
+    return min(values) if chosen_by.lower else max(values)

@@ -4,12 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from fernn.files import atomic
 from fernn.params import Params
 from fernn.results.names import math_name
+from fernn.results.recognition import Videos
 from fernn.results.selection import Selection
 from fernn.runs import experiment_params
 
@@ -70,11 +72,21 @@ def seeds_of(selection: Selection) -> str:
     return ", ".join(str(run.seed) for run in selection.runs)
 
 
-def stamp(figure: Figure, params: Params, selections: list[Selection], detail: str) -> None:
-    """Say in small print, below, what the figure shows: the scale, the data, and a detail such as the seeds."""
-    experiment, flow = selections[0].experiment, math_name(selections[0].flow)
-    text = f"scale {params.scale}  ·  {experiment}, trained on {flow}  ·  {detail}"
+def stamp(figure: Figure, params: Params, selections: list[Selection], detail: str, warning: str = "") -> None:
+    """Say in small print, below, what the figure shows: the scale, the data, and a detail such as the seeds.
+
+    A warning, such as that of stand-in videos, stands at the head.
+    """
+    flows = ", ".join(math_name(flow) for flow in dict.fromkeys(selection.flow for selection in selections))
+    text = f"scale {params.scale}  ·  {selections[0].experiment}, trained on {flows}  ·  {detail}"
     figure.supxlabel(text, fontsize=6.5, color="0.45", x=0.995, ha="right")
+    if warning:
+        figure.suptitle(warning, fontsize=7.5, color="#D55E00")
+
+
+def chance(axes: Axes, videos: Videos) -> None:
+    """Draw the accuracy of a guess."""
+    axes.axhline(1 / len(videos.actions), color="0.4", linewidth=0.8, linestyle=(0, (2, 2)), zorder=1, label="chance")
 
 
 def save(figure: Figure, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Heat maps of the error over velocities that training did and did not have."""
+"""The error over velocities that training did and did not have."""
 
 import re
 
@@ -8,17 +8,23 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from fernn.params import Params
+from fernn.results.forecasts import read_turn_errors, read_velocity_errors
 from fernn.results.names import math_name
-from fernn.results.reading import read_velocity_errors
 from fernn.results.selection import Selection
-from fernn.results.style import WIDTH, seeds_of, stamp
+from fernn.results.style import WIDTH, line, seeds_of, stamp
 from fernn.runs import Layout
 
 UNIT = 1e-3
 
 
 def velocity_generalization(params: Params, layout: Layout, selections: list[Selection]) -> Figure:
-    """Test MSE at each velocity (vx, vy), mean over seeds; those of training are outlined (paper, Figure 4)."""
+    """Test error at velocities that training did and did not have (paper, Figure 4)."""
+    draw = {"translation": _maps, "rotation": _turns}[selections[0].experiment]
+    return draw(params, layout, selections)
+
+
+def _maps(params: Params, layout: Layout, selections: list[Selection]) -> Figure:
+    """Heat maps over (vx, vy), mean over seeds; the velocities of training are outlined."""
     reach, trained = _reach(params.translation.data.velocity.flow), _reach(selections[0].flow)
     grids = [
         np.mean([read_velocity_errors(layout, run, reach) for run in selection.runs], axis=0) / UNIT
@@ -50,8 +56,28 @@ def velocity_generalization(params: Params, layout: Layout, selections: list[Sel
     return figure
 
 
+def _turns(params: Params, layout: Layout, selections: list[Selection]) -> Figure:
+    """Curves over degrees per frame, mean and each seed; the range of training is shaded."""
+    data = params.rotation.data
+    reach, trained = _reach(data.velocity.flow), _reach(selections[0].flow)
+    degrees = [data.degrees * step for step in range(-reach, reach + 1)]
+    figure = Figure(figsize=(0.7 * WIDTH, 0.52 * WIDTH), layout="constrained")
+    axes = figure.add_subplot(xlabel="Velocity (degrees per frame)", ylabel="Test MSE", yscale="log", xticks=degrees)
+    edge = data.degrees * (min(trained, reach) + 0.5)
+    axes.axvspan(-edge, edge, color="0.93", zorder=0)
+    for selection in selections:
+        seeds = np.array([read_turn_errors(layout, run, degrees) for run in selection.runs])
+        colour, style = line(params, selection)
+        axes.fill_between(degrees, seeds.min(0), seeds.max(0), color=colour, alpha=0.15, linewidth=0)
+        axes.plot(degrees, seeds.mean(0), "o", color=colour, linestyle=style, label=math_name(selection.model), ms=3)
+    axes.legend()
+    detail = f"shaded: velocities of training  ·  mean and range of seeds {seeds_of(selections[0])}"
+    stamp(figure, params, selections, detail)
+    return figure
+
+
 def _reach(flow: str) -> int:
-    """The largest speed of V_k^T along each axis, k."""
-    match = re.fullmatch(r"V(\d+)T", flow)
-    assert match, f"params.yaml is checked to have flows of translation here, found {flow}"
+    """The k of V_k^T, the largest speed along each axis, or of V_k^R."""
+    match = re.fullmatch(r"V(\d+)[TR]", flow)
+    assert match, f"params.yaml is checked to have flows here, found {flow}"
     return int(match[1])

@@ -23,7 +23,8 @@ class Checkpoint:
         batch: finished batches of the epoch under way.
         loss_sum: sum of those batches' losses, a float64 scalar on the training device.
         history: the measures of each finished epoch.
-        best_epoch: the one with the smallest validation loss so far, from 1; 0 before the first.
+        best_epoch: the one with the smallest score so far, from 1; 0 before the first.
+        best_score: its score.
         best_weights: its weights.
         tensors: weights, optimizer and random states as read from the file, for `restore`.
     """
@@ -34,6 +35,7 @@ class Checkpoint:
     batch: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int = 0
+    best_score: float | None = None
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     tensors: dict[str, dict[str, Tensor]] = field(default_factory=dict)
 
@@ -42,15 +44,14 @@ class Checkpoint:
         """Before the first batch."""
         return cls(identity, torch.zeros((), dtype=torch.float64, device=device))
 
-    def end_epoch(self, measures: dict[str, float]) -> None:
-        """Count an epoch and keep its measures."""
+    def end_epoch(self, measures: dict[str, float], score: float) -> None:
+        """Count an epoch, keep its measures, and remember it if its score is the smallest."""
         self.epoch += 1
         self.batch = 0
         self.loss_sum.zero_()
         self.history.append({"epoch": self.epoch, **measures})
-        best = self.history[self.best_epoch - 1]["validation_loss"] if self.best_epoch else None
-        if best is None or measures["validation_loss"] < best:
-            self.best_epoch = self.epoch
+        if self.best_score is None or score < self.best_score:
+            self.best_epoch, self.best_score = self.epoch, score
 
     def restore(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         """Give model, optimizer and random generators the state that was read, if any was."""
@@ -90,7 +91,9 @@ def write_checkpoint(path: Path, state: Checkpoint, model: nn.Module, optimizer:
         for group, values in groups.items()
         for name, value in values.items()
     }
-    about = {name: getattr(state, name) for name in ("identity", "epoch", "batch", "history", "best_epoch")}
+    about = {
+        name: getattr(state, name) for name in ("identity", "epoch", "batch", "history", "best_epoch", "best_score")
+    }
     with atomic(path) as temporary:
         temporary.write_bytes(save(tensors, {"fernn": json.dumps(about, sort_keys=True)}))
 

@@ -31,7 +31,10 @@ class Task(Protocol):
         """The mean loss of a batch, a scalar to be differentiated."""
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """Measures on the validation set; the epoch with the smallest "validation_loss" is kept."""
+        """Measures on the validation set, "validation_loss" among them."""
+
+    def score(self, measures: dict[str, float]) -> float:
+        """Of an epoch's measures; the epoch of the smallest score is kept, the first one at ties."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,9 @@ def fit(model: nn.Module, task: Task, settings: Settings, checkpoint: Path, prog
         Interrupted: after the checkpoint is saved.
         FernnError: if the loss is not finite at the end of an epoch.
     """
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # an overload that torch declares late
+    for module in model.modules():  # convolutions over images are fastest with the channels last
+        if isinstance(module, nn.Conv2d):
+            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch declares it late
     device = next(model.parameters()).device
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate, fused=device.type == "cuda")
     state = read_checkpoint(checkpoint, settings.identity, device)
@@ -120,7 +125,7 @@ def _end_epoch(model: nn.Module, task: Task, settings: Settings, state: Checkpoi
     model.eval()
     with torch.no_grad(), autocast(next(model.parameters()).device, settings.precision):
         measures = task.validate(model)
-    state.end_epoch({"train_loss": train_loss, **measures})
+    state.end_epoch({"train_loss": train_loss, **measures}, task.score(measures))
     if not (math.isfinite(train_loss) and math.isfinite(measures["validation_loss"])):
         raise FernnError(
             f"the training diverged in epoch {state.epoch}: its loss is {train_loss}, on validation "

@@ -50,3 +50,7 @@ class PredictionTask:
             frames = self.validation(first, min(self.batch_size, self.validation_sequences - first))
             total = total.to(frames.device) + self.loss(model, frames) * frames.shape[0]
         return {"validation_loss": total.item() / self.validation_sequences}
+
+    def score(self, measures: dict[str, float]) -> float:
+        """The epoch of the smallest validation loss is kept."""
+        return measures["validation_loss"]

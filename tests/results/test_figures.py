@@ -6,6 +6,7 @@ import pytest
 from matplotlib.collections import PolyCollection
 from safetensors.numpy import load_file, save_file
 
+from fernn.errors import FernnError
 from fernn.results.curves import length_generalization, validation_loss
 from fernn.results.figures import write_figures
 from fernn.results.plan import figure_names
@@ -46,7 +47,7 @@ def test_the_names_follow_from_the_params():
     ]
     with_rotation = figure_names(small_params(experiments=("translation", "rotation")))
     assert "rotation-V4R-length_generalization.png" in with_rotation
-    assert not [name for name in with_rotation if name.startswith("rotation") and "velocity" in name]
+    assert "rotation-V1R-velocity_generalization.pdf" in with_rotation
 
 
 def test_the_same_inputs_give_the_same_bytes(params, layout, tmp_path):
@@ -106,6 +107,23 @@ def test_velocity_generalization(params, layout):
     assert cell.get_text() == "42"
     (outline,) = panels[0].patches
     assert outline.get_bbox().extents == pytest.approx((-1.5, -1.5, 1.5, 1.5))
+
+
+def test_velocity_generalization_of_rotation(tmp_path):
+    params, layout = small_params(experiments=("rotation",)), Layout("quick", tmp_path)
+    write_tree(layout, params)
+    (axes,) = velocity_generalization(params, layout, of(params, layout, "V1R")).axes
+    found = curves(axes)
+    assert list(found) == ["G-RNN", "FERNN-$V_{4}^{R}$"]
+    degrees = np.arange(-50, 51, 10)
+    np.testing.assert_array_equal(found["G-RNN"].get_xdata(), degrees)
+    np.testing.assert_allclose(found["G-RNN"].get_ydata(), 8e-3 * 1.05 * (1 + abs(degrees) / 10))
+    (shade,) = axes.patches
+    assert (shade.get_bbox().x0, shade.get_bbox().x1) == (-15, 15)
+    turning = params.rotation.data.model_dump() | {"velocity": {"sequences": 1, "flow": "V4R"}}
+    other = small_params(experiments=("rotation",), rotation={"data": turning})
+    with pytest.raises(FernnError, match=r"11 velocities, where params.yaml asks for 9 up to 40 degrees"):
+        velocity_generalization(other, layout, of(other, layout, "V1R"))
 
 
 def test_a_grid_of_one_error(params, layout):

@@ -6,7 +6,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from fernn.errors import FernnError
-from fernn.results.reading import read_metrics, read_samples, read_step_errors, read_velocity_errors
+from fernn.results.forecasts import read_samples, read_step_errors, read_turn_errors, read_velocity_errors
+from fernn.results.reading import read_metrics
 from tests.results.tree import EPOCHS, FRAME, LENGTH, PREDICTED, SEEN, run_of, write_metrics
 
 
@@ -20,7 +21,7 @@ def refused(path, remedy, found=""):
 
 
 def test_what_was_written_is_read(params, layout, run):
-    metrics = read_metrics(layout, run, EPOCHS)
+    metrics = read_metrics(layout, run, EPOCHS, "validation_loss")
     assert metrics["epoch"] == [1, 2, 3]
     assert metrics["validation_loss"] == pytest.approx([0.0264, 0.0176, 0.0352])
     assert read_step_errors(layout, run, "test", PREDICTED).mse == pytest.approx(8.8e-3)
@@ -37,7 +38,11 @@ def test_a_grid_of_velocities_has_vy_in_rows_and_vx_in_columns(params, layout):
 @pytest.mark.parametrize("file", ["metrics.csv", "evaluation.json", "samples.safetensors"])
 def test_a_missing_file_is_named_with_the_command_that_makes_it(layout, run, file):
     path, stage, read = {
-        "metrics.csv": (layout.run(run.id, file), "train", lambda: read_metrics(layout, run, EPOCHS)),
+        "metrics.csv": (
+            layout.run(run.id, file),
+            "train",
+            lambda: read_metrics(layout, run, EPOCHS, "validation_loss"),
+        ),
         "evaluation.json": (
             layout.evaluation(run.id, file),
             "evaluate",
@@ -69,7 +74,7 @@ def test_broken_metrics(layout, run, text, found):
     path = layout.run(run.id, "metrics.csv")
     path.write_text(text)
     with refused(path, f"fernn train {run.id}", found):
-        read_metrics(layout, run, EPOCHS)
+        read_metrics(layout, run, EPOCHS, "validation_loss")
 
 
 @pytest.mark.parametrize(
@@ -96,6 +101,8 @@ def test_other_velocities(params, layout):
         read_velocity_errors(layout, run, 3)
     with refused(path, f"fernn evaluate {run.id}", "no measure 'test'"):
         read_step_errors(layout, run, "test", PREDICTED)
+    with refused(path, f"fernn evaluate {run.id}", "measures.velocity.grid.0.degrees"):
+        read_turn_errors(layout, run, [0.0])
 
 
 def test_broken_samples(layout, run):
@@ -124,4 +131,4 @@ def test_a_truncated_evaluation(layout, run):
 
 def test_metrics_may_have_more_columns(layout, run):
     write_metrics(layout, run, [3.0, 1.0, 2.0])
-    assert read_metrics(layout, run, EPOCHS)["train_loss"] == [6.0, 2.0, 4.0]
+    assert read_metrics(layout, run, EPOCHS, "validation_loss")["train_loss"] == [6.0, 2.0, 4.0]

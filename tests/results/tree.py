@@ -18,7 +18,10 @@ EPOCHS, SEEN, PREDICTED, LENGTH, FRAME = 3, 4, 5, 9, 6
 
 
 def small_params(
-    scale: str = "quick", experiments: tuple[str, ...] = ("translation",), **translation: object
+    scale: str = "quick",
+    experiments: tuple[str, ...] = ("translation",),
+    rotation: dict[str, object] | None = None,
+    **translation: object,
 ) -> Params:
     """Flowing MNIST in small, at any scale; keywords override keys of the section of experiment A."""
     content = yaml.safe_load(PARAMS.read_text())
@@ -29,6 +32,7 @@ def small_params(
         section["data"]["length"]["predicted"] = LENGTH
         section["seeds"] = [0, 1]
     content["translation"] |= translation
+    content["rotation"] |= rotation or {}
     content["scales"] = {scale: {}}
     content["experiments"] = list(experiments)
     return resolve(content, scale)
@@ -41,11 +45,10 @@ def write_run(layout: Layout, params: Params, run: Run, losses: Sequence[float],
     measures = {}
     for name in evaluations_of(params, run):
         if name == "velocity":
-            grid = [
-                {"vx": vx, "vy": vy, "mse": mse * (1 + vx**2 + 2 * vy**2 + vx * vy)}
-                for vx in range(-2, 3)
-                for vy in range(-2, 3)
-            ]
+            span = range(-2, 3)
+            maps = [{"vx": vx, "vy": vy, "mse": mse * (1 + vx**2 + 2 * vy**2 + vx * vy)} for vx in span for vy in span]
+            turns = [{"degrees": 10.0 * step, "mse": mse * (1 + abs(step))} for step in range(-5, 6)]
+            grid = maps if run.experiment == "translation" else turns
             measures[name] = {"mse": mse, "grid": grid, "sequences": 8}
         else:
             mean = [mse * (1 + step) for step in range(steps[name])]

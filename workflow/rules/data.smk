@@ -1,5 +1,8 @@
-# Downloads. At a scale without sources the digits are part of the repository and there is nothing to do.
+# Downloads. At a scale without sources the digits are part of the repository and there is nothing to do; at a scale with
+# stand-ins the videos are drawn, served on this machine, and fetched by the code that fetches the originals.
 from fernn.data.mnist import FILES
+
+VIDEOS = PARAMS.kth.source
 
 if PARAMS.mnist.sources:
 
@@ -12,3 +15,33 @@ if PARAMS.mnist.sources:
             "Fetching MNIST"
         shell:
             "fernn fetch mnist --scale {PARAMS.scale} > {log} 2>&1"
+
+
+if VIDEOS.stand_ins:
+
+    rule standins:
+        output:
+            f"{LAYOUT.standins()}/release.json",
+        log:
+            f"{BASE}/logs/standins.log",
+        threads: workflow.cores
+        params:
+            cfg=stages.standins_inputs(PARAMS),
+        message:
+            "Drawing stand-ins for KTH"
+        shell:
+            "fernn standins --scale {PARAMS.scale} > {log} 2>&1"
+
+
+rule fetch_kth:
+    input:
+        rules.standins.output if VIDEOS.stand_ins else [],
+    output:
+        # the archives are no outputs: those of a job that failed would be deleted, and downloaded anew
+        f"{VIDEOS.folder}/fetched.json",
+    log:
+        f"{BASE}/logs/fetch_kth.log",
+    message:
+        "Fetching KTH"
+    shell:
+        "fernn fetch kth --scale {PARAMS.scale} > {log} 2>&1"

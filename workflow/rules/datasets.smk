@@ -8,6 +8,8 @@ rule dataset:
         f"{BASE}/logs/datasets/{{experiment}}/{{part}}.log",
     benchmark:
         f"{BASE}/benchmarks/datasets/{{experiment}}/{{part}}.tsv"
+    # decoding videos takes all cores, anything else one
+    threads: lambda w: workflow.cores if w.part == "frames" else 1
     resources:
         **asks("dataset"),
     params:

@@ -1,5 +1,5 @@
 # Tables and figures, made of the files of finished runs.
-from fernn.results.plan import figure_names, table_names
+from fernn.results.plan import data_files, figure_names, table_names
 
 TABLES = [str(LAYOUT.table(name)) for name in table_names(PARAMS)]
 FIGURES = [str(LAYOUT.figure(name)) for name in figure_names(PARAMS)]
@@ -7,6 +7,7 @@ FIGURES = [str(LAYOUT.figure(name)) for name in figure_names(PARAMS)]
 
 rule tables:
     input:
+        data_files(PARAMS, LAYOUT),
         expand(rules.train.output.metrics, run=RUNS),
         expand(rules.evaluate.output.evaluation, run=RUNS),
     output:
@@ -23,6 +24,7 @@ rule tables:
 
 rule figures:
     input:
+        data_files(PARAMS, LAYOUT),
         expand(rules.train.output.metrics, run=RUNS),
         EVALUATIONS,
     output:

@@ -11,6 +11,7 @@ from fernn.params import Params
 from fernn.runs import Layout, Run, evaluations_of
 
 __all__ = [
+    "dataset_code",
     "dataset_files",
     "dataset_inputs",
     "evaluate",
@@ -43,6 +44,11 @@ def dataset_inputs(params: Params, part: str) -> DigitsInputs | SequencesInputs:
         )
     pool = "validation" if measure == "validation" else "test"
     return SequencesInputs(part, pool, flow, sequences[measure], data.digits, data.frame, data.seed)
+
+
+def dataset_code(part: str) -> str:
+    """The module that makes a part."""
+    return f"fernn.experiments.{NAME}.datasets"
 
 
 def dataset_files(params: Params, layout: Layout, part: str) -> dict[str, Path]:

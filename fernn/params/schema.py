@@ -1,14 +1,9 @@
-"""params.yaml: its shape, its scales, and errors that name the key, the value and what is allowed."""
+"""The shape of params.yaml: which keys there are, and which values they may have."""
 
-import copy
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
-
-from fernn.errors import FernnError
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9+._-]*$")]
 TranslationFlow = Annotated[str, Field(pattern=r"^V\d+T$", description="V_k^T, such as V2T")]
@@ -207,6 +202,25 @@ class Split(Section):
         return self
 
 
+class StandIns(Section):
+    """Drawn videos in place of KTH: which persons and scenarios, frames of each video, seed of the drawing."""
+
+    persons: Persons
+    scenarios: Annotated[list[Annotated[int, Field(ge=1, le=4)]], Field(min_length=1)]
+    frames: Annotated[int, Field(ge=112)]
+    seed: Count
+
+
+class KthSource(Section):
+    """Where the videos come from; with stand-ins, nothing is fetched from outside."""
+
+    folder: str
+    bases: list[str]
+    accept: dict[str, str]
+    most_dropped: Annotated[float, Field(ge=0, le=1)]
+    stand_ins: StandIns | None
+
+
 class KthData(Section):
     """Moving KTH clips; sizes in pixels and frames."""
 
@@ -215,6 +229,7 @@ class KthData(Section):
     stride: PositiveInt
     persons: Split
     flip: Annotated[float, Field(ge=0, le=1)]
+    evaluate_at: Literal["middle", "random"]
     seed: Count
 
 
@@ -265,6 +280,7 @@ class RotationExperiment(Experiment):
 class KthExperiment(Experiment):
     """Experiment C."""
 
+    source: KthSource
     data: KthData
     architecture: KthArchitecture
     models: dict[Name, KthModel]
@@ -282,108 +298,3 @@ class Params(Section):
     translation: TranslationExperiment
     rotation: RotationExperiment
     kth: KthExperiment
-
-
-def load_params(path: str | Path = "params.yaml", scale: str | None = None) -> Params:
-    """Read params.yaml and check it.
-
-    Args:
-        path: the file.
-        scale: overrides the file's own `scale`.
-
-    Raises:
-        FernnError: if the file is missing, is no YAML mapping, or a key or value in it is not allowed.
-    """
-    try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise FernnError(
-            f"{path}: no such file. Run in the project's folder, or name the file with --params."
-        ) from None
-    except yaml.YAMLError as error:
-        raise FernnError(f"{path}: not YAML: {error}") from None
-    if not isinstance(content, dict):
-        raise FernnError(f"{path}: expected a mapping with the keys {', '.join(Params.model_fields)}.")
-    return resolve(content, scale, source=str(path))
-
-
-def resolve(content: Mapping[str, Any], scale: str | None = None, source: str = "params.yaml") -> Params:
-    """Apply the scale's overrides to the content of params.yaml and check the result.
-
-    Raises:
-        FernnError: naming each key that is unknown, missing or has a value that is not allowed.
-    """
-    merged = copy.deepcopy(dict(content))
-    scales = merged.pop("scales", None) or {}
-    scale = scale or merged.get("scale")
-    if scale != "paper" and scale not in scales:
-        raise FernnError(f"{source}: scale {scale!r} is not known; expected one of {', '.join(['paper', *scales])}.")
-    merged = _merge(merged, scales.get(scale) or {})
-    merged["scale"] = scale
-    try:
-        return Params.model_validate(merged)
-    except ValidationError as error:
-        lines = [_explain(problem) for problem in error.errors()]
-        raise FernnError("\n".join([f"{source} (scale {scale}): {len(lines)} to mend", *lines])) from None
-
-
-def check_overrides(config: Mapping[str, Any], path: str | Path) -> None:
-    """Refuse what was changed past the file: a job reads the file, so it would not see the change.
-
-    Args:
-        config: the content of the file, with what the command line put over it (`snakemake --config`).
-        path: the file.
-
-    Raises:
-        FernnError: if anything differs but `scale` and `allow_cpu`, which jobs are told.
-    """
-    content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    changed = [key for key in config if key not in ("scale", "allow_cpu") and config[key] != content.get(key)]
-    if changed:
-        raise FernnError(
-            f"--config sets {', '.join(changed)}: only scale and allow_cpu can be set there. Change {path} instead: "
-            "what depends on it runs again, and the result's record names it."
-        )
-
-
-def json_schema() -> dict[str, Any]:
-    """The JSON schema of params.yaml, for editors."""
-    schema = Params.model_json_schema()
-    schema["properties"]["scales"] = {
-        "type": "object",
-        "description": "overrides by scale: mappings merge, lists replace",
-    }
-    schema["required"] = [*schema["required"], "scales"]
-    return schema
-
-
-def _merge(base: Any, over: Any) -> Any:
-    if isinstance(base, dict) and isinstance(over, Mapping):
-        return {
-            key: _merge(base.get(key), over[key]) if key in over else base[key]
-            for key in [*base, *(over.keys() - base.keys())]
-        }
-    return copy.deepcopy(over)
-
-
-def _explain(problem: Any) -> str:
-    key = ".".join(str(part) for part in problem["loc"]) or "params"
-    if problem["type"] == "extra_forbidden":
-        known = _neighbours(problem["loc"])
-        return f"  {key}: unknown key (its value is {problem['input']!r}); remove it or mend its spelling{known}"
-    if problem["type"] == "missing":
-        return f"  {key}: missing; it must be given"
-    if problem["type"] == "value_error":
-        return f"  {key}: {problem['ctx']['error']}"
-    return f"  {key} = {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
-
-
-def _neighbours(place: tuple[int | str, ...]) -> str:
-    """The keys that would have been known where an unknown one stands."""
-    model: Any = Params
-    for part in place[:-1]:
-        if not (isinstance(model, type) and issubclass(model, BaseModel)) or part not in model.model_fields:
-            return ""
-        model = model.model_fields[str(part)].annotation
-    fields = getattr(model, "model_fields", None)
-    return f"; known here: {', '.join(fields)}" if fields else ""

@@ -1,0 +1,44 @@
+"""`python -m benchmarks`: measure what the library gains over the plain way, and write docs/performance.md."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks import translation
+from benchmarks.report import Options, page
+from fernn.files import write_text
+from fernn.params import load_params
+from fernn.training.device import choose_device, prepare
+
+ROOT = Path(__file__).parents[1]
+EXPERIMENTS = [translation.measure]  # each gives its tables
+
+
+def run(
+    rounds: Annotated[int, typer.Option(min=1, help="How often the ways take turns.")] = 5,
+    batch: Annotated[
+        int | None,
+        typer.Option(min=1, help="Sequences in a training step [default: 4 on a CPU, the paper's on a GPU]."),
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Small sizes, to see that it runs; writes no file.")] = False,
+    output: Annotated[Path | None, typer.Option(help="The page to write [default: docs/performance.md].")] = None,
+) -> None:
+    """Measure training steps and data against a plain implementation, at the paper's sizes."""
+    params = load_params(ROOT / "params.yaml", "quick" if quick else "paper")
+    device = choose_device(params.scale, allow_cpu=True)
+    prepare(device, threads=0)
+    options = Options(params, device, rounds, batch, lambda line: typer.echo(line, err=True))
+    text = page(options, [table for measure in EXPERIMENTS for table in measure(options)])
+    typer.echo(text)
+    if output is None and not quick:
+        output = ROOT / "docs" / "performance.md"
+    if output is not None:
+        write_text(output, text)
+        typer.echo(f"written to {output}", err=True)
+
+
+if __name__ == "__main__":
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(run)
+    app()

@@ -1,0 +1,99 @@
+"""The page of figures, and the options and tables that every experiment's measurements share."""
+
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from tabulate import tabulate
+
+from fernn.params import Params
+from fernn.provenance import environment
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to measure, and how thoroughly.
+
+    Attributes:
+        params: the sizes.
+        device: what computes.
+        rounds: how often the ways take turns.
+        batch: sequences in a training step; None: 4 on a CPU, the experiment's own on a GPU.
+        say: told what is going on.
+    """
+
+    params: Params
+    device: torch.device
+    rounds: int
+    batch: int | None
+    say: Callable[[str], None]
+
+    def step_batch(self, wanted: int) -> int:
+        """Sequences in a training step of an experiment that wants so many of them."""
+        return self.batch or (wanted if self.device.type == "cuda" else min(4, wanted))
+
+
+@dataclass(frozen=True)
+class Table:
+    """Measurements with what they mean.
+
+    Attributes:
+        title: a heading.
+        text: what the rows are.
+        columns: headings of the columns.
+        rows: cells, ready to be read.
+    """
+
+    title: str
+    text: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def markdown(self) -> str:
+        """The table under its heading."""
+        aligned = ["left" if column == self.columns[0] else "right" for column in self.columns]
+        cells = tabulate(self.rows, self.columns, tablefmt="pipe", disable_numparse=True, colalign=aligned)
+        return f"## {self.title}\n\n{_wrapped(self.text)}\n\n{cells}\n"
+
+
+HOW = """Every row compares the library with the plain way: the paper's equations as they stand, in the lab frame, with
+one roll for each generator and step (`benchmarks/plain.py`). The tests hold the two to equal results. All ways run in
+one process and take turns, {rounds}; a time is the median, a gain is the median of the rounds' own ratios, with the
+smallest and the largest in brackets."""
+
+KEPT = """On Linux the process keeps memory that was freed, as `fernn train` does; the plain way gains from that too."""
+
+
+def page(options: Options, tables: Sequence[Table]) -> str:
+    """The whole page, in Markdown."""
+    about = environment(options.device.type)
+    rows = [["processor", about["device"]], ["torch", about["packages"]["torch"]]]
+    if options.device.type == "cuda":
+        rows += [["CUDA", about["cuda"]], ["cuDNN", str(about["cudnn"])]]
+    else:
+        rows += [["threads", str(torch.get_num_threads())]]
+    how = HOW.format(rounds=f"{options.rounds} rounds" if options.rounds > 1 else "one round")
+    parts = [
+        "# Performance\n",
+        "Written by `make bench`, which measures it all again on your machine. The figures below are of this one:\n",
+        tabulate(rows, ["machine", ""], tablefmt="pipe", disable_numparse=True) + "\n",
+        _wrapped(how if options.device.type == "cuda" else f"{how} {KEPT}") + "\n",
+    ]
+    return "\n".join([*parts, *(table.markdown() for table in tables)])
+
+
+def duration(seconds: float) -> str:
+    """Seconds in a unit that suits them."""
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1e3:.3g} ms"
+
+
+def gain(ratios: tuple[float, float, float]) -> str:
+    """A gain with its range over the rounds; of the plain way over itself, 1."""
+    if set(ratios) == {1.0}:
+        return "1"
+    return "{:.3g} ({:.3g} to {:.3g})".format(*ratios)
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(" ".join(text.split()), 120, break_long_words=False, break_on_hyphens=False)

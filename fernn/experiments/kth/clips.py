@@ -1,0 +1,45 @@
+"""Experiment C: the clips of a split, with a velocity for each sequence."""
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from fernn.datasets.moving_clips import drawn_at_random, in_the_middle, select_clips, write_clips
+from fernn.datasets.storage import read_arrays
+from fernn.flows.translation import Translation
+
+
+@dataclass(frozen=True)
+class ClipsInputs:
+    """What the clips of a split depend on.
+
+    Attributes:
+        split: "train", "validation" or "test".
+        persons: of the split.
+        flow: velocities are uniform on it.
+        frames: of a clip.
+        stride: frames of the sequence between two of the clip.
+        evaluate_at: "middle" or "random"; where the clips of validation and test lie.
+        seed: of the data set.
+    """
+
+    split: str
+    persons: tuple[int, ...]
+    flow: str
+    frames: int
+    stride: int
+    evaluate_at: str
+    seed: int
+
+
+def make_clips(inputs: ClipsInputs, frames: Path, output: Path) -> None:
+    """Write the recipes of a split of the sequences in the file `frames`."""
+    index, about = read_arrays(frames)
+    flow = Translation.parse(inputs.flow)
+    clips = select_clips(index, list(inputs.persons), inputs.frames, inputs.stride, flow, inputs.seed)
+    if inputs.split != "train":
+        if inputs.evaluate_at == "middle":
+            clips = in_the_middle(clips)
+        else:
+            clips = drawn_at_random(clips, inputs.seed, f"evaluate/{inputs.split}", 0, flip=0)
+        clips = replace(clips, room=clips.room * 0)  # where they lie is settled
+    write_clips(output, clips, {"inputs": asdict(inputs), "frames": about})

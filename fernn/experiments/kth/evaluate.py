@@ -1,0 +1,69 @@
+"""Experiment C: what is measured of a trained model."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fernn.datasets.moving_clips import gather, read_clips
+from fernn.datasets.storage import read_arrays
+from fernn.evaluation.recognition import recognition
+from fernn.models.precision import autocast
+
+
+@dataclass(frozen=True)
+class EvaluateInputs:
+    """What a run's evaluation depends on, besides its code and its files.
+
+    Attributes:
+        flows: that the test clips move with, each a measure.
+        frames: of a clip.
+        stride: frames of the sequence between two of the clip.
+        batch: clips at a time.
+        precision: "float32" or "bf16".
+        threads: CPU threads, 0 for all.
+    """
+
+    flows: tuple[str, ...]
+    frames: int
+    stride: int
+    batch: int
+    precision: str
+    threads: int
+
+
+def evaluate(
+    inputs: EvaluateInputs, model: nn.Module, files: dict[str, Path], device: torch.device
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Measure a model.
+
+    Args:
+        inputs: see there.
+        model: a trained classifier on the device, in evaluation mode.
+        files: "frames", and the test clips of each flow by its name.
+        device: what computes.
+
+    Returns:
+        Accuracy, loss, number of clips and confusion by flow; and, for figures, samples of the last flow, one of each
+        action: "clip" (S, T, 1, H, W) float32, "label" (S,), "logits" (S, classes).
+    """
+    arrays, _ = read_arrays(files["frames"])
+    frames = arrays["frames"].to(device)
+    measures: dict[str, Any] = {}
+    samples: dict[str, Tensor] = {}
+    with torch.no_grad(), autocast(device, inputs.precision):
+        for flow in inputs.flows:
+            clips = read_clips(files[flow]).to(device)
+
+            def batch(first: int, count: int, clips: Any = clips) -> tuple[Tensor, Tensor]:
+                part = clips[first : first + count]
+                return gather(frames, part, inputs.frames, inputs.stride), part.label
+
+            measures[flow] = asdict(recognition(model, batch, len(clips), inputs.batch))
+            of_action = [(clips.label == action).nonzero()[:, 0] for action in clips.label.unique()]
+            chosen = clips[torch.stack([found[len(found) // 2] for found in of_action])]
+            shown = gather(frames, chosen, inputs.frames, inputs.stride)
+            samples = {"clip": shown, "label": chosen.label, "logits": model(shown).float()}
+    return measures, {name: value.cpu() for name, value in samples.items()}

@@ -1,0 +1,135 @@
+"""Experiment C: one training run."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from fernn.datasets.moving_clips import Clips, drawn_at_random, gather, read_clips
+from fernn.datasets.storage import read_arrays
+from fernn.errors import FernnError
+from fernn.models.classifier import FERNNClassifier, GRNNPlusClassifier
+from fernn.models.cnn3d import CNN3D
+from fernn.training.loop import Fit, Settings, fit
+from fernn.training.recognition import RecognitionTask
+
+if TYPE_CHECKING:
+    from fernn.training.progress import TrainingProgress
+
+
+@dataclass(frozen=True)
+class TrainInputs:
+    """Everything that a run's result depends on, besides its code and its files.
+
+    Attributes:
+        kind: "fernn", "grnn+" or "cnn3d".
+        model_flow: generators of the model; None for the 3D-CNN.
+        stem_channels: output channels of the stem's layers.
+        stem_kernels: their kernel widths.
+        kernel_size: of the hidden convolution, in pixels.
+        cnn_base: channels of the 3D-CNN's first block.
+        frames: of a clip.
+        stride: frames of the sequence between two of the clip.
+        flip: chance of a left-right flip.
+        data_seed: of the data set.
+        seed: of the weights.
+        learning_rate: of Adam.
+        epochs: passes.
+        batch: clips in a batch.
+        clip_norm: largest norm of the gradient, or None.
+        precision: "float32" or "bf16".
+        threads: CPU threads, 0 for all.
+    """
+
+    kind: str
+    model_flow: str | None
+    stem_channels: tuple[int, ...]
+    stem_kernels: tuple[int, ...]
+    kernel_size: int
+    cnn_base: int
+    frames: int
+    stride: int
+    flip: float
+    data_seed: int
+    seed: int
+    learning_rate: float
+    epochs: int
+    batch: int
+    clip_norm: float | None
+    precision: str
+    threads: int
+
+
+def build(inputs: TrainInputs, device: torch.device) -> nn.Module:
+    """The untrained model: the same weights for a seed on every device."""
+    torch.manual_seed(inputs.seed)
+    if inputs.kind == "cnn3d":
+        return CNN3D(inputs.cnn_base).to(device)
+    cls = {"fernn": FERNNClassifier, "grnn+": GRNNPlusClassifier}[inputs.kind]
+    assert inputs.model_flow is not None  # the params hold recurrent models to have one
+    return cls(
+        inputs.model_flow,
+        stem_channels=inputs.stem_channels,
+        stem_kernels=inputs.stem_kernels,
+        kernel_size=inputs.kernel_size,
+    ).to(device)
+
+
+def task(inputs: TrainInputs, files: dict[str, Path], device: torch.device) -> RecognitionTask:
+    """The task of a run, with all frames on the device."""
+    arrays, _ = read_arrays(files["frames"])
+    frames = arrays["frames"].to(device)
+    train, validation = read_clips(files["train"]), read_clips(files["validation"]).to(device)
+    for split, clips in (("train", train), ("validation", validation)):
+        if not len(clips):
+            raise FernnError(f"{files[split]} holds no clip: no sequence of its persons has the frames of one.")
+    held: dict[int, Clips] = {}
+
+    def drawn(epoch: int, first: int, count: int) -> tuple[Tensor, Tensor]:
+        if epoch not in held:  # an epoch's recipes reach the device in one piece
+            held.clear()
+            held[epoch] = drawn_at_random(train, inputs.data_seed, "train", epoch, inputs.flip).to(device)
+        return _batch(frames, held[epoch][first : first + count], inputs)
+
+    return RecognitionTask(
+        train=drawn,
+        validation=fixed(frames, validation, inputs),
+        clips=len(train),
+        validation_clips=len(validation),
+        batch_size=inputs.batch,
+    )
+
+
+def fixed(frames: Tensor, clips: Clips, inputs: TrainInputs) -> Callable[[int, int], tuple[Tensor, Tensor]]:
+    """Clips that lie where they lie: a function of (first, count) that gives clips and labels."""
+    return lambda first, count: _batch(frames, clips[first : first + count], inputs)
+
+
+def train(
+    inputs: TrainInputs,
+    identity: str,
+    files: dict[str, Path],
+    checkpoint: Path,
+    device: torch.device,
+    progress: "TrainingProgress",
+) -> tuple[nn.Module, Fit]:
+    """Train one run, or go on with it.
+
+    Args:
+        inputs: see there.
+        identity: digest of the inputs, the code and the files.
+        files: "frames", "train" and "validation", as the plan names them.
+        checkpoint: where its state is kept while it is under way.
+        device: what trains.
+        progress: what a person sees.
+    """
+    model = build(inputs, device)
+    settings = Settings(inputs.learning_rate, inputs.epochs, inputs.clip_norm, inputs.precision, identity)
+    return model, fit(model, task(inputs, files, device), settings, checkpoint, progress)
+
+
+def _batch(frames: Tensor, clips: Clips, inputs: TrainInputs) -> tuple[Tensor, Tensor]:
+    return gather(frames, clips, inputs.frames, inputs.stride), clips.label

@@ -1,0 +1,57 @@
+"""Training a classifier on clips: cross entropy, the best epoch by accuracy."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+@dataclass
+class RecognitionTask:
+    """Name the action of a clip (paper, Section 4.2). A `Task` of the training loop.
+
+    Attributes:
+        train: clips (B, T, C, H, W) and labels (B,) of training clips first ... first + count - 1 of an epoch, called
+            as train(epoch, first, count).
+        validation: the same for validation clips, called as validation(first, count).
+        clips: training clips of an epoch; those that fill no whole batch make a smaller last one.
+        validation_clips: number of them.
+        batch_size: clips of a batch.
+    """
+
+    train: Callable[[int, int, int], tuple[Tensor, Tensor]]
+    validation: Callable[[int, int], tuple[Tensor, Tensor]]
+    clips: int
+    validation_clips: int
+    batch_size: int
+    batches: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.batches = -(-self.clips // self.batch_size)
+
+    def batch(self, epoch: int, number: int) -> tuple[Tensor, Tensor]:
+        """Clips (B, T, C, H, W) and labels (B,) of one batch."""
+        first = number * self.batch_size
+        return self.train(epoch, first, min(self.batch_size, self.clips - first))
+
+    def loss(self, model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
+        """Mean cross entropy, in float32."""
+        clips, labels = batch
+        return F.cross_entropy(model(clips).float(), labels)
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """Cross entropy and accuracy over the whole validation set."""
+        loss = right = torch.zeros(())
+        for first in range(0, self.validation_clips, self.batch_size):
+            clips, labels = self.validation(first, min(self.batch_size, self.validation_clips - first))
+            logits = model(clips).double()
+            loss = loss.to(logits) + F.cross_entropy(logits, labels, reduction="sum")
+            right = right.to(logits) + (logits.argmax(1) == labels).sum()
+        count = self.validation_clips
+        return {"validation_loss": loss.item() / count, "validation_accuracy": right.item() / count}
+
+    def score(self, measures: dict[str, float]) -> float:
+        """The epoch of the highest validation accuracy is kept."""
+        return -measures["validation_accuracy"]

@@ -1,0 +1,105 @@
+"""The command `fernn train` in processes of their own: killed, stopped, started again."""
+
+import csv
+import io
+import json
+import shutil
+import signal
+import sys
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from fernn.cli import main
+from fernn.models import load_model
+from fernn.params import load_params
+from fernn.runs import all_runs
+from fernn.training.checkpoint import read_checkpoint
+
+from .conftest import BATCHES, DRIVER, EPOCHS, RUN, SCALE, Project
+
+RESULTS = ["model.safetensors", "metrics.csv"]
+
+
+@pytest.fixture(scope="module")
+def projects(prepared, root, tmp_path_factory) -> list[Project]:
+    """Three folders alike."""
+    base = tmp_path_factory.mktemp("projects")
+    return [
+        Project(shutil.copytree(prepared, base / name, copy_function=shutil.copy2), root)
+        for name in ("undisturbed", "killed", "stopped")
+    ]
+
+
+@pytest.mark.slow
+def test_killed_and_stopped_runs_end_as_the_undisturbed_one(projects):
+    undisturbed, killed, stopped = projects
+    after = BATCHES + 3
+    runs = [  # side by side: most of the time they load libraries
+        undisturbed.start(),
+        killed.start("-c", DRIVER, str(int(signal.SIGKILL)), "0"),
+        stopped.start("-c", DRIVER, str(int(signal.SIGTERM)), str(after)),
+    ]
+    said = [run.communicate(timeout=300)[1] for run in runs]
+    assert [run.returncode for run in runs] == [0, -signal.SIGKILL, 128 + signal.SIGTERM], said
+    assert "stopped by SIGTERM; the same command goes on from" in said[2]
+
+    cpu = torch.device("cpu")
+    states = [read_checkpoint(project.checkpoint, identity(project), cpu) for project in (killed, stopped)]
+    assert (states[0].epoch, states[0].batch) in [(epoch, 0) for epoch in range(1, EPOCHS)]
+    assert (states[1].epoch, states[1].batch) == divmod(after, BATCHES)
+
+    runs = [project.start() for project in (killed, stopped)]
+    again = [run.communicate(timeout=300)[1] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], again
+    assert "goes on after epoch 1, batch 3 of 8" in again[1]
+    for project in (killed, stopped):
+        assert [project.result(file) for file in RESULTS] == [undisturbed.result(file) for file in RESULTS]
+        assert not project.checkpoint.parent.exists()
+
+    rows = list(csv.DictReader(io.StringIO(undisturbed.result("metrics.csv").decode())))
+    assert [row["epoch"] for row in rows] == [str(epoch) for epoch in range(1, EPOCHS + 1)]
+    assert all(f"epoch {epoch}/{EPOCHS}" in said[0] for epoch in range(1, EPOCHS + 1))
+    model = load_model(undisturbed.folder / "results" / SCALE / "runs" / RUN / "model.safetensors")
+    assert model.config["flow"] == "V1T"
+
+
+def identity(project: Project) -> str:
+    with safe_open(project.checkpoint, "pt") as file:
+        return json.loads(file.metadata()["fernn"])["identity"]
+
+
+def fernn(monkeypatch, capsys, *arguments: str) -> tuple[int, str]:
+    """Exit status and error output of the command, run in this process."""
+    monkeypatch.setattr(sys, "argv", ["fernn", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return ended.value.code, capsys.readouterr().err
+
+
+def test_paper_scale_without_a_gpu(root, monkeypatch, capsys):
+    monkeypatch.chdir(root)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    run = next(iter(all_runs(load_params("params.yaml", "paper"))))
+    status, said = fernn(monkeypatch, capsys, "train", run, "--scale", "paper")
+    assert status == 1
+    assert said.startswith("fernn: scale paper needs a CUDA GPU")
+    assert all(way in said for way in ("--scale quick", "--allow-cpu", "allow_cpu: true"))
+
+
+def test_data_set_that_was_not_made(prepared, root, tmp_path, monkeypatch, capsys):
+    shutil.copy(prepared / "params.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    status, said = fernn(monkeypatch, capsys, "train", RUN, "--scale", SCALE)
+    assert status == 1
+    assert "datasets/translation/digits.safetensors is missing" in said
+    assert "snakemake results/tiny/datasets/translation/digits.safetensors" in said
+
+
+def test_run_that_params_do_not_have(prepared, monkeypatch, capsys):
+    monkeypatch.chdir(prepared)
+    status, said = fernn(monkeypatch, capsys, "train", RUN.replace("seed0", "seed7"), "--scale", SCALE)
+    assert status == 1
+    assert "seed7: no run of scale tiny" in said
+    assert RUN in said

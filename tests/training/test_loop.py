@@ -1,0 +1,104 @@
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from fernn.datasets.translating import RecipeBook, RenderedSequences
+from fernn.errors import FernnError
+from fernn.flows import Translation
+from fernn.models import FERNNPredictor
+from fernn.training.prediction import PredictionTask
+
+from .toy import BATCHES, EPOCHS, Toy, same, toy_model, train
+
+
+def test_history(tmp_path):
+    task = Toy()
+    fit = train(tmp_path / "c", task=task)
+    assert [row["epoch"] for row in fit.history] == [1, 2, 3]
+    assert [asked for asked in task.asked if asked[0] != 99] == [(e, b) for e in range(EPOCHS) for b in range(BATCHES)]
+    assert fit.best_epoch == min(fit.history, key=lambda row: row["validation_loss"])["epoch"]
+
+
+def test_train_loss_is_the_mean_over_the_batches(tmp_path):
+    """With a learning rate of nearly nothing the weights stay, and the mean can be made again."""
+    model = nn.Conv2d(5, 1, 3, padding=1)
+    fit = train(tmp_path / "c", model=model, learning_rate=1e-30, epochs=1)
+    losses = [Toy().loss(model, Toy().batch(0, b)).item() for b in range(BATCHES)]
+    assert fit.history[0]["train_loss"] == pytest.approx(sum(losses) / BATCHES, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("losses", "best"), [([3.0, 1.0, 2.0], 2), ([1.0, 2.0, 3.0], 1), ([3.0, 2.0, 1.0], 3), ([2.0, 1.0, 1.0], 2)]
+)
+def test_the_best_epoch_is_kept(tmp_path, losses, best):
+    fit = train(tmp_path / "c", task=Toy(losses))
+    until_then = train(tmp_path / "d", task=Toy(losses[:best]), epochs=best)
+    assert fit.best_epoch == best
+    assert [row["validation_loss"] for row in fit.history] == losses
+    assert all(torch.equal(fit.weights[name], until_then.weights[name]) for name in fit.weights)
+
+
+def test_the_task_says_which_epoch_is_best(tmp_path):
+    assert train(tmp_path / "c", task=Toy([1.0, 3.0, 2.0], wanted=+1)).best_epoch == 2
+
+
+@pytest.mark.parametrize("loss", [math.nan, math.inf])
+def test_divergence(tmp_path, loss):
+    with pytest.raises(FernnError, match=r"diverged in epoch 2: .*learning rate is 0.01.*lower them in params.yaml"):
+        train(tmp_path / "c", task=Toy([1.0, loss, 1.0]))
+
+
+def test_divergence_of_the_training_loss(tmp_path):
+    with pytest.raises(FernnError, match=r"diverged in epoch 1: its loss is (nan|inf)"):
+        train(tmp_path / "c", learning_rate=1e30, clip_norm=None)
+
+
+@pytest.mark.parametrize("limit", [1e-3, 1e-6])
+def test_gradients_are_clipped(tmp_path, limit):
+    model = toy_model()
+    train(tmp_path / "c", model=model, clip_norm=limit)
+    norm = torch.stack([weight.grad.norm() for weight in model.parameters()]).norm().item()
+    assert norm == pytest.approx(limit, rel=1e-2)
+
+
+def test_gradients_are_left_alone_without_a_limit(tmp_path):
+    assert same(train(tmp_path / "c", clip_norm=None), train(tmp_path / "d", clip_norm=1e9))
+    assert not same(train(tmp_path / "e", clip_norm=None), train(tmp_path / "f", clip_norm=1e-3))
+
+
+def prediction_task() -> PredictionTask:
+    pool = torch.randint(0, 256, (20, 6, 6), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    rendered = RenderedSequences(pool, 5, 8)
+    book = RecipeBook(1, "train/V1T", 20, 2, 8, Translation(1))
+    held_out = RecipeBook(1, "validation-V1T", 20, 2, 8, Translation(1)).draw(7)
+    return PredictionTask(rendered.drawn(book, 26), rendered.of(held_out), 26, 7, batch_size=4, seen=3)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_a_predictor_learns(tmp_path, precision):
+    torch.manual_seed(0)
+    model = FERNNPredictor("V1T", hidden_channels=8, decoder_layers=1)
+    fit = train(tmp_path / "c", model=model, task=prediction_task(), epochs=8, precision=precision)
+    losses = [row["validation_loss"] for row in fit.history]
+    assert losses[-1] < 0.8 * losses[0]
+    assert all(weight.dtype == torch.float32 for weight in fit.weights.values())
+
+
+def test_batches_of_an_epoch():
+    task = prediction_task()
+    sizes = [task.batch(0, number).shape[0] for number in range(task.batches)]
+    assert sizes == [4, 4, 4, 4, 4, 4, 2]
+    assert not torch.equal(task.batch(0, 0), task.batch(1, 0))
+
+
+def test_validation_loss_does_not_depend_on_the_batches():
+    torch.manual_seed(0)
+    model, task = FERNNPredictor("V1T", hidden_channels=4, decoder_layers=1), prediction_task()
+    frames = task.validation(0, 7)
+    with torch.no_grad():
+        whole = (model(frames[:, :3], 2) - frames[:, 3:]).square().mean().item()
+        measures = task.validate(model)
+    assert measures == {"validation_loss": pytest.approx(whole, rel=1e-6)}
+    assert task.score(measures) == measures["validation_loss"]

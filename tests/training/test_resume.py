@@ -1,0 +1,126 @@
+"""A training that is disturbed and started again ends as the undisturbed one, bit for bit."""
+
+import os
+import signal
+
+import pytest
+import torch
+
+from fernn.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from fernn.training.loop import Fit, Interrupted
+
+from .toy import BATCHES, EPOCHS, Killed, Toy, kill, same, send, toy_model, train
+
+CPU = torch.device("cpu")
+TOTAL = EPOCHS * BATCHES
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> Fit:
+    return train(tmp_path_factory.mktemp("undisturbed") / "c")
+
+
+def test_two_undisturbed_runs_are_the_same(undisturbed, tmp_path):
+    assert same(train(tmp_path / "c"), undisturbed)
+
+
+@pytest.mark.parametrize("after", range(1, TOTAL + 1))
+def test_killed(undisturbed, tmp_path, after):
+    """What was done since the last checkpoint is done again."""
+    with pytest.raises(Killed):
+        train(tmp_path / "c", after)
+    assert same(train(tmp_path / "c"), undisturbed)
+
+
+def test_killed_again_and_again(undisturbed, tmp_path):
+    for after in (BATCHES + 1, 2, BATCHES + 3):  # in epochs 2, 2 and 3
+        with pytest.raises(Killed):
+            train(tmp_path / "c", after)
+    assert same(train(tmp_path / "c"), undisturbed)
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("after", range(1, TOTAL))
+def test_asked_to_stop(undisturbed, tmp_path, after, signum):
+    """The batch in hand is finished and saved, so nothing is done twice."""
+    handlers = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    with pytest.raises(Interrupted, match=f"stopped by {signum.name}; the same command goes on") as stopped:
+        train(tmp_path / "c", after, send(signum))
+    assert stopped.value.signum == signum
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == handlers
+    state = read_checkpoint(tmp_path / "c", "i", CPU)
+    assert (state.epoch, state.batch) == divmod(after, BATCHES)
+    task = Toy()
+    assert same(train(tmp_path / "c", task=task), undisturbed)
+    assert len([asked for asked in task.asked if asked[0] != 99]) == TOTAL - after
+
+
+def test_asked_to_stop_at_the_very_end(undisturbed, tmp_path):
+    assert same(train(tmp_path / "c", TOTAL, send(signal.SIGTERM)), undisturbed)
+
+
+def test_killed_while_it_writes_its_checkpoint(undisturbed, tmp_path, monkeypatch):
+    train(tmp_path / "c", epochs=1)
+    before = (tmp_path / "c").read_bytes()
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(os, "replace", lambda *_: kill())
+        train(tmp_path / "c")
+    assert (tmp_path / "c").read_bytes() == before
+    assert same(train(tmp_path / "c"), undisturbed)
+
+
+def test_a_finished_training_is_not_done_again(undisturbed, tmp_path):
+    train(tmp_path / "c")
+    task = Toy()
+    assert same(train(tmp_path / "c", task=task), undisturbed)
+    assert task.asked == []
+
+
+@pytest.mark.parametrize(("losses", "wanted"), [([3.0, 1.0, 2.0], -1), ([1.0, 3.0, 2.0], +1)])
+def test_the_best_epoch_survives(tmp_path, losses, wanted):
+    whole = train(tmp_path / "whole", task=Toy(losses, wanted))
+    assert whole.best_epoch == 2
+    with pytest.raises(Interrupted):
+        train(tmp_path / "c", 2 * BATCHES + 1, send(signal.SIGTERM), Toy(losses, wanted))
+    assert same(train(tmp_path / "c", task=Toy(losses[2:], wanted)), whole)
+
+
+def test_another_identity_starts_afresh(undisturbed, tmp_path):
+    with pytest.raises(Killed):
+        train(tmp_path / "c", BATCHES + 1, identity="before a change", learning_rate=0.1)
+    assert read_checkpoint(tmp_path / "c", "i", CPU) is None
+    (tmp_path / "c").rename(tmp_path / "d")  # so that `train` seeds the weights' random state as a first start does
+    assert same(train(tmp_path / "c"), undisturbed)
+
+
+@pytest.mark.parametrize("spoil", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b"{" * 64, lambda b: b[:-1]])
+def test_a_broken_checkpoint_starts_afresh(undisturbed, tmp_path, spoil):
+    with pytest.raises(Killed):
+        train(tmp_path / "c", BATCHES + 1)
+    (tmp_path / "c").write_bytes(spoil((tmp_path / "c").read_bytes()))
+    assert read_checkpoint(tmp_path / "c", "i", CPU) is None
+    fit = train(tmp_path / "c")
+    assert [row["epoch"] for row in fit.history] == [1, 2, 3]
+
+
+def test_moments_come_back_in_the_memory_order_of_their_weights(tmp_path):
+    """Fused Adam, which trains on GPUs, goes through all of them in one order and would mix up their elements."""
+
+    def steps(count: int, first: int = 0, restored: bool = False) -> torch.nn.Module:
+        model = toy_model().to(memory_format=torch.channels_last).eval()
+        optimizer = torch.optim.Adam(model.parameters(), fused=True)
+        if restored:
+            read_checkpoint(tmp_path / "c", "i", CPU).restore(model, optimizer)
+        for number in range(first, count):
+            optimizer.zero_grad()
+            Toy().loss(model, Toy().batch(0, number)).backward()
+            optimizer.step()
+        if not restored:
+            write_checkpoint(tmp_path / "c", Checkpoint.start("i", CPU), model, optimizer)
+        return model
+
+    whole = steps(4)
+    steps(2)
+    resumed = steps(4, first=2, restored=True)
+    for one, two in zip(resumed.parameters(), whole.parameters(), strict=True):
+        assert torch.equal(one, two)
