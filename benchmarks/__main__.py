@@ -5,14 +5,14 @@ from typing import Annotated
 
 import typer
 
-from benchmarks import translation
+from benchmarks import kth, translation
 from benchmarks.report import Options, page
 from fernn.files import write_text
 from fernn.params import load_params
 from fernn.training.device import choose_device, prepare
 
 ROOT = Path(__file__).parents[1]
-EXPERIMENTS = [translation.measure]  # each gives its tables
+EXPERIMENTS = [translation.measure, kth.measure]  # each gives its tables
 
 
 def run(

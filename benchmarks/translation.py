@@ -1,21 +1,16 @@
 """Experiment A: a training step, and the rendering of a batch."""
 
-from collections.abc import Callable
-
 import torch
-from torch import Tensor, nn
 
 from benchmarks import plain
-from benchmarks.floor import best_rate, count
+from benchmarks.floor import count
 from benchmarks.report import Options, Table, duration, gain
 from benchmarks.timing import alternate
+from benchmarks.training import BF16, OURS, PLAIN, Step, compare
 from fernn.datasets.translating import RecipeBook, Recipes, render
 from fernn.flows.translation import Translation
-from fernn.models.precision import autocast
 from fernn.models.predictor import FERNNPredictor
 from fernn.training.prediction import PredictionTask
-
-OURS, BF16, PLAIN = "library, float32", "library, bf16", "plain, float32"
 
 
 def measure(options: Options) -> list[Table]:
@@ -36,71 +31,22 @@ def _training(options: Options) -> Table:
     lab = plain.PlainPredictor(model)
     model.to(memory_format=torch.channels_last)
     second = FERNNPredictor(flow, 1, **sizes.model_dump()).to(device, memory_format=torch.channels_last)
-    clip = section.training.clip_norm
-    ways = {
-        OURS: training_step(model, task, frames, "float32", clip),
-        BF16: training_step(second, task, frames, "bf16", clip),
-        PLAIN: training_step(lab, task, frames, "float32", clip),
-    }
+    step = Step(
+        loss=lambda model: task.loss(model, frames),
+        clip_norm=section.training.clip_norm,
+        operations=count(lambda: task.loss(model, frames[:1]), batch),
+        hidden=(batch * len(flow), sizes.hidden_channels, sizes.kernel_size, data.frame),
+    )
     options.say(f"training step, {flow.name}, batch {batch}")
-    memory = {name: _peak_memory(way, device) for name, way in ways.items()}
-    timings = alternate(ways, options.rounds, device, options.say)
-
-    operations = count(lambda: task.loss(model, frames[:1]), batch)
-    shape = batch * len(flow), sizes.hidden_channels, sizes.kernel_size, data.frame
-    floors = {p: best_rate(*shape, p, device).floor(operations) for p in ("float32", "bf16")}
-    rows = []
-    for name, timing in timings.items():
-        floor = floors["bf16" if name == BF16 else "float32"]
-        distance = f"{timing.median / floor:.2f}"
-        rows.append(
-            [
-                name,
-                duration(timing.median),
-                gain(timing.gain_over(timings[PLAIN])),
-                duration(floor),
-                distance,
-                memory[name],
-            ]
-        )
-    total = operations.forward + operations.backward
+    columns, rows = compare(options, step, {OURS: model, BF16: second, PLAIN: lab})
+    total = step.operations.forward + step.operations.backward
     text = (
         f"{flow.name} with {sizes.hidden_channels} channels, {data.frame}x{data.frame} pixels, {data.seen} frames seen "
         f"and {data.predicted} predicted, batch {batch}: forward, backward, clipping, Adam. The floor is the time of "
         f"the library's convolutions alone ({total / 1e12:.3g} tera-operations) at the best rate that the hidden "
         "convolution reached on this machine in the same precision; the distance is time over floor."
     )
-    columns = ["training step", "time", "times faster than plain", "floor", "distance", "peak memory"]
-    if device.type != "cuda":
-        columns, rows = columns[:-1], [row[:-1] for row in rows]
     return Table("Experiment A: training step", text, columns, rows)
-
-
-def training_step(
-    model: nn.Module, task: PredictionTask, frames: Tensor, precision: str, clip_norm: float | None
-) -> Callable[[], None]:
-    """One step as the training loop takes it."""
-    device = frames.device
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, fused=device.type == "cuda")
-
-    def step() -> None:
-        optimizer.zero_grad(set_to_none=True)
-        with autocast(device, precision):
-            loss = task.loss(model, frames)
-        loss.backward()
-        if clip_norm is not None:
-            nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
-        optimizer.step()
-
-    return step
-
-
-def _peak_memory(step: Callable[[], None], device: torch.device) -> str:
-    if device.type != "cuda":
-        return ""
-    torch.cuda.reset_peak_memory_stats(device)
-    step()
-    return f"{torch.cuda.max_memory_allocated(device) / 2**30:.1f} GiB"
 
 
 def _rendering(options: Options) -> Table:

@@ -109,7 +109,9 @@ def gather(frames: Tensor, clips: Clips, length: int, stride: int) -> Tensor:
     x = (x - shift[..., :1]) % width
     y = (torch.arange(height, device=device) - shift[..., 1:]) % height
     number = clips.first.view(-1, 1) + stride * time
-    moved = frames[number[..., None, None], y[..., None], x[..., None, :]]
+    # one flat index: several times as fast as an index for each axis
+    pixel = (number.unsqueeze(-1) * height + y).unsqueeze(-1) * width + x.unsqueeze(-2)
+    moved = frames.flatten().index_select(0, pixel.flatten()).view(pixel.shape)
     return moved.to(torch.float32).div_(255).unsqueeze(2)
 
 

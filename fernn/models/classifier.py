@@ -33,6 +33,11 @@ class _Recognizer(nn.Module):
                 f"{type(self).__name__}: {len(stem_channels)} stem_channels and {len(stem_kernels)} stem_kernels; "
                 "each layer of the stem has one of both."
             )
+        if any(width < 1 or width % 2 == 0 for width in (*stem_kernels, kernel_size)):
+            raise FernnError(
+                f"{type(self).__name__}(stem_kernels={list(stem_kernels)}, kernel_size={kernel_size}): "
+                "kernel widths must be odd, so that each kernel has a middle."
+            )
         self.config: dict[str, Any] = {
             "flow": self.flow.name,
             "stem_channels": list(stem_channels),
@@ -86,7 +91,7 @@ class FERNNClassifier(_Recognizer):
         classes: number of actions.
 
     Raises:
-        FernnError: if the stem's layers are given inconsistently.
+        FernnError: if the stem's layers are given inconsistently, or for an even kernel.
     """
 
     def _last(self, drives: Tensor) -> Tensor:

@@ -14,6 +14,9 @@ class StepBatchNorm(nn.BatchNorm2d):
     variance, and the running averages are updated once for each step. This does the same in one call.
     """
 
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels)
+
     def forward(self, frames: Tensor) -> Tensor:
         """Normalize frames (B, T, C, H, W)."""
         batch, steps, channels, height, width = frames.shape
@@ -38,7 +41,8 @@ class StepBatchNorm(nn.BatchNorm2d):
     def _average(self, mean: Tensor, variance: Tensor) -> None:
         """The running averages after one update for each step, in order."""
         steps = mean.shape[0]
-        momentum = 0.1 if self.momentum is None else self.momentum
+        momentum = self.momentum
+        assert momentum is not None
         age = torch.arange(steps - 1, -1, -1, device=mean.device, dtype=mean.dtype).unsqueeze(1)
         share = momentum * (1 - momentum) ** age
         for running, steps_own in ((self.running_mean, mean), (self.running_var, variance)):

@@ -95,7 +95,7 @@ def write_checkpoint(path: Path, state: Checkpoint, model: nn.Module, optimizer:
         name: getattr(state, name) for name in ("identity", "epoch", "batch", "history", "best_epoch", "best_score")
     }
     with atomic(path) as temporary:
-        temporary.write_bytes(save(tensors, {"fernn": json.dumps(about, sort_keys=True)}))
+        temporary.write_bytes(save(tensors, {"fernn": json.dumps(about)}))
 
 
 def read_checkpoint(path: Path, identity: str, device: torch.device) -> Checkpoint | None:

@@ -166,6 +166,13 @@ def test_a_stem_of_unlike_lists(channels, kernels):
         FERNNClassifier("V1T", stem_channels=channels, stem_kernels=kernels)
 
 
+@pytest.mark.parametrize("sizes", [{"kernel_size": 4}, {"kernel_size": 0}, {"stem_kernels": [5, 2, 3]}])
+@pytest.mark.parametrize("model", [FERNNClassifier, GRNNPlusClassifier])
+def test_even_kernels(model, sizes):
+    with pytest.raises(FernnError, match=r"Classifier\(stem_kernels=\[5, [23], 3\], kernel_size=\d\): .* must be odd"):
+        model("V1T", **sizes)
+
+
 def test_an_unknown_flow():
     with pytest.raises(FernnError, match="names no flow of translation"):
         FERNNClassifier("V2R")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from fernn.datasets.moving_clips import drawn_at_random, in_the_middle, select_clips, write_clips
 from fernn.datasets.storage import read_arrays
+from fernn.errors import FernnError
 from fernn.flows.translation import Translation
 
 
@@ -32,10 +33,19 @@ class ClipsInputs:
 
 
 def make_clips(inputs: ClipsInputs, frames: Path, output: Path) -> None:
-    """Write the recipes of a split of the sequences in the file `frames`."""
+    """Write the recipes of a split of the sequences in the file `frames`.
+
+    Raises:
+        FernnError: if no sequence of the split is long enough for a clip.
+    """
     index, about = read_arrays(frames)
     flow = Translation.parse(inputs.flow)
     clips = select_clips(index, list(inputs.persons), inputs.frames, inputs.stride, flow, inputs.seed)
+    if not len(clips):
+        raise FernnError(
+            f"the {inputs.split} set would hold no clip: no sequence of persons {', '.join(map(str, inputs.persons))} "
+            f"has {inputs.frames * inputs.stride} frames. Change frames, stride or persons in kth.data of params.yaml."
+        )
     if inputs.split != "train":
         if inputs.evaluate_at == "middle":
             clips = in_the_middle(clips)

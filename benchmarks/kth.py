@@ -1,0 +1,112 @@
+"""Experiment C: a training step, and the serving of a batch of moved clips."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from benchmarks import plain_kth
+from benchmarks.floor import count
+from benchmarks.report import Options, Table, duration, gain
+from benchmarks.timing import alternate
+from benchmarks.training import BF16, OURS, PLAIN, Step, compare
+from fernn.datasets.moving_clips import Clips, drawn_at_random, gather, select_clips
+from fernn.flows.translation import Translation
+from fernn.models import FERNNClassifier
+from fernn.training.recognition import RecognitionTask
+
+CLASSES = 6
+
+
+def measure(options: Options) -> list[Table]:
+    """The tables of experiment C."""
+    return [_training(options), _serving(options)]
+
+
+def _training(options: Options) -> Table:
+    section, device = options.params.kth, options.device
+    data, sizes = section.data, section.architecture
+    flows = [Translation.parse(model.flow) for model in section.models.values() if model.kind == "fernn"]
+    flow, channels = max(flows, key=len), sizes.stem_channels[-1]
+    size = options.step_batch(section.training.batch)
+    batch = (
+        torch.rand(size, data.frames, 1, data.frame, data.frame, device=device),
+        torch.arange(size, device=device) % CLASSES,
+    )
+    task = RecognitionTask(lambda *_: batch, lambda *_: batch, size, size, size)
+
+    torch.manual_seed(0)
+    arguments = (flow, sizes.stem_channels, sizes.stem_kernels, sizes.kernel_size)
+    models = [FERNNClassifier(*arguments).to(device) for _ in range(2)]
+    lab = plain_kth.PlainClassifier(models[0])
+    ours, second = (model.to(memory_format=torch.channels_last) for model in models)
+    one = batch[0][:1], batch[1][:1]
+    step = Step(
+        loss=lambda model: task.loss(model, batch),
+        clip_norm=section.training.clip_norm,
+        operations=count(lambda: task.loss(ours, one), size),
+        hidden=(size * len(flow), channels, sizes.kernel_size, data.frame),
+    )
+    options.say(f"training step, {flow.name}, batch {size}")
+    columns, rows = compare(options, step, {OURS: ours, BF16: second, PLAIN: lab})
+    total = step.operations.forward + step.operations.backward
+    text = (
+        f"{flow.name} with {channels} channels, {data.frame}x{data.frame} pixels, {data.frames} frames, batch {size}: "
+        "forward, backward, clipping, Adam. The plain way calls the stem at each step. The floor is the time of the "
+        f"library's convolutions alone ({total / 1e12:.3g} tera-operations) at the best rate that the hidden "
+        "convolution reached on this machine in the same precision; the distance is time over floor."
+    )
+    return Table("Experiment C: training step", text, columns, rows)
+
+
+def _serving(options: Options) -> Table:
+    section, device = options.params.kth, options.device
+    data, batch = section.data, section.training.batch
+    frames, clips, flow = made_up(options)
+    frames_there, clips_there = frames.to(device), clips.to(device)
+    ways = {
+        "library": lambda: gather(frames_there, clips_there, data.frames, data.stride),
+        "plain": lambda: _as_a_worker(lambda: plain_kth.serve(frames, clips, data.frames, data.stride)).to(device),
+    }
+    options.say(f"serving clips, batch {batch}")
+    timings = alternate(ways, options.rounds, device, options.say)
+    text = (
+        f"A batch of {batch} clips of {data.frames} frames, {data.frame}x{data.frame} pixels, moved with {flow.name}, "
+        "made where the model trains. The plain way is a data set that makes one clip at a time and moves one frame at "
+        "a time, by a convolution with a one-hot kernel that reaches as far as the frame has moved "
+        "(`benchmarks/plain_kth.py`), in one thread as a worker of a data loader does; more workers would divide its "
+        "time at most by their number."
+    )
+    rows = [
+        [name, duration(timing.median), gain(timing.gain_over(timings["plain"]))] for name, timing in timings.items()
+    ]
+    return Table("Experiment C: serving clips", text, ["serving", "time", "times faster than plain"], rows)
+
+
+def _as_a_worker(work: Callable[[], Tensor]) -> Tensor:
+    """In one thread: with more, operations as small as these take longer."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return work()
+    finally:
+        torch.set_num_threads(threads)
+
+
+def made_up(options: Options) -> tuple[Tensor, Clips, Translation]:
+    """Frames of noise (N, H, W), a batch of training clips in them, and the flow that these move with."""
+    section = options.params.kth
+    data, batch = section.data, section.training.batch
+    flow = max((Translation.parse(group.flow) for group in section.runs), key=len)
+    length = 2 * data.frames * data.stride
+    shape = batch * length, data.frame, data.frame
+    frames = torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    sequence = torch.arange(batch)
+    index = {
+        "person": torch.ones_like(sequence),
+        "label": sequence % CLASSES,
+        "length": torch.full_like(sequence, length),
+        "offset": sequence * length,
+    }
+    clips = select_clips(index, [1], data.frames, data.stride, flow, data.seed)
+    return frames, drawn_at_random(clips, data.seed, "train", 0, data.flip), flow

@@ -1,0 +1,80 @@
+"""Training steps, measured against the plain way and against the time that their convolutions need at the least."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.floor import Operations, best_rate
+from benchmarks.report import Options, duration, gain
+from benchmarks.timing import alternate
+from fernn.models.precision import autocast
+
+OURS, BF16, PLAIN = "library, float32", "library, bf16", "plain, float32"
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a step does.
+
+    Attributes:
+        loss: forward of a model on the batch.
+        clip_norm: largest norm of the gradient, or None.
+        operations: of the library's convolutions.
+        hidden: of the hidden convolution, maps (B*V), channels, kernel width and side in pixels.
+    """
+
+    loss: Callable[[nn.Module], Tensor]
+    clip_norm: float | None
+    operations: Operations
+    hidden: tuple[int, int, int, int]
+
+
+def compare(options: Options, step: Step, models: Mapping[str, nn.Module]) -> tuple[list[str], list[list[str]]]:
+    """Columns and rows of a table.
+
+    Args:
+        options: see there.
+        step: see there.
+        models: for each of `OURS`, `BF16` and `PLAIN`, a model of its own.
+    """
+    device = options.device
+    ways = {name: _training_step(step, model, "bf16" if name == BF16 else "float32") for name, model in models.items()}
+    memory = {name: _peak_memory(way, device) for name, way in ways.items()}
+    timings = alternate(ways, options.rounds, device, options.say)
+    floors = {p: best_rate(*step.hidden, p, device).floor(step.operations) for p in ("float32", "bf16")}
+    columns = ["training step", "time", "times faster than plain", "floor", "distance", "peak memory"]
+    rows = []
+    for name, timing in timings.items():
+        floor = floors["bf16" if name == BF16 else "float32"]
+        faster, distance = gain(timing.gain_over(timings[PLAIN])), f"{timing.median / floor:.2f}"
+        rows.append([name, duration(timing.median), faster, duration(floor), distance, memory[name]])
+    if device.type != "cuda":
+        return columns[:-1], [row[:-1] for row in rows]
+    return columns, rows
+
+
+def _training_step(step: Step, model: nn.Module, precision: str) -> Callable[[], None]:
+    """One step as the training loop takes it."""
+    device = next(model.parameters()).device
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, fused=device.type == "cuda")
+
+    def take() -> None:
+        optimizer.zero_grad(set_to_none=True)
+        with autocast(device, precision):
+            loss = step.loss(model)
+        loss.backward()
+        if step.clip_norm is not None:
+            nn.utils.clip_grad_norm_(model.parameters(), step.clip_norm)
+        optimizer.step()
+
+    return take
+
+
+def _peak_memory(step: Callable[[], None], device: torch.device) -> str:
+    if device.type != "cuda":
+        return ""
+    torch.cuda.reset_peak_memory_stats(device)
+    step()
+    return f"{torch.cuda.max_memory_allocated(device) / 2**30:.1f} GiB"

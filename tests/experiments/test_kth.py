@@ -1,0 +1,217 @@
+"""Moving KTH by the command line: drawn stand-ins fetched, decoded, learned and measured."""
+
+import csv
+import json
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks import plain_kth
+from fernn.datasets.moving_clips import Clips, read_clips, write_clips
+from fernn.datasets.storage import read_arrays
+from fernn.experiments.kth.clips import ClipsInputs, make_clips
+from fernn.experiments.kth.plan import train_files, train_inputs
+from fernn.experiments.kth.train import build, task
+from fernn.models import CNN3D, FERNNClassifier, GRNNPlusClassifier, load_model
+from fernn.params import load_params
+from fernn.runs import Layout, Run, find_run
+from fernn.training.progress import TrainingProgress
+
+from .conftest import BATCH, CLIPS, EPOCHS, MODELS, RUNS, SCALE, write_params
+
+LENGTH, STRIDE = 4, 2
+KINDS = dict(zip(MODELS, [CNN3D, FERNNClassifier, GRNNPlusClassifier, FERNNClassifier, FERNNClassifier], strict=True))
+FLOWS = dict(zip(MODELS, [None, "V0T", "V2T", "V1T", "V2T"], strict=True))
+
+
+def layout(folder: Path) -> Layout:
+    return Layout(SCALE, folder / "results")
+
+
+def clips_of(folder: Path, part: str) -> Clips:
+    return read_clips(layout(folder).dataset("kth", part))
+
+
+def test_the_frames(made):
+    arrays, about = read_arrays(layout(made).dataset("kth", "frames"))
+    assert about["stand_in"]
+    assert arrays["frames"].shape == (int(arrays["length"].sum()), 12, 12)
+    assert arrays["frames"].dtype == torch.uint8
+    assert arrays["person"].unique(return_counts=True)[1].tolist() == [CLIPS] * 3
+
+
+def test_the_splits(made):
+    arrays, _ = read_arrays(layout(made).dataset("kth", "frames"))
+    person = torch.repeat_interleave(arrays["person"], arrays["length"])
+    for number, part in enumerate(["train-V1T", "validation-V1T", "test-V1T"], 1):
+        clips = clips_of(made, part)
+        assert len(clips) == CLIPS
+        assert set(person[clips.first].tolist()) == {number}
+        assert torch.bincount(clips.label).tolist() == [4] * 6
+
+
+def test_evaluated_clips_lie_in_the_middle(made):
+    arrays, _ = read_arrays(layout(made).dataset("kth", "frames"))
+    tests = arrays["person"] == 3
+    clips = clips_of(made, "test-V1T")
+    middle = arrays["offset"] + (arrays["length"] - LENGTH * STRIDE) // 2
+    assert torch.equal(clips.first, middle[tests])
+    assert not clips.flip.any()
+    assert not clips.room.any()
+    still = clips_of(made, "test-V0T")
+    assert torch.equal(still.first, clips.first)
+    assert not still.velocity.any()
+    assert clips.velocity.any()
+
+
+def test_evaluated_clips_may_lie_anywhere_once_and_for_all(made, tmp_path):
+    frames = layout(made).dataset("kth", "frames")
+    inputs = ClipsInputs("test", (3,), "V1T", LENGTH, STRIDE, "random", 42)
+    for name in ("a", "b"):
+        make_clips(inputs, frames, tmp_path / name)
+    make_clips(replace(inputs, split="validation"), frames, tmp_path / "validation")
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    clips, middle = read_clips(tmp_path / "a"), clips_of(made, "test-V1T")
+    order = clips.first.argsort()  # no two sequences share a frame
+    ends = [*middle.first.tolist()[1:], 10**9]
+    assert all(
+        first + (LENGTH - 1) * STRIDE < end for first, end in zip(clips.first[order].tolist(), ends, strict=True)
+    )
+    assert torch.equal(clips.label[order], middle.label)
+    assert torch.equal(clips.velocity[order], middle.velocity)
+    assert not torch.equal(clips.first[order], middle.first)
+    assert not torch.equal(clips.first, read_clips(tmp_path / "validation").first)
+    assert not clips.flip.any()
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_trained_model(trained, model):
+    run = RUNS[model]
+    with open(layout(trained).run(run, "metrics.csv")) as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["epoch", "train_loss", "validation_loss", "validation_accuracy"]
+    assert [row["epoch"] for row in rows] == [str(epoch) for epoch in range(1, EPOCHS + 1)]
+    accuracies = [float(row["validation_accuracy"]) for row in rows]
+    record = json.loads(layout(trained).run(run, "record.json").read_text())
+    assert record["best_epoch"] == 1 + accuracies.index(max(accuracies))
+
+    loaded = load_model(layout(trained).run(run, "model.safetensors"))
+    assert type(loaded) is KINDS[model]
+    assert loaded.config.get("flow") == FLOWS[model]
+
+
+@pytest.mark.parametrize("model", ["3D-CNN", "G-RNN+", "FERNN-V2T"])
+def test_an_evaluation_is_that_of_the_plain_clips(trained, model):
+    run, there = RUNS[model], layout(trained)
+    measures = json.loads(there.evaluation(run, "evaluation.json").read_text())["measures"]
+    frames = read_arrays(there.dataset("kth", "frames"))[0]["frames"]
+    loaded = load_model(there.run(run, "model.safetensors"))
+    assert list(measures) == ["V0T", "V1T"]
+    for flow, found in measures.items():
+        clips = clips_of(trained, f"test-{flow}")
+        with torch.no_grad():
+            logits = loaded(plain_kth.serve(frames, clips, LENGTH, STRIDE))
+        named = logits.argmax(1)
+        assert found["clips"] == CLIPS
+        assert found["accuracy"] == (named == clips.label).double().mean().item()
+        assert found["loss"] == pytest.approx(torch.nn.functional.cross_entropy(logits, clips.label).item(), rel=1e-5)
+        pairs = list(zip(clips.label.tolist(), named.tolist(), strict=True))
+        assert found["confusion"] == [[pairs.count((true, taken)) for taken in range(6)] for true in range(6)]
+
+
+def test_samples_of_an_evaluation(trained):
+    samples, _ = read_arrays(layout(trained).evaluation(RUNS["FERNN-V1T"], "samples.safetensors"))
+    assert samples["clip"].shape == (6, LENGTH, 1, 12, 12)
+    assert samples["label"].tolist() == sorted(samples["label"].tolist())
+    with torch.no_grad():
+        logits = load_model(layout(trained).run(RUNS["FERNN-V1T"], "model.safetensors"))(samples["clip"])
+    assert torch.allclose(logits, samples["logits"], atol=1e-5)
+
+
+def test_what_an_epoch_trains_on(made, monkeypatch):
+    """Every clip once, in order and places of the epoch's own; batches can be made again."""
+    monkeypatch.chdir(made)
+    params = load_params("params.yaml", SCALE)
+    run = find_run(params, RUNS["FERNN-V1T"])
+    recognition = task(train_inputs(params, run), train_files(params, Layout(SCALE), run), torch.device("cpu"))
+    epochs = [[recognition.batch(epoch, number) for number in range(recognition.batches)] for epoch in (0, 1, 0)]
+    assert [len(label) for _, label in epochs[0]] == [BATCH] * 3
+    for batches in epochs:
+        assert torch.bincount(torch.cat([label for _, label in batches])).tolist() == [4] * 6
+    shown = [torch.cat([clips for clips, _ in batches]) for batches in epochs]
+    assert torch.equal(shown[0], shown[2])
+    assert not torch.equal(shown[0], shown[1])
+
+
+def test_weights_start_by_the_seed(root, tmp_path):
+    write_params(root, tmp_path / "params.yaml")
+    params, weights = load_params(tmp_path / "params.yaml", SCALE), []
+    for model, seed in (("G-RNN", 0), ("FERNN-V2T", 0), ("G-RNN", 0), ("G-RNN", 1)):
+        built = build(train_inputs(params, Run("kth", "V1T", model, 0.01, seed)), torch.device("cpu"))
+        weights.append(torch.cat([weight.flatten() for weight in built.parameters()]))
+    assert torch.equal(weights[0], weights[1])  # of equal shapes, so G-RNN and FERNN start alike
+    assert torch.equal(weights[0], weights[2])
+    assert not torch.equal(weights[0], weights[3])
+
+
+def test_stopped_and_started_again(fernn, trained, monkeypatch, capsys):
+    """In the middle of the second epoch; the end is the same, bit for bit."""
+    done, batch, run = [], TrainingProgress.batch, RUNS["FERNN-V1T"]
+
+    def stop(self, state):
+        done.append(state.epoch)
+        batch(self, state)
+        if len(done) == 4:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(TrainingProgress, "batch", stop)
+    assert fernn("train", run) == 128 + signal.SIGTERM
+    assert "stopped by SIGTERM; the same command goes on" in capsys.readouterr().err
+    here = Layout(SCALE)
+    assert not here.run(run, "model.safetensors").exists()
+    assert fernn("train", run) == 0
+    assert "goes on after epoch 1, batch 1 of 3" in capsys.readouterr().err
+    assert done == [0, 0, 0, 1, 1, 1]
+    for file in ("model.safetensors", "metrics.csv"):
+        assert here.run(run, file).read_bytes() == layout(trained).run(run, file).read_bytes()
+    assert fernn("evaluate", run) == 0
+    for file in ("evaluation.json", "samples.safetensors"):
+        assert here.evaluation(run, file).read_bytes() == layout(trained).evaluation(run, file).read_bytes()
+
+
+@pytest.mark.parametrize(("part", "person"), [("train-V1T", 1), ("validation-V1T", 2), ("test-V0T", 3)])
+def test_a_split_without_a_clip(fernn, root, capsys, part, person):
+    write_params(root, Path("params.yaml"), frames=40)
+    before = Layout(SCALE).dataset("kth", part).read_bytes()
+    assert fernn("dataset", f"kth/{part}") == 1
+    said = capsys.readouterr().err
+    assert said.startswith(
+        f"fernn: the {part.partition('-')[0]} set would hold no clip: no sequence of persons {person} "
+    )
+    assert "has 80 frames. Change frames, stride or persons in kth.data of params.yaml" in said
+    assert Layout(SCALE).dataset("kth", part).read_bytes() == before
+
+
+@pytest.mark.parametrize("part", ["train-V1T", "validation-V1T"])
+def test_training_on_a_file_without_a_clip(fernn, capsys, part):
+    path = Layout(SCALE).dataset("kth", part)
+    write_clips(path, read_clips(path)[:0], {})
+    assert fernn("train", RUNS["3D-CNN"]) == 1
+    assert f"{path} holds no clip" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("part", ["train", "train-", "all-V1T", "frames-V1T"])
+def test_no_such_part(fernn, capsys, part):
+    assert fernn("dataset", f"kth/{part}") == 1
+    assert (
+        f"fernn: kth/{part}: no such data set; expected frames, or one of train, validation" in capsys.readouterr().err
+    )
+
+
+def test_no_such_flow(fernn, capsys):
+    assert fernn("dataset", "kth/test-V1R") == 1
+    assert "'V1R' names no flow of translation" in capsys.readouterr().err
