@@ -113,7 +113,7 @@ def _front(action: str, phase: Series, swing: float) -> list[Limb]:
 
 def _boxing(action: str, phase: Series, swing: float) -> list[Limb]:
     """Seen from the side: one fist guards while the other strikes."""
-    hip = np.stack([0.02 * np.sin(2 * phase), 0.475 + 0.008 * np.cos(2 * phase)], axis=1)
+    hip = np.stack([0.012 * np.sin(2 * phase), 0.475 + 0.008 * np.cos(2 * phase)], axis=1)
     lean = 0.10 + 0.05 * np.sin(2 * phase)
     shoulder = hip + np.stack([np.sin(lean), np.cos(lean)], axis=1) * TORSO
     legs, arms = [], []

@@ -11,8 +11,8 @@ from fernn.data.standins.figure import GAITS, Limb, Series, pose
 from fernn.data.standins.plan import HEIGHT, TALL, WIDTH, period, speed
 
 BATCH = 96  # frames painted at once
-GROUND = 105.0  # row of the ground under the feet of a figure
-CONTRAST = 40.0  # between clothes and what is behind, at least
+GROUND = 110.0  # row of the ground under the feet of a figure
+CONTRAST = 70.0  # between clothes and what is behind, at least
 
 
 @dataclass(frozen=True)

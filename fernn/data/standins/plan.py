@@ -11,7 +11,7 @@ from fernn.data.standins.figure import GAITS, PERIODS
 
 SEQUENCES = 4  # of a video
 WIDTH, HEIGHT = 160, 120  # pixels
-TALL = 68.0  # pixels of a figure of the ordinary height
+TALL = 80.0  # pixels of a figure of the ordinary height
 GAP = 2  # frames between two crossings, at least
 SHORTEST = 24  # frames of an annotated sequence
 
