@@ -67,9 +67,9 @@ setup: .venv/project.done  ## make .venv with the exact packages and this projec
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@echo "$(PROJECT)" > $@
 
-demo: setup  ## the whole way on two cores: from real digits to Table 1 and its figures
+demo: setup  ## the whole way on two cores: from digits and videos to tables and figures
 	@$(IN_VENV) snakemake --cores all --config scale=quick $(ARGS)
-	@test ! -e results/quick/tables/table1.md || cat results/quick/tables/table1.md
+	@for table in results/quick/tables/table[12].md; do test ! -e "$$table" || cat "$$table"; echo; done
 	@echo "Tables: results/quick/tables   Figures: results/quick/figures"
 
 test: setup  ## all tests, with linters and types among them

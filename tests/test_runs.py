@@ -27,7 +27,7 @@ def test_the_paper_has_these_runs(paper: Params) -> None:
 
 def test_names_are_unique_and_found_again(paper: Params) -> None:
     runs = all_runs(paper)
-    assert len(runs) == len(list(runs_of(paper, "translation")))
+    assert len(runs) == sum(len(list(runs_of(paper, experiment))) for experiment in paper.experiments)
     assert "translation/V2T/FERNN-V1T/lr0.0001/seed0" in runs
     for name in runs:
         assert find_run(paper, name).id == name
