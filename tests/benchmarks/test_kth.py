@@ -23,7 +23,7 @@ def test_both_ways_serve_the_same_clips(root, scale):
     data, (frames, clips, flow) = chosen.params.kth.data, kth.made_up(chosen)
     assert flow.name == "V2T"
     assert len(clips) == chosen.params.kth.training.batch
-    assert len(clips.velocity.unique(dim=0)) > 10
+    assert len(clips.velocity.unique(dim=0)) > len(clips) / 3  # of 25
     assert clips.flip.any() and not clips.flip.all()
     part = clips[:6]
     found = plain_kth.serve(frames, part, data.frames, data.stride)
