@@ -1,5 +1,6 @@
 """Action recognition: the recurrent networks of moving KTH."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from fernn.models.kernels import circular_pad
 from fernn.models.stem import Stem
 
 
-class _Recognizer(nn.Module):
+class _Recognizer(nn.Module, ABC):
     """The stem, the hidden kernel W, and the linear layer over the average map."""
 
     def __init__(
@@ -71,9 +72,9 @@ class _Recognizer(nn.Module):
         logits: Tensor = self.head(self._last(self.stem(clips)).mean((2, 3)))
         return logits
 
+    @abstractmethod
     def _last(self, drives: Tensor) -> Tensor:
         """The last hidden map, max over V: drives (B, T, C, H, W) to (B, C, H, W)."""
-        raise NotImplementedError
 
 
 class FERNNClassifier(_Recognizer):
@@ -134,4 +135,4 @@ class GRNNPlusClassifier(_Recognizer):
             hidden = F.conv2d(circular_pad(moved, self.W.kernel_size[0] // 2), self.W.weight)
             state = torch.tanh(drive.unsqueeze(1) + hidden.unflatten(0, (batch, generators)))
         assert state is not None
-        return state.amax(1) if not state.requires_grad else state.max(1).values
+        return state.max(1).values
