@@ -54,6 +54,12 @@ class Training(Section):
     threads: Count
 
 
+class DigitTraining(Training):
+    """Training on sequences of digits: `at_once` of a batch's sequences are computed at a time, null is all."""
+
+    at_once: PositiveInt | None
+
+
 class Length(Section):
     """The test of length generalization: number of sequences and of predicted frames."""
 
@@ -262,6 +268,7 @@ class Experiment(Section):
 class TranslationExperiment(Experiment):
     """Experiment A."""
 
+    training: DigitTraining
     data: TranslationData
     architecture: TranslationArchitecture
     models: dict[Name, TranslationModel]
@@ -271,6 +278,7 @@ class TranslationExperiment(Experiment):
 class RotationExperiment(Experiment):
     """Experiment B."""
 
+    training: DigitTraining
     data: RotationData
     architecture: RotationArchitecture
     models: dict[Name, RotationModel]

@@ -2,7 +2,7 @@
 
 import math
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,8 +27,11 @@ class Task(Protocol):
     def batch(self, epoch: int, number: int) -> Any:
         """One batch, on the training device."""
 
-    def loss(self, model: nn.Module, batch: Any) -> Tensor:
-        """The mean loss of a batch, a scalar to be differentiated."""
+    def parts(self, batch: Any) -> Iterable[tuple[float, Any]]:
+        """A batch in parts that are computed one after the other, each with its share of the batch's loss."""
+
+    def loss(self, model: nn.Module, part: Any) -> Tensor:
+        """The mean loss of a part, a scalar to be differentiated."""
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Measures on the validation set, "validation_loss" among them."""
@@ -100,13 +103,14 @@ def fit(model: nn.Module, task: Task, settings: Settings, checkpoint: Path, prog
             model.train()
             while state.batch < task.batches:
                 optimizer.zero_grad(set_to_none=True)
-                with autocast(device, settings.precision):
-                    loss = task.loss(model, task.batch(state.epoch, state.batch))
-                loss.backward()
+                for share, part in task.parts(task.batch(state.epoch, state.batch)):
+                    with autocast(device, settings.precision):
+                        loss = task.loss(model, part) * share
+                    loss.backward()
+                    state.loss_sum += loss.detach()  # stays on the device: no wait for it here
                 if settings.clip_norm is not None:
                     nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm)
                 optimizer.step()
-                state.loss_sum += loss.detach()  # stays on the device: no wait for it here
                 state.batch += 1
                 progress.batch(state)
                 if stop and state.batch < task.batches:

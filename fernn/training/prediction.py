@@ -1,6 +1,6 @@
 """Training a predictor on sequences: the mean squared error of the predicted frames."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import torch
@@ -19,6 +19,7 @@ class PredictionTask:
         sequences: training sequences of an epoch; those that fill no whole batch make a smaller last one.
         validation_sequences: number of them.
         batch_size: sequences of a batch.
+        at_once: how many of them are computed at a time, which bounds the memory of a step; None: all.
         seen: frames that the model is shown; it predicts the others.
     """
 
@@ -28,6 +29,7 @@ class PredictionTask:
     validation_sequences: int
     batch_size: int
     seen: int
+    at_once: int | None = None
     batches: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -38,10 +40,15 @@ class PredictionTask:
         first = number * self.batch_size
         return self.train(epoch, first, min(self.batch_size, self.sequences - first))
 
-    def loss(self, model: nn.Module, batch: Tensor) -> Tensor:
+    def parts(self, batch: Tensor) -> Iterator[tuple[float, Tensor]]:
+        """The batch, `at_once` sequences at a time, each part with its share of the sequences."""
+        for part in batch.split(self.at_once or len(batch)):
+            yield len(part) / len(batch), part
+
+    def loss(self, model: nn.Module, part: Tensor) -> Tensor:
         """Mean squared error of the predicted frames, in float32."""
-        target = batch[:, self.seen :]
-        return F.mse_loss(model(batch[:, : self.seen], target.shape[1]).float(), target)
+        target = part[:, self.seen :]
+        return F.mse_loss(model(part[:, : self.seen], target.shape[1]).float(), target)
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         """The mean squared error over the whole validation set."""

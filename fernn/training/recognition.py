@@ -36,9 +36,13 @@ class RecognitionTask:
         first = number * self.batch_size
         return self.train(epoch, first, min(self.batch_size, self.clips - first))
 
-    def loss(self, model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
+    def parts(self, batch: tuple[Tensor, Tensor]) -> list[tuple[float, tuple[Tensor, Tensor]]]:
+        """The batch in one piece: batch norm sees all of it."""
+        return [(1.0, batch)]
+
+    def loss(self, model: nn.Module, part: tuple[Tensor, Tensor]) -> Tensor:
         """Mean cross entropy, in float32."""
-        clips, labels = batch
+        clips, labels = part
         return F.cross_entropy(model(clips).float(), labels)
 
     def validate(self, model: nn.Module) -> dict[str, float]:

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from fernn.errors import FernnError
 from fernn.flows import Translation
 from fernn.models import FERNNPredictor
 from fernn.training.prediction import PredictionTask
+from tests.closeness import assert_close
 
 from .toy import BATCHES, EPOCHS, Toy, same, toy_model, train
 
@@ -84,6 +86,31 @@ def test_a_predictor_learns(tmp_path, precision):
     losses = [row["validation_loss"] for row in fit.history]
     assert losses[-1] < 0.8 * losses[0]
     assert all(weight.dtype == torch.float32 for weight in fit.weights.values())
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 4])
+def test_a_batch_in_parts_has_the_same_gradient(at_once):
+    gradients = []
+    for parts in (None, at_once):
+        torch.manual_seed(0)
+        model = FERNNPredictor("V1T", hidden_channels=4, decoder_layers=1).double()
+        task = replace(prediction_task(), at_once=parts)
+        for share, part in task.parts(task.batch(0, 0).double()):
+            assert part.shape[0] <= (parts or 4)
+            (task.loss(model, part) * share).backward()
+        gradients.append(torch.cat([weight.grad.flatten() for weight in model.parameters()]))
+    # the loss is taken in float32
+    assert_close(gradients[1].float(), gradients[0].float(), "gradient of the batch")
+
+
+def test_a_training_in_parts_is_the_same_training(tmp_path):
+    fits = []
+    for at_once in (None, 3):
+        torch.manual_seed(0)
+        model = FERNNPredictor("V1T", hidden_channels=4, decoder_layers=1)
+        fits.append(train(tmp_path / str(at_once), model=model, task=replace(prediction_task(), at_once=at_once)))
+    whole, parts = ([row["train_loss"] for row in fit.history] for fit in fits)
+    assert parts == pytest.approx(whole, rel=1e-3)
 
 
 def test_batches_of_an_epoch():

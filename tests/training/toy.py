@@ -32,6 +32,9 @@ class Toy:
         generator = torch.Generator().manual_seed(1000 * epoch + number)
         return torch.randn(3, 5, 6, 6, generator=generator), torch.randn(3, 1, 6, 6, generator=generator)
 
+    def parts(self, batch: tuple[Tensor, Tensor]) -> list[tuple[float, tuple[Tensor, Tensor]]]:
+        return [(1.0, batch)]
+
     def loss(self, model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
         return nn.functional.mse_loss(model(batch[0]).float(), batch[1])
 

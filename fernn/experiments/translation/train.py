@@ -37,6 +37,7 @@ class TrainInputs:
         learning_rate: of Adam.
         epochs: passes.
         batch: sequences in a batch.
+        at_once: how many of them are computed at a time, or None for all.
         clip_norm: largest norm of the gradient, or None.
         precision: "float32" or "bf16".
         threads: CPU threads, 0 for all.
@@ -57,6 +58,7 @@ class TrainInputs:
     learning_rate: float
     epochs: int
     batch: int
+    at_once: int | None
     clip_norm: float | None
     precision: str
     threads: int
@@ -89,6 +91,7 @@ def task(inputs: TrainInputs, digits: Path, validation: Path, device: torch.devi
         validation_sequences=len(recipes),
         batch_size=inputs.batch,
         seen=inputs.seen,
+        at_once=inputs.at_once,
     )
 
 
