@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import fernn.experiments
 from fernn.errors import FernnError
@@ -17,6 +17,9 @@ from fernn.files import sha256, write_json, write_text
 from fernn.params import Params
 from fernn.provenance import PACKAGE, code_digest, environment, identity, now
 from fernn.runs import Layout, Run, all_runs, evaluations_of, find_run
+
+if TYPE_CHECKING:
+    from fernn.data.kth.release import Release
 
 
 def plan_of(experiment: str) -> ModuleType:
@@ -100,9 +103,23 @@ def fetch_videos(params: Params, layout: Layout, from_folder: Path | None, accep
             fetch_kth(source.folder, source.bases, from_folder, accepted, OFFICIAL, progress)
         else:
             release = read_release(_present({"release": layout.standins() / RELEASE})["release"])
+            if Path(source.folder).resolve().is_relative_to(layout.base.resolve()):
+                _discard_others(Path(source.folder), release)
             with serve(layout.standins()) as base:
                 fetch_kth(source.folder, [base], None, accepted, release, progress)
     return Path(source.folder) / RECORD
+
+
+def _discard_others(folder: Path, release: "Release") -> None:
+    """Remove the files of an earlier drawing: unlike originals, stand-ins may be drawn anew under the same names."""
+    from fernn.data.digests import WrongFileError, verify
+
+    for file, digests in release.digests.items():
+        try:
+            if (folder / file).exists():
+                verify(folder / file, digests)
+        except WrongFileError:
+            (folder / file).unlink()
 
 
 def make_dataset(params: Params, layout: Layout, name: str) -> Path:

@@ -215,3 +215,25 @@ def test_no_such_part(fernn, capsys, part):
 def test_no_such_flow(fernn, capsys):
     assert fernn("dataset", "kth/test-V1R") == 1
     assert "'V1R' names no flow of translation" in capsys.readouterr().err
+
+
+def test_stand_ins_that_are_drawn_anew_are_fetched_anew(fernn, capsys):
+    """What was downloaded of the earlier drawing gives way; a folder outside the scale's results would not."""
+    params = Path("params.yaml")
+    params.write_text(params.read_text().replace("seed: 0}", "seed: 1}").replace("seed: 0\n", "seed: 1\n"))
+    before = Path(f"results/{SCALE}/downloads/kth/walking.zip").read_bytes()
+    assert fernn("standins") == 0
+    Path(f"results/{SCALE}/downloads/kth/fetched.json").unlink()  # as Snakemake does before it runs the rule again
+    assert fernn("fetch", "kth") == 0
+    assert Path(f"results/{SCALE}/downloads/kth/walking.zip").read_bytes() != before
+
+
+def test_downloads_outside_the_results_are_never_removed(fernn, capsys):
+    elsewhere = Path("mine")
+    params = Path("params.yaml")
+    params.write_text(params.read_text().replace(f"folder: results/{SCALE}/downloads/kth", "folder: mine"))
+    elsewhere.mkdir()
+    (elsewhere / "walking.zip").write_bytes(b"an original")
+    assert fernn("fetch", "kth") == 1
+    assert (elsewhere / "walking.zip").read_bytes() == b"an original"
+    assert "unknown digests" in capsys.readouterr().err
