@@ -58,7 +58,7 @@ def compare(options: Options, step: Step, models: Mapping[str, nn.Module]) -> tu
 def _training_step(step: Step, model: nn.Module, precision: str) -> Callable[[], None]:
     """One step as the training loop takes it."""
     device = next(model.parameters()).device
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, fused=device.type == "cuda")
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, fused=True)
 
     def take() -> None:
         optimizer.zero_grad(set_to_none=True)

@@ -3,26 +3,32 @@
 import re
 from collections.abc import Callable, Mapping
 from math import isqrt
+from typing import Any
 
 from torch import Tensor, nn
 
 from fernn.errors import FernnError
+from fernn.flows.rotation import Rotation
 from fernn.flows.translation import Translation
 from fernn.models.classifier import FERNNClassifier, GRNNPlusClassifier
 from fernn.models.cnn3d import CNN3D
 from fernn.models.predictor import FERNNPredictor
+from fernn.models.rotation.predictor import RotationPredictor
 
 Weights = dict[str, Tensor]
+Flow = Translation | Rotation | str | None
 
 
-def load_released(state_dict: Mapping[str, Tensor], kind: str, flow: Translation | str = "V2T") -> nn.Module:
+def load_released(state_dict: Mapping[str, Tensor], kind: str, flow: Flow = None) -> nn.Module:
     """Build our model with the weights of a checkpoint of the released code.
 
     Args:
         state_dict: what the released code saved, read with `torch.load(path, weights_only=True)`.
-        kind: "translating" (released `moving_mnist_fp`) or "kth" (released `kth`, whichever of its models).
-        flow: the generators that a translating checkpoint was trained with (its `--v_range`: 0, 1, 2 is V0T, V1T, V2T).
-            Its weights do not tell; V2T is the released default. Checkpoints of kth tell by themselves.
+        kind: "translating" (released `moving_mnist_fp`), "rotating" (released `rotating_mnist_fp`) or "kth" (released
+            `kth`, whichever of its models).
+        flow: the generators that it was trained with, where its weights do not tell; the default is the released one.
+            translating: V2T (its `--v_range`: 0, 1, 2 is V0T, V1T, V2T). rotating: V4R (its `--v_list`), a name for
+            turns of 10 degrees, or a `Rotation`. Checkpoints of kth tell by themselves.
 
     Returns:
         The model in evaluation mode; sizes are read off the weights.
@@ -46,16 +52,41 @@ def _shape(value: object) -> str:
     return str(tuple(value.shape)) if isinstance(value, Tensor) else type(value).__name__
 
 
-def _translating(weights: Weights, flow: Translation | str) -> nn.Module:
+def _translating(weights: Weights, flow: Flow) -> nn.Module:
     ours = _renamed(weights, {"cell.conv_u.": "cell.U.", "cell.conv_h.": "cell.W.", "decoder_conv.": "decoder."})
     hidden, channels, kernel = ours["cell.U.weight"].shape[:3]
     decoder = sum(name.startswith("decoder.") for name in ours)
-    model = FERNNPredictor(flow, channels, hidden, kernel, decoder_layers=decoder - 1)
+    model = FERNNPredictor(_of(Translation, flow, "V2T"), channels, hidden, kernel, decoder_layers=decoder - 1)
     model.load_state_dict(ours)
     return model
 
 
-def _kth(weights: Weights, flow: Translation | str) -> nn.Module:
+def _rotating(weights: Weights, flow: Flow) -> nn.Module:
+    # what else escnn keeps follows from the sizes: its samples of the basis, and in evaluation the expanded filters
+    lifting, regular = (weights[_SAMPLES.format(cell, source)] for cell, source in (("u", "irrep_0"), ("h", "regular")))
+    ours = _renamed(weights, {"cell.conv_u.": "cell.U.", "cell.conv_h.": "cell.W.", "decoder_conv.": "decoder."})
+    ours = {name: value for name, value in ours.items() if name.startswith("decoder.") or name.endswith(".weights")}
+    fields = isqrt(ours["cell.W.weights"].numel() // len(regular))
+    model = RotationPredictor(
+        _of(Rotation, flow, "V4R"),
+        fields=fields,
+        group_order=regular.shape[1],
+        channels=ours["cell.U.weights"].numel() // len(lifting) // fields,
+        kernel_size=isqrt(regular.shape[-1]),
+        decoder_layers=sum(name.startswith("decoder.") for name in ours) - 1,
+    )
+    model.load_state_dict(ours)
+    return model
+
+
+def _of(kind: type[Translation] | type[Rotation], flow: Flow, default: str) -> Any:
+    """The flow as one of that kind."""
+    if not isinstance(flow, str | None | kind):
+        raise ValueError(f"its flow is a {kind.__name__}, not {flow!r}")
+    return kind.parse(flow or default) if isinstance(flow, str | None) else flow
+
+
+def _kth(weights: Weights, flow: Flow) -> nn.Module:
     return _cnn3d(weights) if "st1.0.weight" in weights else _recurrent(weights)
 
 
@@ -98,7 +129,9 @@ def _renamed(weights: Weights, prefixes: Mapping[str, str]) -> Weights:
     return {pattern.sub(lambda match: prefixes[match[0]], name): value for name, value in weights.items()}
 
 
-_KINDS: dict[str, tuple[Callable[[Weights, Translation | str], nn.Module], str]] = {
+_SAMPLES = "cell.conv_{}._basisexpansion.block_expansion_('{}', 'regular').sampled_basis"
+_KINDS: dict[str, tuple[Callable[[Weights, Flow], nn.Module], str]] = {
     "translating": (_translating, "cell.conv_u.weight, cell.conv_h.weight, decoder_conv.0.weight, ..."),
+    "rotating": (_rotating, "cell.conv_u.weights, cell.conv_h.weights, decoder_conv.0.weight, ..."),
     "kth": (_kth, "lstm.conv_u_first.0.weight, lstm.conv_h_layers.0.0.weight, fc.weight, ... or st1.0.weight, ..."),
 }

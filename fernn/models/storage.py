@@ -14,9 +14,10 @@ from fernn.files import atomic
 from fernn.models.classifier import FERNNClassifier, GRNNPlusClassifier
 from fernn.models.cnn3d import CNN3D
 from fernn.models.predictor import FERNNPredictor
+from fernn.models.rotation.predictor import RotationPredictor
 
 MODELS: dict[str, type[nn.Module]] = {
-    cls.__name__: cls for cls in (FERNNPredictor, FERNNClassifier, GRNNPlusClassifier, CNN3D)
+    cls.__name__: cls for cls in (FERNNPredictor, RotationPredictor, FERNNClassifier, GRNNPlusClassifier, CNN3D)
 }
 
 

@@ -90,7 +90,7 @@ def fit(model: nn.Module, task: Task, settings: Settings, checkpoint: Path, prog
         if isinstance(module, nn.Conv2d):
             module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch declares it late
     device = next(model.parameters()).device
-    optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate, fused=device.type == "cuda")
+    optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate, fused=True)
     state = read_checkpoint(checkpoint, settings.identity, device)
     if state is None:
         if checkpoint.exists():

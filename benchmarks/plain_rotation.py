@@ -1,0 +1,76 @@
+"""The plain way of experiment B: the paper's equations with escnn as its documentation shows it.
+
+Each frame turns each generator's map with `grid_sample`, rolls its orientations, and calls `R2Conv`, which expands its
+filter anew at every call while it trains. Tests hold the library to it, and the benchmark measures what it gains.
+"""
+
+import math
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fernn.models.rotation.basis import r2conv
+from fernn.models.rotation.predictor import RotationPredictor
+
+
+def turned(maps: Tensor, degrees: float) -> Tensor:
+    """Maps (B, C, H, W) turned counter-clockwise about their centre, bilinear, zeros outside."""
+    a = math.radians(degrees)
+    matrix = maps.new_tensor([[math.cos(a), -math.sin(a), 0], [math.sin(a), math.cos(a), 0]])
+    grid = F.affine_grid(matrix.expand(len(maps), 2, 3), maps.shape, align_corners=False)
+    return F.grid_sample(maps, grid, align_corners=False)
+
+
+class PlainRotationPredictor(nn.Module):
+    """The network of a `RotationPredictor`, with a copy of its weights, in the lab frame."""
+
+    def __init__(self, model: RotationPredictor) -> None:
+        super().__init__()
+        sizes = model.config
+        self.flow, self.order = model.cell.flow, sizes["group_order"]
+        shared = self.order, sizes["fields"], sizes["kernel_size"]
+        self.U = r2conv(shared[0], sizes["channels"], *shared[1:], lifting=True)
+        self.W = r2conv(shared[0], sizes["fields"], *shared[1:], lifting=False)
+        for mine, theirs in ((self.U, model.cell.U), (self.W, model.cell.W)):
+            mine.weights.data.copy_(theirs.weights.detach())
+        self.decoder = nn.ParameterList(
+            weight.detach().clone(memory_format=torch.contiguous_format) for weight in model.decoder.parameters()
+        )
+
+    def step(self, hidden: Tensor, frame: Tensor) -> Tensor:
+        """h_{t+1}(nu) = relu( W * psi_1(nu).h_t(nu) + U * f_t ), (B, V, F*N, H, W) (paper, Section 3)."""
+        from escnn.nn import GeometricTensor
+
+        moved = []
+        for maps, degrees in zip(hidden.unbind(1), self.flow.generators, strict=True):
+            rolled = maps.unflatten(1, (-1, self.order)).roll(round(degrees * self.order / 360), 2).flatten(1, 2)
+            moved.append(turned(rolled, degrees))
+        maps = torch.stack(moved, 1)
+        recurrent = self.W(GeometricTensor(maps.flatten(0, 1), self.W.in_type)).tensor.view_as(maps)
+        return torch.relu(recurrent + self.U(GeometricTensor(frame, self.U.in_type)).tensor.unsqueeze(1))
+
+    def forward(self, frames: Tensor, steps: int, return_states: bool = False) -> Any:
+        """See frames (B, T, channels, H, W), then predict.
+
+        Returns:
+            The predictions (B, steps, channels, H, W), each of which is fed back detached; with `return_states` also
+            the hidden states h_1 ... h_{T+steps}, (B, T+steps, V, F*N, H, W).
+        """
+        hidden = frames.new_zeros(len(frames), len(self.flow), self.W.out_type.size, *frames.shape[-2:])
+        states, predictions = [], []
+        for frame in frames.unbind(1):
+            hidden = self.step(hidden, frame)
+            states.append(hidden)
+        frame = frames[:, -1]  # the last seen frame is given twice (released code)
+        for _ in range(steps):
+            hidden = self.step(hidden, frame.detach())
+            states.append(hidden)
+            frame = hidden.max(1).values
+            for weight in self.decoder[:-1]:
+                frame = torch.relu(F.conv2d(frame, weight, padding=1))
+            frame = F.conv2d(frame, self.decoder[-1], padding=1)
+            predictions.append(frame)
+        output = torch.stack(predictions, 1) if predictions else frames[:, :0]
+        return (output, torch.stack(states, 1)) if return_states else output

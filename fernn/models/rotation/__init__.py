@@ -1,0 +1,1 @@
+"""The recurrent networks of rotating MNIST, with the steerable convolutions of escnn."""

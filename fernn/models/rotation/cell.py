@@ -1,0 +1,192 @@
+"""The flow equivariant recurrent cell for rotations (paper, Section 3; released `RotationFlowRNNCell`).
+
+    h_{t+1}(nu) = relu( W * psi_1(nu).h_t(nu) + U * f_t ),    h_0 = 0
+
+with W and U steerable convolutions of C_N, and psi turning the maps and rolling their orientations. In the lab frame
+this is computed as it stands: a map is interpolated once in every frame. In the co-moving frame, with
+g_{t+1}(nu) = psi_{-t}(nu).h_{t+1}(nu),
+
+    g_{t+1}(nu) = relu( W * g_t(nu) + U * psi_{-t}(nu).f_t )
+
+only the image is turned, and the maps are turned once where max over V is read. The two agree exactly for quarter
+turns; for others W and U commute with the turn only about, so they are two networks with the same weights.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from fernn.errors import FernnError
+from fernn.flows.rotation import Rotation, rotate
+from fernn.models.rotation.convolution import Kernel, Lifting, Regular, field_first
+
+CONVOLUTIONS = ("steerable", "dense")
+FRAMES = ("lab", "co-moving")
+
+
+@dataclass(frozen=True)
+class Expanded:
+    """The cell's weights as filters, expanded once for all frames of a sequence."""
+
+    U: Tensor
+    W: Kernel
+
+
+@dataclass(frozen=True)
+class RotationState:
+    """The hidden state h_t after t frames.
+
+    Attributes:
+        maps: for each generator its map (B, N*F, H, W), orientations before fields: h_t in the lab frame, g_t in the
+            co-moving one; at t = 1 they are the same for all generators.
+        time: t, the number of frames seen.
+        flow: the generators.
+        order: N of the group.
+        frame: "lab" or "co-moving".
+        expanded: filters for the frames to come.
+    """
+
+    maps: tuple[Tensor, ...]
+    time: int
+    flow: Rotation
+    order: int
+    frame: str
+    expanded: Expanded
+
+    def lab(self) -> Tensor:
+        """h_t of the paper: (B, V, F*N, H, W), generators as in `flow.generators`, channels as in escnn."""
+        maps = torch.stack([field_first(each, self.order, 1) for each in self.maps], 1)
+        return maps if self.frame == "lab" else self.flow.move(maps, self.time - 1, self.order)
+
+    def max(self) -> Tensor:
+        """Max over V of h_t: (B, F*N, H, W), channels as in escnn, stored with the channels last."""
+        maps = self.maps
+        if self.frame == "co-moving":
+            turns = self.flow.turns(self.order)
+            maps = tuple(self._returned(*each) for each in zip(maps, self.flow.generators, turns, strict=True))
+        return field_first(max_over(maps), self.order, 1).contiguous(memory_format=torch.channels_last)
+
+    def _returned(self, maps: Tensor, degrees: float, turn: int) -> Tensor:
+        time, fields = self.time - 1, maps.shape[1] // self.order
+        return rotate(maps, time * degrees).roll(time * turn * fields, 1)
+
+
+class RotationCell(nn.Module):
+    """One step of a FERNN for rotations.
+
+    Args:
+        flow: the generators V; `Rotation(0)` makes the cell a G-RNN.
+        channels: channels of a frame.
+        fields: F, regular fields of the hidden map of each generator.
+        order: N of the rotation group C_N.
+        kernel_size: width of both filters U and W in pixels, odd.
+        convolution: "steerable" computes W in its own basis, "dense" with the expanded filter; the same function.
+        frame: "lab" (released code) or "co-moving"; see above.
+
+    Raises:
+        FernnError: for an even kernel, an unknown convolution or frame, or turns that are not in the group.
+    """
+
+    def __init__(
+        self,
+        flow: Rotation,
+        channels: int = 1,
+        fields: int = 32,
+        order: int = 36,
+        kernel_size: int = 3,
+        convolution: str = "steerable",
+        frame: str = "lab",
+    ) -> None:
+        super().__init__()
+        if kernel_size < 1 or kernel_size % 2 == 0:
+            raise FernnError(
+                f"RotationCell(kernel_size={kernel_size}): a kernel that sits on a pixel has an odd width: 1, 3, 5, ..."
+            )
+        for name, value, known in (("convolution", convolution, CONVOLUTIONS), ("frame", frame, FRAMES)):
+            if value not in known:
+                raise FernnError(f"RotationCell({name}={value!r}): expected one of {', '.join(known)}.")
+        self.flow, self.order, self.frame = flow, order, frame
+        self.turns = flow.turns(order)
+        self.U = Lifting(channels, fields, order, kernel_size)
+        self.W = Regular(fields, order, kernel_size, convolution)
+
+    def forward(self, frame: Tensor, state: RotationState | None = None) -> RotationState:
+        """Take in one frame.
+
+        Args:
+            frame: f_t, (B, channels, H, W), square.
+            state: h_t as this cell returned it, or None for h_0 = 0. The weights are expanded at the first frame.
+
+        Returns:
+            h_{t+1}.
+
+        Raises:
+            FernnError: if the frame has another number of channels or is not square, or the state is another cell's.
+        """
+        self._check(frame, state)
+        expanded = Expanded(self.U.filter(), self.W.kernel()) if state is None else state.expanded
+        time = 0 if state is None else state.time
+        drives = self._drives(frame, expanded.U, time)
+        if state is None:  # no hidden convolution, and the same map for all generators
+            maps = (torch.relu(drives[0]),) * len(drives)
+        else:
+            maps = tuple(map(self._advance(expanded.W), state.maps, drives, self.flow.generators, self.turns))
+        return RotationState(maps, time + 1, self.flow, self.order, self.frame, expanded)
+
+    def _drives(self, frame: Tensor, U: Tensor, time: int) -> tuple[Tensor, ...]:
+        """The frame's part of the step for each generator, (B, N*F, H, W)."""
+        frame = frame.contiguous(memory_format=torch.channels_last)
+        if self.frame == "lab" or time == 0:
+            return (F.conv2d(frame, U, padding=U.shape[-1] // 2),) * len(self.flow)
+        turned = (rotate(frame, -time * degrees) for degrees in self.flow.generators)
+        return tuple(F.conv2d(each, U, padding=U.shape[-1] // 2) for each in turned)
+
+    def _advance(self, W: Kernel) -> Any:
+        def step(maps: Tensor, drive: Tensor, degrees: float, turn: int) -> Tensor:
+            if self.frame == "co-moving":
+                return torch.relu(W(maps, 0) + drive)
+            return torch.relu(W(rotate(maps, degrees), turn) + drive)
+
+        # what is between two hidden maps is computed again on the way back: it is many times their size
+        return lambda *given: checkpoint(step, *given, use_reentrant=False, preserve_rng_state=False)
+
+    def _check(self, frame: Tensor, state: RotationState | None) -> None:
+        channels = self.U.channels
+        if frame.ndim != 4 or frame.shape[1] != channels or frame.shape[2] != frame.shape[3]:
+            raise FernnError(
+                f"RotationCell got a frame of shape {tuple(frame.shape)}: expected (batch, {channels}, side, side)."
+            )
+        if state is not None and (state.flow, state.frame) != (self.flow, self.frame):
+            raise FernnError(
+                f"RotationCell of {self.flow!r} in the {self.frame} frame got a state of {state.flow!r} in the "
+                f"{state.frame} frame: a state belongs to the cell that made it."
+            )
+
+
+def max_over(maps: tuple[Tensor, ...]) -> Tensor:
+    """The largest of some maps at each place; where several are, the gradient goes to the first."""
+    result: Tensor = _Max.apply(*maps)
+    return result
+
+
+class _Max(torch.autograd.Function):
+    """Keeps the number of the winner, a byte, in place of the maps stacked up."""
+
+    @staticmethod
+    def forward(ctx: Any, *maps: Tensor) -> Tensor:
+        best, winner = maps[0], torch.zeros_like(maps[0], dtype=torch.uint8)
+        for number, each in enumerate(maps[1:], 1):
+            winner.masked_fill_(each > best, number)
+            best = torch.maximum(best, each)
+        ctx.save_for_backward(winner)
+        ctx.number = len(maps)
+        return best if len(maps) > 1 else best.clone()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, ...]:
+        (winner,) = ctx.saved_tensors
+        return tuple(gradient * (winner == number) for number in range(ctx.number))

@@ -1,0 +1,66 @@
+"""Frame prediction: the sequence-to-sequence FERNN of rotating MNIST."""
+
+from torch import nn
+
+from fernn.flows.rotation import Rotation
+from fernn.models.rotation.cell import RotationCell
+from fernn.models.seq2seq import Seq2Seq
+
+
+class RotationPredictor(Seq2Seq):
+    """See some frames, then predict the next ones (paper, Section 4.1; released `Seq2SeqRotationRNN`).
+
+    The decoder's convolutions are plain ones with zero padding, over all F*N channels (released code).
+
+    Args:
+        flow: the generators V, or their name, such as "V4R"; "V0R" is the G-RNN.
+        degrees: the smallest turn per frame, where `flow` is a name.
+        fields: F, regular fields of the hidden map of each generator.
+        group_order: N of the rotation group C_N.
+        channels: channels of a frame.
+        kernel_size: width of the cell's filters in pixels, odd.
+        decoder_layers: number of hidden layers (3x3 convolution and ReLU) before the last convolution.
+        convolution: "steerable" computes the hidden convolution in its own basis, "dense" with the expanded filter;
+            the same function up to rounding.
+        frame: "lab" (released code) or "co-moving", which turns the images in place of the hidden maps.
+
+    Raises:
+        FernnError: see `RotationCell`.
+
+    The weights do not depend on V, the convolution or the frame.
+    """
+
+    def __init__(
+        self,
+        flow: Rotation | str,
+        degrees: float = 10.0,
+        fields: int = 32,
+        group_order: int = 36,
+        channels: int = 1,
+        kernel_size: int = 3,
+        decoder_layers: int = 4,
+        convolution: str = "steerable",
+        frame: str = "lab",
+    ) -> None:
+        flow = Rotation.parse(flow, degrees) if isinstance(flow, str) else flow
+        hidden = fields * group_order
+        layers: list[nn.Module] = []
+        cell = RotationCell(flow, channels, fields, group_order, kernel_size, convolution, frame)
+        for _ in range(decoder_layers):
+            layers += [nn.Conv2d(hidden, hidden, 3, padding=1, bias=False), nn.ReLU()]
+        layers.append(nn.Conv2d(hidden, channels, 3, padding=1, bias=False))
+        super().__init__(
+            cell,
+            nn.Sequential(*layers),
+            {
+                "flow": flow.name,
+                "degrees": flow.degrees,
+                "fields": fields,
+                "group_order": group_order,
+                "channels": channels,
+                "kernel_size": kernel_size,
+                "decoder_layers": decoder_layers,
+                "convolution": convolution,
+                "frame": frame,
+            },
+        )

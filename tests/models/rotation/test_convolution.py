@@ -1,0 +1,144 @@
+"""The steerable convolution in its own basis, against escnn's R2Conv itself."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from fernn.errors import FernnError
+from fernn.models.rotation import basis
+from fernn.models.rotation.basis import factors, r2conv, samples_of
+from fernn.models.rotation.convolution import (
+    Lifting,
+    Regular,
+    depthwise,
+    field_first,
+    fourier,
+    orientation_first,
+)
+from tests.closeness import assert_close, relative_error
+
+SIZES = [(1, 3), (4, 3), (5, 3), (8, 1), (8, 5), (12, 3), (36, 3)]  # order of the group, kernel width
+
+
+def through_escnn(conv, maps: Tensor, order: int) -> Tensor:
+    """R2Conv on maps whose channels stand orientation first."""
+    from escnn.nn import GeometricTensor
+
+    fields = field_first(maps, order, 1) if conv.in_type.size > 1 else maps
+    return orientation_first(conv(GeometricTensor(fields.contiguous(), conv.in_type)).tensor, order, 1)
+
+
+@pytest.mark.parametrize("convolution", ["steerable", "dense"])
+@pytest.mark.parametrize(("order", "kernel"), SIZES)
+@pytest.mark.parametrize("turns", [0, 1, -3])
+def test_results_and_gradients_are_those_of_escnn(order, kernel, turns, convolution):
+    torch.manual_seed(order)
+    ours = Regular(3, order, kernel, convolution)
+    theirs = r2conv(order, 3, 3, kernel, lifting=False)
+    theirs.weights = torch.nn.Parameter(ours.weights.detach().clone())
+    maps, weigh = (torch.randn(2, 3 * order, 7, 6) for _ in range(2))
+    mine, yours = (maps.clone().requires_grad_() for _ in range(2))
+    found = ours.kernel()(mine, turns)
+    expected = through_escnn(theirs, yours.roll(turns * 3, 1), order)
+    assert_close(found, expected, "convolution")
+    (found * weigh).sum().backward()
+    (expected * weigh).sum().backward()
+    assert_close(mine.grad, yours.grad, "gradient of the maps")
+    assert_close(ours.weights.grad, theirs.weights.grad, "gradient of the weights")
+
+
+def test_gradients_of_the_weights_at_the_size_of_the_paper():
+    """C_36 and 32 fields, as the benchmark measures it."""
+    torch.manual_seed(0)
+    steerable, dense = (Regular(32, 36, 3, kind) for kind in ("steerable", "dense"))
+    dense.weights.data.copy_(steerable.weights.data)
+    maps, weigh = torch.rand(1, 1152, 8, 8), torch.randn(1, 1152, 8, 8)
+    for conv in (steerable, dense):
+        (conv.kernel()(maps, 1) * weigh).sum().backward()
+    error = relative_error(steerable.weights.grad, dense.weights.grad)
+    assert error < 1e-5, error
+
+
+@pytest.mark.parametrize(("order", "kernel"), SIZES)
+def test_lifting_is_that_of_escnn(order, kernel):
+    torch.manual_seed(order)
+    ours, theirs = Lifting(2, 3, order, kernel), r2conv(order, 2, 3, kernel, lifting=True)
+    theirs.weights = torch.nn.Parameter(ours.weights.detach().clone())
+    images = torch.randn(2, 2, 7, 6)
+    from escnn.nn import GeometricTensor
+
+    expected = orientation_first(theirs(GeometricTensor(images, theirs.in_type)).tensor, order, 1)
+    found = torch.nn.functional.conv2d(images, ours.filter(), padding=kernel // 2)
+    assert_close(found, expected, "lifting")
+    weigh = torch.randn_like(found)
+    (found * weigh).sum().backward()
+    (expected * weigh).sum().backward()
+    assert_close(ours.weights.grad, theirs.weights.grad, "gradient of the weights")
+
+
+@pytest.mark.parametrize(("order", "kernel"), SIZES)
+def test_factors_make_up_the_basis(order, kernel):
+    parts = factors(order, kernel)
+    number = len(parts.filters)
+    sampled = samples_of(r2conv(order, 1, 1, kernel, lifting=False)).double()
+    assert len(sampled) == number * order, "as many free numbers as basis filters"
+    made = torch.zeros_like(sampled)
+    for s in range(order):
+        for r in range(order):
+            weights = torch.from_numpy(parts.coefficients[:, (r - s) % order])
+            made[:, r, s] = (weights @ parts.filters[:, s].double().flatten(1)).unflatten(1, (kernel, kernel))
+    assert_close(made.float(), sampled.float(), "basis")
+    centre = torch.zeros(kernel, kernel)
+    centre[kernel // 2, kernel // 2] = 1
+    assert (parts.filters[0] - centre).abs().max() < 1e-6, "the first filter is the pixel itself"
+
+
+def test_a_filter_of_the_paper_has_216_free_numbers_for_a_pair_of_fields():
+    assert factors(36, 3).coefficients.shape == (216, 36, 6)
+
+
+def test_a_basis_of_another_form_is_refused(monkeypatch):
+    class Sampled(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.basisexpansion = torch.nn.Module()
+            self.basisexpansion.register_buffer("samples", torch.rand(24, 4, 4, 9))
+            self.kernel_size = 3
+
+    monkeypatch.setattr(basis, "r2conv", lambda *_, **__: Sampled())
+    with pytest.raises(FernnError, match=r"no turned copies of a few.*convolution: dense"):
+        factors.__wrapped__(4, 3)
+
+
+@given(order=st.integers(1, 13))
+def test_fourier(order):
+    forth, back = fourier(order)
+    values = np.random.default_rng(order).normal(size=order)
+    spectrum = np.fft.rfft(values)
+    assert np.allclose((forth @ values).reshape(-1, 2), np.stack([spectrum.real, spectrum.imag], 1), atol=1e-12)
+    assert np.allclose(back @ forth @ values, values, atol=1e-12)
+
+
+@settings(max_examples=20)
+@given(kernel=st.sampled_from([1, 3, 5]), height=st.integers(1, 6), width=st.integers(1, 6))
+def test_gradient_of_fixed_filters(kernel, height, width):
+    maps = torch.randn(2, 3, height, width, dtype=torch.float64, requires_grad=True)
+    filters = torch.randn(3, 1, kernel, kernel, dtype=torch.float64)
+    assert torch.autograd.gradcheck(lambda given: depthwise(given, filters), maps)
+
+
+@given(order=st.integers(1, 5), fields=st.integers(1, 4))
+def test_orders_of_channels(order, fields):
+    escnn = torch.arange(fields * order)  # field times N plus orientation
+    ours = orientation_first(escnn, order, 0)
+    assert all(ours[r * fields + f] == f * order + r for r in range(order) for f in range(fields))
+    assert torch.equal(field_first(ours, order, 0), escnn)
+
+
+def test_without_escnn_the_error_says_what_to_do(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "escnn", None)
+    with pytest.raises(FernnError, match=r"need escnn, which cannot be imported here.*make setup"):
+        r2conv(4, 1, 1, 3, lifting=True)

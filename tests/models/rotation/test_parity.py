@@ -1,0 +1,128 @@
+"""Our rotation model with the weights of a checkpoint of the released code does what the released code does.
+
+The released code reads maps bilinearly at coordinates in float32, ours at coordinates in float64: 1e-4 is stated where
+that enters, by norms; the expanded filters are equal within 1e-6.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fernn.compat import load_released
+from fernn.errors import FernnError
+from fernn.flows import Rotation
+from fernn.models import RotationPredictor
+from fernn.models.rotation.convolution import field_first
+from tests.closeness import relative_error
+
+GOLDEN = Path(__file__).parents[2] / "golden"
+STATED = 1e-4
+
+
+class Golden:
+    """What the released code computed from random weights: two fields of C_12, turns of 30 degrees."""
+
+    def __init__(self, k: int) -> None:
+        with np.load(GOLDEN / f"rotating_v{k}.npz") as file:
+            self.arrays = {name: torch.from_numpy(file[name]) for name in file.files}
+        self.flow = Rotation(k, 30)
+        assert tuple(self.arrays["v_list"].tolist()) == self.flow.generators
+        self.weights = self.group("w.")
+
+    def group(self, prefix: str) -> dict[str, torch.Tensor]:
+        return {name.removeprefix(prefix): value for name, value in self.arrays.items() if name.startswith(prefix)}
+
+    def __getitem__(self, name: str) -> torch.Tensor:
+        return self.arrays[name]
+
+
+@pytest.fixture(params=[0, 2], ids=["V0", "V2"])
+def golden(request) -> Golden:
+    return Golden(request.param)
+
+
+def model_of(golden: Golden, convolution: str = "steerable") -> RotationPredictor:
+    model = load_released(golden.weights, "rotating", golden.flow)
+    other = RotationPredictor(**{**model.config, "convolution": convolution})
+    other.load_state_dict(model.state_dict())
+    return other
+
+
+@pytest.mark.parametrize("convolution", ["steerable", "dense"])
+def test_predictions_and_hidden_states(golden, convolution):
+    steps = golden["y"].shape[1]
+    predicted, states = model_of(golden, convolution)(golden["x"], steps, return_states=True)
+    assert relative_error(predicted, golden["y"]) < STATED
+    assert relative_error(states[:, -steps:], golden["h_out"]) < STATED
+
+
+@pytest.mark.parametrize("convolution", ["steerable", "dense"])
+def test_loss_and_gradients(golden, convolution):
+    model = model_of(golden, convolution)
+    loss = model(golden["x"], golden["y"].shape[1]).square().mean()
+    loss.backward()
+    assert relative_error(loss, golden["loss"]) < STATED
+    theirs = {"cell.U.weights": "cell.conv_u.weights", "cell.W.weights": "cell.conv_h.weights"}
+    for name, parameter in model.named_parameters():
+        wanted = golden["g." + theirs.get(name, name.replace("decoder.", "decoder_conv."))]
+        assert relative_error(parameter.grad, wanted) < STATED, name
+
+
+def test_expanded_filters(golden):
+    model = model_of(golden, "dense")
+    U, W = model.cell.U.filter(), model.cell.W.kernel().filters
+    assert relative_error(field_first(U, 12, 0), golden["filter_u"]) < 1e-6
+    assert relative_error(field_first(field_first(W, 12, 0), 12, 1), golden["filter_h"]) < 1e-6
+
+
+def test_parity_would_notice_other_generators():
+    golden = Golden(2)
+    for flow in (Rotation(1, 30), Rotation(2, 60)):
+        model = load_released(golden.weights, "rotating", flow)
+        assert relative_error(model(golden["x"], 2), golden["y"]) > 100 * STATED
+
+
+def test_sizes_are_read_off_the_weights(golden):
+    model = load_released(golden.weights, "rotating", golden.flow)
+    assert model.config == {
+        "flow": golden.flow.name,
+        "degrees": 30.0,
+        "fields": 2,
+        "group_order": 12,
+        "channels": 1,
+        "kernel_size": 3,
+        "decoder_layers": 1,
+        "convolution": "steerable",
+        "frame": "lab",
+    }
+    assert not model.training
+
+
+def test_a_checkpoint_in_evaluation_mode_holds_expanded_filters_too(golden):
+    weights = {**golden.weights, "cell.conv_u.filter": golden["filter_u"], "cell.conv_h.filter": golden["filter_h"]}
+    model = load_released(weights, "rotating", golden.flow)
+    assert relative_error(model(golden["x"], 2), golden["y"]) < STATED
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda w: w.clear(),
+        lambda w: w.pop("cell.conv_h.weights"),
+        lambda w: w.pop("decoder_conv.2.weight"),
+        lambda w: w.update({"cell.conv_h.weights": torch.zeros(287)}),
+    ],
+    ids=["empty", "no W", "gap in the decoder", "W of another size"],
+)
+def test_weights_of_another_model(spoil):
+    weights = dict(Golden(2).weights)
+    spoil(weights)
+    with pytest.raises(FernnError, match=r"(?s)not a checkpoint.*Found: .*Expected: cell\.conv_u\.weights"):
+        load_released(weights, "rotating", Rotation(2, 30))
+
+
+def test_a_flow_of_translations():
+    with pytest.raises(FernnError, match=r"names no flow of rotation|its flow is a Rotation"):
+        load_released(Golden(2).weights, "rotating", "V2T")
