@@ -1,7 +1,7 @@
 """The stages of the pipeline over any experiment: read the params, do the work, leave result and record."""
 
 import csv
-import importlib
+import importlib.util
 import io
 import pkgutil
 import shutil
@@ -33,8 +33,9 @@ def plan_of(experiment: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is None or not error.name.startswith("fernn.experiments"):
             raise
-        known = sorted(module.name for module in pkgutil.iter_modules(fernn.experiments.__path__))
-        raise FernnError(f"experiment {experiment!r}: this version can run {', '.join(known)}.") from None
+        packages = (f"fernn.experiments.{module.name}" for module in pkgutil.iter_modules(fernn.experiments.__path__))
+        known = [name.rpartition(".")[2] for name in packages if importlib.util.find_spec(f"{name}.plan")]
+        raise FernnError(f"experiment {experiment!r}: this version can run {', '.join(sorted(known))}.") from None
 
 
 def dataset_inputs(params: Params, experiment: str, part: str) -> dict[str, Any]:

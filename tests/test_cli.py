@@ -32,7 +32,8 @@ def test_runs_lists_each_run() -> None:
         (["train", "translation/V2T/FERNN-V2T/lr0.0001/seed0", "--scale", "mid"], "scale 'mid' is not known"),
         (["train", "--params", "nowhere.yaml", "translation/V2T/G-RNN/lr1/seed0"], "nowhere.yaml: no such file"),
         (["dataset", "translation/best-V2T", "--scale", "quick"], "no such data set"),
-        (["dataset", "sound/digits", "--scale", "quick"], "sound"),
+        (["dataset", "sound/digits", "--scale", "quick"], "'sound': this version can run kth, rotation, translation."),
+        (["dataset", "flowing_digits/digits"], "'flowing_digits': this version can run kth, rotation, translation."),
         (["fetch", "mnist", "--scale", "quick"], "nothing to fetch"),
     ],
 )

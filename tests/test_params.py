@@ -55,7 +55,12 @@ def set_at(content: dict[str, Any], path: str, value: Any) -> None:
         ("translation.lr", 0.1, ["translation.lr", "unknown key", "0.1", "known here: ", "training"]),
         ("translation.models.G-RNN.flow", "V2R", ["translation.models.G-RNN.flow = 'V2R'", "pattern"]),
         ("translation.data.digit", 9, ["translation.data", "9", "28, 14, 7"]),
-        ("translation.data.frame", 14, ["frame is 14", "28 pixels"]),
+        ("translation.data.frame", 14, ["translation.data", "frame is 14", "28 pixels"]),
+        ("rotation.data.digit", 9, ["rotation.data", "9", "28, 14, 7"]),
+        ("rotation.data.frame", 39, ["rotation.data", "frame is 39", "28", "even number of pixels"]),
+        ("rotation.data.degrees", 15, ["rotation: data.degrees is 15", "group_order 36 has steps of 10 degrees"]),
+        ("rotation.architecture.group_order", 8, ["rotation: ", "is 10", "group_order 8 has steps of 45 degrees"]),
+        ("rotation.architecture.convolution", "sparse", ["'sparse'", "'steerable' or 'dense'"]),
         ("experiments", ["translatoin"], ["'translatoin'", "'translation', 'rotation' or 'kth'"]),
         ("kth.data.persons.test", [1, 25], ["persons [1]", "more than once"]),
         ("kth.models.3D-CNN.flow", "V2T", ["cnn3d", "V2T"]),
@@ -69,6 +74,19 @@ def test_a_wrong_value_is_named(content: dict[str, Any], path: str, value: Any, 
         resolve(content)
     for words in said:
         assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("frame", [28, 40, 14])
+def test_rotated_digits_may_be_cropped(content: dict[str, Any], frame: int) -> None:
+    set_at(content, "rotation.data.frame", frame)
+    assert resolve(content).rotation.data.frame == frame
+
+
+@pytest.mark.parametrize(("degrees", "order"), [(30, 12), (20, 36), (360 / 7, 7), (90, 4), (180, 2)])
+def test_a_turn_is_an_element_of_the_group(content: dict[str, Any], degrees: float, order: int) -> None:
+    set_at(content, "rotation.data.degrees", degrees)
+    set_at(content, "rotation.architecture.group_order", order)
+    assert resolve(content).rotation.data.degrees == degrees
 
 
 def test_every_mistake_is_told_at_once(content: dict[str, Any]) -> None:

@@ -18,8 +18,20 @@ def test_a_training_watches_its_models_and_data_but_no_downloads() -> None:
         assert f"fernn.{part}" not in code
 
 
-def test_data_sets_do_not_watch_models() -> None:
-    assert not any(".models." in name for name in code_of("fernn.experiments.translation.datasets"))
+@pytest.mark.parametrize("experiment", ["translation", "rotation"])
+def test_data_sets_do_not_watch_models(experiment: str) -> None:
+    for module in (f"{experiment}.datasets", "flowing_digits.digits"):
+        assert not any(".models." in name for name in code_of(f"fernn.experiments.{module}"))
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_experiments_with_digits_do_not_watch_each_other(stage: str) -> None:
+    translation, rotation = (code_of(f"fernn.experiments.{name}.{stage}") for name in ("translation", "rotation"))
+    assert "fernn.datasets.rotating" in rotation
+    own = ("experiments.rotation", "datasets.rotating", "flows.rotation", "models.rotation")
+    assert not any(part in name for name in translation for part in own)
+    own = ("experiments.translation", "datasets.translating", "flows.translation", "models.predictor")
+    assert not any(part in name for name in rotation for part in own)
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -99,8 +99,6 @@ class DigitData(Section):
     def _sizes(self) -> "DigitData":
         if 28 % self.digit:
             raise ValueError(f"digit is {self.digit}; digits of 28 pixels are averaged down to 28, 14, 7 or 4")
-        if self.frame < self.digit:
-            raise ValueError(f"frame is {self.frame}; it must hold a digit of {self.digit} pixels")
         return self
 
 
@@ -109,12 +107,27 @@ class TranslationData(DigitData):
 
     velocity: TranslationVelocity
 
+    @model_validator(mode="after")
+    def _holds(self) -> "TranslationData":
+        if self.frame < self.digit:
+            raise ValueError(f"frame is {self.frame}; it must hold a digit of {self.digit} pixels")
+        return self
+
 
 class RotationData(DigitData):
-    """Rotating MNIST; a generator is a multiple of `degrees` per frame."""
+    """Rotating MNIST; a generator is a multiple of `degrees` per frame. A frame smaller than the digit crops it."""
 
     velocity: RotationVelocity
     degrees: PositiveFloat
+
+    @model_validator(mode="after")
+    def _centred(self) -> "RotationData":
+        if (self.frame - self.digit) % 2:
+            raise ValueError(
+                f"frame is {self.frame} and digit {self.digit}; they must differ by an even number of pixels, or a "
+                "digit at rest would lie between pixels"
+            )
+        return self
 
 
 class TranslationArchitecture(Section):
@@ -126,12 +139,16 @@ class TranslationArchitecture(Section):
 
 
 class RotationArchitecture(Section):
-    """The predictor of experiment B: regular fields of the group C_order."""
+    """The predictor of experiment B: regular fields of the group C_order.
+
+    `convolution` is how the same function is computed, `frame` where the hidden state is kept.
+    """
 
     fields: PositiveInt
     group_order: PositiveInt
     kernel_size: PositiveInt
     decoder_layers: Count
+    convolution: Literal["steerable", "dense"]
     frame: Literal["lab", "co-moving"]
 
 
@@ -283,6 +300,17 @@ class RotationExperiment(Experiment):
     architecture: RotationArchitecture
     models: dict[Name, RotationModel]
     runs: list[RotationRuns]
+
+    @model_validator(mode="after")
+    def _turns(self) -> "RotationExperiment":
+        degrees, order = self.data.degrees, self.architecture.group_order
+        steps = degrees * order / 360
+        if round(steps) < 1 or abs(steps - round(steps)) > 1e-6:
+            raise ValueError(
+                f"data.degrees is {degrees:g}, but architecture.group_order {order} has steps of {360 / order:g} "
+                "degrees; degrees must be a multiple of that, since each turn is an element of the group"
+            )
+        return self
 
 
 class KthExperiment(Experiment):

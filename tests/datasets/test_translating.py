@@ -5,10 +5,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from benchmarks import plain
-from fernn.datasets.storage import write_arrays
-from fernn.datasets.translating import RecipeBook, Recipes, RenderedSequences, read_recipes, render, write_recipes
-from fernn.errors import FernnError
-from fernn.flows import Translation
+from fernn.datasets.sequences import Recipes
+from fernn.datasets.translating import RecipeBook, render
+from fernn.flows.translation import Translation
 
 
 def book(k: int = 2, digits: int = 2, frame: int = 28, stream: str = "test-V2T", pool: int = 1000) -> RecipeBook:
@@ -57,14 +56,6 @@ def test_the_digits_of_a_sequence_move_on_their_own():
     assert both == pytest.approx(1 / 25, abs=0.013)  # four standard deviations
 
 
-def test_moving_at():
-    recipes = book().draw(5)
-    fixed = recipes.moving_at((2, -1))
-    assert fixed.velocity.tolist() == [[[2, -1]] * 2] * 5
-    assert torch.equal(fixed.start, recipes.start)
-    assert torch.equal(fixed.digit, recipes.digit)
-
-
 @given(
     digits=st.integers(1, 3),
     k=st.integers(0, 3),
@@ -94,34 +85,3 @@ def test_ink_is_clamped():
     pool = torch.full((1, 2, 2), 200, dtype=torch.uint8)
     recipes = Recipes(torch.zeros(1, 2, dtype=torch.long), *torch.zeros(2, 1, 2, 2, dtype=torch.long))
     assert torch.equal(render(pool, recipes, 2, 2), torch.ones(1, 2, 1, 2, 2))
-
-
-def test_batches_of_fixed_recipes():
-    pool = random_pool()
-    recipes, rendered = book(frame=8, pool=10).draw(7), RenderedSequences(random_pool(), 4, 8)
-    frames = rendered.of(recipes)
-    assert torch.equal(torch.cat([frames(0, 3), frames(3, 3), frames(6, 1)]), render(pool, recipes, 4, 8))
-
-
-def test_batches_drawn_while_training():
-    """Any batch of any epoch can be made again, in any order."""
-    recipes = book(frame=8, pool=10)
-    frames = RenderedSequences(random_pool(), 4, 8).drawn(recipes, 6)
-    later, first = frames(1, 2, 3), frames(0, 0, 6)
-    assert torch.equal(first, render(random_pool(), recipes.draw(6), 4, 8))
-    assert torch.equal(later, render(random_pool(), recipes.draw(3, 2, epoch=1), 4, 8))
-    assert torch.equal(frames(1, 2, 3), later)
-
-
-def test_recipes_in_a_file(tmp_path):
-    recipes = book().draw(5)
-    write_recipes(tmp_path / "a", recipes, {"seed": 42})
-    write_recipes(tmp_path / "b", recipes, {"seed": 42})
-    assert equal(read_recipes(tmp_path / "a"), recipes)
-    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-
-
-def test_a_file_of_another_kind(tmp_path):
-    write_arrays(tmp_path / "digits", {"train": torch.zeros(1)}, {})
-    with pytest.raises(FernnError, match=r"digits: .*train.*digit, start, velocity"):
-        read_recipes(tmp_path / "digits")

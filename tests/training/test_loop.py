@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from fernn.datasets.translating import RecipeBook, RenderedSequences
+from fernn.datasets.sequences import RenderedSequences
+from fernn.datasets.translating import RecipeBook, render
 from fernn.errors import FernnError
 from fernn.flows import Translation
 from fernn.models import FERNNPredictor
@@ -72,7 +73,7 @@ def test_gradients_are_left_alone_without_a_limit(tmp_path):
 
 def prediction_task() -> PredictionTask:
     pool = torch.randint(0, 256, (20, 6, 6), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    rendered = RenderedSequences(pool, 5, 8)
+    rendered = RenderedSequences(render, pool, 5, 8)
     book = RecipeBook(1, "train/V1T", 20, 2, 8, Translation(1))
     held_out = RecipeBook(1, "validation-V1T", 20, 2, 8, Translation(1)).draw(7)
     return PredictionTask(rendered.drawn(book, 26), rendered.of(held_out), 26, 7, batch_size=4, seen=3)

@@ -1,0 +1,108 @@
+"""Flowing MNIST: what is measured of a trained predictor."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fernn.datasets.sequences import Recipes, Render, RenderedSequences, Velocity, read_recipes
+from fernn.datasets.storage import read_arrays
+from fernn.evaluation.prediction import StepErrors, step_errors
+from fernn.models.precision import autocast
+
+SAMPLES = 4  # sequences whose predictions are kept for figures
+
+Grid = Sequence[tuple[Velocity, Mapping[str, float]]]  # velocities, each with its name in evaluation.json
+
+
+@dataclass(frozen=True)
+class MeasureInputs:
+    """What a run's evaluation depends on, besides its flow, its code and its files.
+
+    Attributes:
+        measures: which of "test", "length" and "velocity".
+        frame: side of a frame in pixels.
+        seen: frames shown.
+        predicted: frames predicted, in "test" and "velocity".
+        length: frames predicted, in "length".
+        velocities: flow whose generators make the grid of "velocity".
+        batch: sequences at a time.
+        precision: "float32" or "bf16".
+        threads: CPU threads, 0 for all.
+    """
+
+    measures: tuple[str, ...]
+    frame: int
+    seen: int
+    predicted: int
+    length: int
+    velocities: str
+    batch: int
+    precision: str
+    threads: int
+
+
+def evaluate_predictor(
+    inputs: MeasureInputs, model: nn.Module, render: Render, grid: Grid, files: dict[str, Path], device: torch.device
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Measure a model.
+
+    Args:
+        inputs: see there.
+        model: a trained predictor on the device, in evaluation mode.
+        render: makes frames of recipes.
+        grid: the velocities of "velocity".
+        files: "digits" and the sequences of each measure, by its name.
+        device: what computes.
+
+    Returns:
+        The measures by name, and samples for figures: "seen", "truth" and "prediction", each (S, T, 1, H, W) float32.
+        A measure is the error by predicted step and over all steps; "velocity" is the error at each velocity of the
+        grid, where all digits move at it.
+    """
+    pools, _ = read_arrays(files["digits"])
+    bench = _Bench(inputs, model, render, pools["test"].to(device))
+    measures: dict[str, Any] = {}
+    samples: dict[str, Tensor] = {}
+    with torch.no_grad(), autocast(device, inputs.precision):
+        for name in inputs.measures:
+            recipes = read_recipes(files[name])
+            if name == "velocity":
+                cells = [
+                    {**label, "mse": bench.errors(recipes.moving_at(velocity), inputs.predicted).mse}
+                    for velocity, label in grid
+                ]
+                mean = sum(cell["mse"] for cell in cells) / len(cells)
+                measures[name] = {"mse": mean, "grid": cells, "sequences": len(recipes)}
+                # the fastest one, as a rule one that the training did not have
+                recipes = recipes.moving_at(grid[-1][0])
+            else:
+                errors = bench.errors(recipes, inputs.length if name == "length" else inputs.predicted)
+                measures[name] = {"mse": errors.mse, **asdict(errors)}
+            samples = samples or bench.samples(recipes)
+    return measures, samples
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """A model and the digits that it is tested on."""
+
+    inputs: MeasureInputs
+    model: nn.Module
+    render: Render
+    pool: Tensor
+
+    def errors(self, recipes: Recipes, predicted: int) -> StepErrors:
+        seen = self.inputs.seen
+        frames = RenderedSequences(self.render, self.pool, seen + predicted, self.inputs.frame).of(recipes)
+        return step_errors(self.model, frames, len(recipes), self.inputs.batch, seen)
+
+    def samples(self, recipes: Recipes) -> dict[str, Tensor]:
+        length = self.inputs.seen + self.inputs.predicted
+        frames = RenderedSequences(self.render, self.pool, length, self.inputs.frame).of(recipes)(0, SAMPLES)
+        seen, truth = frames[:, : self.inputs.seen], frames[:, self.inputs.seen :]
+        prediction = self.model(seen, truth.shape[1]).float()
+        return {"seen": seen.cpu(), "truth": truth.cpu(), "prediction": prediction.cpu()}

@@ -1,0 +1,1 @@
+"""Experiment B: flowing MNIST, rotation (paper, Section 4.1, Table 1, Figures 2-4)."""

@@ -1,0 +1,88 @@
+"""What recipes of all flows have in common: batches, epochs, files."""
+
+from dataclasses import dataclass
+
+import pytest
+import torch
+from torch import Tensor
+
+from fernn.datasets import rotating, translating
+from fernn.datasets.sequences import Book, Recipes, Render, RenderedSequences, Velocity, read_recipes, write_recipes
+from fernn.datasets.storage import write_arrays
+from fernn.errors import FernnError
+from fernn.flows.rotation import Rotation
+from fernn.flows.translation import Translation
+
+FRAMES, SIDE, DIGITS = 4, 8, 10
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of flow: how recipes are drawn and rendered, and a velocity."""
+
+    book: Book
+    render: Render
+    velocity: Velocity
+
+
+KINDS = {
+    "translating": Kind(
+        translating.RecipeBook(42, "test", DIGITS, 2, SIDE, Translation(2)), translating.render, (2, -1)
+    ),
+    "rotating": Kind(rotating.RecipeBook(42, "test", DIGITS, 2, Rotation(4)), rotating.render, -17.5),
+}
+
+
+@pytest.fixture(params=KINDS)
+def kind(request) -> Kind:
+    return KINDS[request.param]
+
+
+def pool() -> Tensor:
+    return torch.randint(0, 256, (DIGITS, 6, 6), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+
+
+def equal(one: Recipes, two: Recipes) -> bool:
+    pairs = [(getattr(one, name), getattr(two, name)) for name in ("digit", "start", "velocity")]
+    return all(first.dtype == second.dtype and torch.equal(first, second) for first, second in pairs)
+
+
+def test_moving_at(kind):
+    recipes = kind.book.draw(5)
+    fixed = recipes.moving_at(kind.velocity)
+    expected = list(kind.velocity) if isinstance(kind.velocity, tuple) else kind.velocity
+    assert fixed.velocity.tolist() == [[expected] * 2] * 5
+    assert fixed.velocity.dtype == recipes.velocity.dtype
+    assert torch.equal(fixed.start, recipes.start)
+    assert torch.equal(fixed.digit, recipes.digit)
+
+
+def test_batches_of_fixed_recipes(kind):
+    recipes, rendered = kind.book.draw(7), RenderedSequences(kind.render, pool(), FRAMES, SIDE)
+    frames = rendered.of(recipes)
+    expected = kind.render(pool(), recipes, FRAMES, SIDE)
+    assert expected.shape == (7, FRAMES, 1, SIDE, SIDE)
+    assert torch.equal(torch.cat([frames(0, 3), frames(3, 3), frames(6, 1)]), expected)
+
+
+def test_batches_drawn_while_training(kind):
+    """Any batch of any epoch can be made again, in any order."""
+    frames = RenderedSequences(kind.render, pool(), FRAMES, SIDE).drawn(kind.book, 6)
+    later, first = frames(1, 2, 3), frames(0, 0, 6)
+    assert torch.equal(first, kind.render(pool(), kind.book.draw(6), FRAMES, SIDE))
+    assert torch.equal(later, kind.render(pool(), kind.book.draw(3, 2, epoch=1), FRAMES, SIDE))
+    assert torch.equal(frames(1, 2, 3), later)
+
+
+def test_recipes_in_a_file(kind, tmp_path):
+    recipes = kind.book.draw(5)
+    write_recipes(tmp_path / "a", recipes, {"seed": 42})
+    write_recipes(tmp_path / "b", recipes, {"seed": 42})
+    assert equal(read_recipes(tmp_path / "a"), recipes)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_a_file_of_another_kind(tmp_path):
+    write_arrays(tmp_path / "digits", {"train": torch.zeros(1)}, {})
+    with pytest.raises(FernnError, match=r"digits: .*train.*digit, start, velocity"):
+        read_recipes(tmp_path / "digits")

@@ -1,0 +1,217 @@
+"""Flowing MNIST by its stages: A and B drawn, learned and measured, and all of it held against the plain way."""
+
+import csv
+import json
+from dataclasses import replace
+from importlib import import_module
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from fernn.datasets import rotating, translating
+from fernn.datasets.sequences import Recipes, read_recipes
+from fernn.datasets.storage import read_arrays
+from fernn.errors import FernnError
+from fernn.experiments.flowing_digits.training import prediction_task
+from fernn.flows.rotation import Rotation
+from fernn.flows.translation import Translation
+from fernn.models import load_model
+from fernn.runs import Layout, Run, find_run
+from fernn.stages import evaluate_run, make_dataset, plan_of, train_run
+from tests.experiments.flowing import (
+    BATCH,
+    EPOCHS,
+    FLOWS,
+    LENGTH,
+    MODELS,
+    PREDICTED,
+    RUNS,
+    SCALE,
+    SEEN,
+    TEST,
+    TRAIN,
+    write_params,
+)
+
+SIDE = 9
+RENDER = {"translation": translating.render, "rotation": rotating.render}
+FLOW = {"translation": Translation(1), "rotation": Rotation(1, 30)}
+
+
+@pytest.fixture(scope="module")
+def layout(root, tmp_path_factory) -> Layout:
+    """Results of both runs; not to be changed."""
+    folder = tmp_path_factory.mktemp("flowing")
+    params, layout = write_params(root, folder), Layout(SCALE, folder / "results")
+    for name, (flow, still) in FLOWS.items():
+        for part in ("digits", f"validation-{flow}", f"test-{flow}", f"length-{flow}", f"velocity-{still}"):
+            make_dataset(params, layout, f"{name}/{part}")
+        train_run(params, layout, RUNS[name], allow_cpu=True)
+        evaluate_run(params, layout, RUNS[name])
+    return layout
+
+
+@pytest.fixture(params=FLOWS)
+def name(request) -> str:
+    """Of the experiment."""
+    return request.param
+
+
+def recipes_of(layout: Layout, name: str, measure: str) -> Recipes:
+    flow = FLOWS[name][measure == "velocity"]
+    return read_recipes(layout.dataset(name, f"{measure}-{flow}"))
+
+
+def pool_of(layout: Layout, name: str, part: str) -> Tensor:
+    return read_arrays(layout.dataset(name, "digits"))[0][part]
+
+
+def measures_of(layout: Layout, name: str) -> dict:
+    return json.loads(layout.evaluation(RUNS[name], "evaluation.json").read_text())["measures"]
+
+
+def errors(model: nn.Module, frames: Tensor) -> Tensor:
+    """Mean squared errors (N, steps) of what a model predicts."""
+    with torch.no_grad():
+        predicted = model(frames[:, :SEEN], frames.shape[1] - SEEN)
+    return (predicted - frames[:, SEEN:]).double().square().mean((2, 3, 4))
+
+
+def test_sets_of_sequences(layout, name):
+    sizes = {"validation": (4, "validation"), "test": (TEST, "test"), "length": (4, "test"), "velocity": (3, "test")}
+    drawn = {measure: recipes_of(layout, name, measure) for measure in sizes}
+    for measure, (count, pool) in sizes.items():
+        assert len(drawn[measure]) == count
+        assert drawn[measure].digit.max() < len(pool_of(layout, name, pool))
+    assert not torch.equal(drawn["test"].start[:4], drawn["length"].start)
+    assert not drawn["velocity"].velocity.any()
+    velocities = drawn["test"].velocity.flatten(0, 1).tolist()
+    assert {tuple(v) if isinstance(v, list) else v for v in velocities} <= set(FLOW[name].generators)
+
+
+def test_a_set_is_made_the_same_again(layout, name, root, tmp_path):
+    params, again = write_params(root, tmp_path), Layout(SCALE, tmp_path / "results")
+    for part in ("digits", f"test-{FLOWS[name][0]}"):
+        make_dataset(params, again, f"{name}/{part}")
+        assert again.dataset(name, part).read_bytes() == layout.dataset(name, part).read_bytes()
+
+
+def test_what_an_epoch_trains_on(layout, name, root, tmp_path):
+    """Digits of the training pool, drawn afresh at each epoch; batches can be made again."""
+    params, book = write_params(root, tmp_path), {"translation": translating, "rotation": rotating}[name].RecipeBook
+    run = find_run(params, RUNS[name])
+    plan = plan_of(name)
+    inputs, files = plan.train_inputs(params, run), plan.train_files(params, layout, run)
+    sizes = (inputs.digits, SIDE) if name == "translation" else (inputs.digits,)
+
+    def book_of(pool: int) -> object:
+        assert pool == len(pool_of(layout, name, "train"))
+        return book(inputs.data_seed, inputs.stream, pool, *sizes, FLOW[name])
+
+    task = prediction_task(inputs, book_of, RENDER[name], files, torch.device("cpu"))
+    pool = pool_of(layout, name, "train")
+    for epoch in (1, 0):
+        batches = torch.cat([task.batch(epoch, number) for number in range(task.batches)])
+        recipes = book_of(len(pool)).draw(TRAIN, epoch=epoch)
+        assert torch.equal(batches, RENDER[name](pool, recipes, SEEN + PREDICTED, SIDE))
+    held_out = recipes_of(layout, name, "validation")
+    expected = RENDER[name](pool_of(layout, name, "validation"), held_out, SEEN + PREDICTED, SIDE)
+    assert torch.equal(task.validation(0, 4), expected)
+    assert (task.batches, task.validation_sequences, task.seen) == (-(-TRAIN // BATCH), 4, SEEN)
+
+
+def test_a_training(layout, name):
+    with open(layout.run(RUNS[name], "metrics.csv")) as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == [str(epoch) for epoch in range(1, EPOCHS + 1)]
+    losses = [float(row["validation_loss"]) for row in rows]
+    record = json.loads(layout.run(RUNS[name], "record.json").read_text())
+    assert record["best_epoch"] == 1 + losses.index(min(losses))
+
+    model = load_model(layout.run(RUNS[name], "model.safetensors"))
+    assert model.config["flow"] == MODELS[name].removeprefix("FERNN-")
+    pool, recipes = pool_of(layout, name, "validation"), recipes_of(layout, name, "validation")
+    loss = errors(model, RENDER[name](pool, recipes, SEEN + PREDICTED, SIDE)).mean().item()
+    assert loss == pytest.approx(min(losses), rel=1e-5)
+
+
+def test_a_training_repeats(layout, name, root, tmp_path):
+    params = write_params(root, tmp_path)
+    again = Layout(SCALE, tmp_path / "results")
+    for part in ("digits", f"validation-{FLOWS[name][0]}"):
+        make_dataset(params, again, f"{name}/{part}")
+    train_run(params, again, RUNS[name], allow_cpu=True)
+    for file in ("model.safetensors", "metrics.csv"):
+        assert again.run(RUNS[name], file).read_bytes() == layout.run(RUNS[name], file).read_bytes()
+
+
+@pytest.mark.parametrize(("measure", "steps"), [("test", PREDICTED), ("length", LENGTH)])
+def test_errors_by_step(layout, name, measure, steps):
+    found = measures_of(layout, name)[measure]
+    model = load_model(layout.run(RUNS[name], "model.safetensors"))
+    recipes = recipes_of(layout, name, measure)
+    expected = errors(model, RENDER[name](pool_of(layout, name, "test"), recipes, SEEN + steps, SIDE))
+    assert found["sequences"] == len(recipes)
+    assert found["mean"] == pytest.approx(expected.mean(0).tolist(), rel=1e-5)
+    assert found["std"] == pytest.approx(expected.std(0, correction=0).tolist(), rel=1e-4)
+    assert found["mse"] == pytest.approx(expected.mean().item(), rel=1e-5)
+
+
+def test_errors_by_velocity(layout, name):
+    found = measures_of(layout, name)["velocity"]
+    model = load_model(layout.run(RUNS[name], "model.safetensors"))
+    pool, recipes = pool_of(layout, name, "test"), recipes_of(layout, name, "velocity")
+    axes, flow = (("vx", "vy"), Translation(1)) if name == "translation" else (("degrees",), Rotation(2, 30))
+    cells = [tuple(cell[axis] for axis in axes) for cell in found["grid"]]
+    velocities = [cell if len(cell) > 1 else cell[0] for cell in cells]
+    assert tuple(velocities) == flow.generators
+    for velocity, cell in zip(velocities, found["grid"], strict=True):
+        moving = replace(recipes, velocity=torch.zeros_like(recipes.velocity) + torch.tensor(velocity))
+        expected = errors(model, RENDER[name](pool, moving, SEEN + PREDICTED, SIDE)).mean().item()
+        assert cell["mse"] == pytest.approx(expected, rel=1e-5)
+    assert found["mse"] == pytest.approx(sum(cell["mse"] for cell in found["grid"]) / len(cells))
+    assert found["sequences"] == len(recipes)
+
+
+def test_samples_for_figures(layout, name):
+    samples, _ = read_arrays(layout.evaluation(RUNS[name], "samples.safetensors"))
+    model = load_model(layout.run(RUNS[name], "model.safetensors"))
+    recipes = recipes_of(layout, name, "test")[:4]
+    frames = RENDER[name](pool_of(layout, name, "test"), recipes, SEEN + PREDICTED, SIDE)
+    assert torch.equal(samples["seen"], frames[:, :SEEN])
+    assert torch.equal(samples["truth"], frames[:, SEEN:])
+    with torch.no_grad():
+        assert torch.allclose(samples["prediction"], model(frames[:, :SEEN], PREDICTED), atol=1e-5)
+
+
+def test_samples_of_a_run_that_is_tested_at_velocities_alone(layout, name, root, tmp_path):
+    """They move at the last velocity of the grid."""
+    params, model = write_params(root, tmp_path), load_model(layout.run(RUNS[name], "model.safetensors"))
+    run, plan = Run(name, FLOWS[name][0], "G-RNN", 0.01, 0), plan_of(name)
+    inputs, files = plan.evaluate_inputs(params, run), plan.evaluate_files(params, layout, run)
+    measures, samples = plan.evaluate(inputs, model, files, torch.device("cpu"))
+    assert list(measures) == ["velocity"]
+    fastest = (1, 1) if name == "translation" else 60.0
+    recipes = recipes_of(layout, name, "velocity").moving_at(fastest)
+    frames = RENDER[name](pool_of(layout, name, "test"), recipes, SEEN + PREDICTED, SIDE)
+    assert torch.equal(samples["truth"], frames[:, SEEN:])
+
+
+def test_weights_start_by_the_seed(name, root, tmp_path):
+    params, plan = write_params(root, tmp_path), plan_of(name)
+    build = import_module(f"fernn.experiments.{name}.train").build
+    weights = []
+    for model, seed in (("G-RNN", 0), (MODELS[name], 0), ("G-RNN", 0), ("G-RNN", 1)):
+        inputs = plan.train_inputs(params, Run(name, FLOWS[name][0], model, 0.01, seed))
+        weights.append(torch.cat([weight.flatten() for weight in build(inputs, torch.device("cpu")).parameters()]))
+    assert torch.equal(weights[0], weights[1])  # of equal shapes, so G-RNN and FERNN start alike
+    assert torch.equal(weights[0], weights[2])
+    assert not torch.equal(weights[0], weights[3])
+
+
+@pytest.mark.parametrize("part", ["test", "test-", "best-V1T", "digits-V1T"])
+def test_no_such_part(name, root, tmp_path, part):
+    params = write_params(root, tmp_path)
+    with pytest.raises(FernnError, match=f"{name}/{part}: no such data set; expected digits, or one of validation"):
+        make_dataset(params, Layout(SCALE, tmp_path), f"{name}/{part}")
