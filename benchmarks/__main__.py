@@ -1,18 +1,25 @@
 """`python -m benchmarks`: measure what the library gains over the plain way, and write docs/performance.md."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from benchmarks import kth, translation
+from benchmarks import equivariance, kth, rotation, translation
 from benchmarks.report import Options, page
 from fernn.files import write_text
 from fernn.params import load_params
 from fernn.training.device import choose_device, prepare
 
 ROOT = Path(__file__).parents[1]
-EXPERIMENTS = [translation.measure, kth.measure]  # each gives its tables
+EXPERIMENTS = {  # each gives its tables
+    "translation": translation.measure,
+    "rotation": rotation.measure,
+    "equivariance": equivariance.measure,
+    "kth": kth.measure,
+}
+Part = StrEnum("Part", list(EXPERIMENTS))  # type: ignore[misc]
 
 
 def run(
@@ -22,6 +29,9 @@ def run(
         typer.Option(min=1, help="Sequences in a training step [default: 4 on a CPU, the paper's on a GPU]."),
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Small sizes, to see that it runs; writes no file.")] = False,
+    only: Annotated[
+        list[Part] | None, typer.Option(help="Measure this part alone, and print it; may be given again.")
+    ] = None,
     output: Annotated[Path | None, typer.Option(help="The page to write [default: docs/performance.md].")] = None,
 ) -> None:
     """Measure training steps and data against a plain implementation, at the paper's sizes."""
@@ -29,9 +39,9 @@ def run(
     device = choose_device(params.scale, allow_cpu=True)
     prepare(device, threads=0)
     options = Options(params, device, rounds, batch, lambda line: typer.echo(line, err=True))
-    text = page(options, [table for measure in EXPERIMENTS for table in measure(options)])
+    text = page(options, [table for name in only or EXPERIMENTS for table in EXPERIMENTS[name](options)])
     typer.echo(text)
-    if output is None and not quick:
+    if output is None and not quick and not only:
         output = ROOT / "docs" / "performance.md"
     if output is not None:
         write_text(output, text)

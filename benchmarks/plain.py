@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fernn.datasets.translating import Recipes
+from fernn.datasets.sequences import Recipes
 from fernn.flows.translation import Translation
 from fernn.models.predictor import FERNNPredictor
 

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fernn.datasets.sequences import Recipes
 from fernn.models.rotation.basis import r2conv
 from fernn.models.rotation.predictor import RotationPredictor
 
@@ -74,3 +75,24 @@ class PlainRotationPredictor(nn.Module):
             predictions.append(frame)
         output = torch.stack(predictions, 1) if predictions else frames[:, :0]
         return (output, torch.stack(states, 1)) if return_states else output
+
+
+def render_one(pool: Tensor, recipes: Recipes, index: int, frames: int, side: int) -> Tensor:
+    """One sequence (T, 1, side, side), as the `__getitem__` of the released data set renders it."""
+    sequence = torch.zeros(frames, 1, side, side)
+    digits = [pool[number].float() / 255 for number in recipes.digit[index]]
+    room = math.ceil((math.sqrt(2) - 1) / 2 * len(digits[0]))  # for a digit's diagonal: 40 pixels for 28
+    around = (side - len(digits[0])) // 2 - room  # negative: the frame shows the middle
+    for t in range(frames):
+        frame = torch.zeros(1, side, side)
+        for d, digit in enumerate(digits):
+            angle = recipes.start[index, d].item() + recipes.velocity[index, d].item() * t
+            image = F.pad(digit, (room,) * 4).unsqueeze(0).unsqueeze(0)
+            frame += F.pad(turned(image, angle)[0], (around,) * 4)
+        sequence[t] = frame.clamp(0, 1)
+    return sequence
+
+
+def render(pool: Tensor, recipes: Recipes, frames: int, side: int) -> Tensor:
+    """All sequences (N, T, 1, side, side), one after the other."""
+    return torch.stack([render_one(pool, recipes, index, frames, side) for index in range(len(recipes))])

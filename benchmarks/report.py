@@ -57,10 +57,10 @@ class Table:
         return f"## {self.title}\n\n{_wrapped(self.text)}\n\n{cells}\n"
 
 
-HOW = """Every row compares the library with the plain way: the paper's equations as they stand, in the lab frame, with
-one roll for each generator and step (`benchmarks/plain.py`). The tests hold the two to equal results. All ways run in
-one process and take turns, {rounds}; a time is the median, a gain is the median of the rounds' own ratios, with the
-smallest and the largest in brackets."""
+HOW = """The library is compared with the plain way: the paper's equations as they stand, in the lab frame, with each
+generator's map moved by itself at each step (`benchmarks/plain*.py`). The tests hold the two to equal results. All ways
+run in one process and take turns, {rounds}; a time is the median, a gain is the median of the rounds' own ratios, with
+the smallest and the largest in brackets."""
 
 KEPT = """On Linux the process keeps memory that was freed, as `fernn train` does; the plain way gains from that too."""
 

@@ -40,7 +40,10 @@ def compare(options: Options, step: Step, models: Mapping[str, nn.Module]) -> tu
         models: for each of `OURS`, `BF16` and `PLAIN`, a model of its own.
     """
     device = options.device
-    ways = {name: _training_step(step, model, "bf16" if name == BF16 else "float32") for name, model in models.items()}
+    ways = {
+        name: training_step(step.loss, step.clip_norm, model, "bf16" if name == BF16 else "float32")
+        for name, model in models.items()
+    }
     memory = {name: _peak_memory(way, device) for name, way in ways.items()}
     timings = alternate(ways, options.rounds, device, options.say)
     floors = {p: best_rate(*step.hidden, p, device).floor(step.operations) for p in ("float32", "bf16")}
@@ -55,7 +58,9 @@ def compare(options: Options, step: Step, models: Mapping[str, nn.Module]) -> tu
     return columns, rows
 
 
-def _training_step(step: Step, model: nn.Module, precision: str) -> Callable[[], None]:
+def training_step(
+    loss_of: Callable[[nn.Module], Tensor], clip_norm: float | None, model: nn.Module, precision: str
+) -> Callable[[], None]:
     """One step as the training loop takes it."""
     device = next(model.parameters()).device
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, fused=True)
@@ -63,10 +68,10 @@ def _training_step(step: Step, model: nn.Module, precision: str) -> Callable[[],
     def take() -> None:
         optimizer.zero_grad(set_to_none=True)
         with autocast(device, precision):
-            loss = step.loss(model)
+            loss = loss_of(model)
         loss.backward()
-        if step.clip_norm is not None:
-            nn.utils.clip_grad_norm_(model.parameters(), step.clip_norm)
+        if clip_norm is not None:
+            nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
         optimizer.step()
 
     return take

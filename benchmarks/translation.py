@@ -7,7 +7,8 @@ from benchmarks.floor import count
 from benchmarks.report import Options, Table, duration, gain
 from benchmarks.timing import alternate
 from benchmarks.training import BF16, OURS, PLAIN, Step, compare
-from fernn.datasets.translating import RecipeBook, Recipes, render
+from fernn.datasets.sequences import Recipes
+from fernn.datasets.translating import RecipeBook, render
 from fernn.flows.translation import Translation
 from fernn.models.predictor import FERNNPredictor
 from fernn.training.prediction import PredictionTask

@@ -71,4 +71,7 @@ def render(pool: Tensor, recipes: Recipes, frames: int, side: int) -> Tensor:
     pixel = torch.complex(away.expand(side, side), away.unsqueeze(1).expand(side, side))
     grid = torch.view_as_real(turn.view(len(digits), frames, 1, 1) * pixel)
     turned = F.grid_sample(digits, grid.flatten(1, 2), align_corners=False)
-    return turned.view(*recipes.digit.shape, frames, 1, side, side).sum(1).clamp_(max=1)
+    first, *others = turned.view(*recipes.digit.shape, frames, 1, side, side).unbind(1)
+    for other in others:
+        first = first + other
+    return first.clamp(max=1)

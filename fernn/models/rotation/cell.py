@@ -12,6 +12,7 @@ only the image is turned, and the maps are turned once where max over V is read.
 turns; for others W and U commute with the turn only about, so they are two networks with the same weights.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -145,14 +146,19 @@ class RotationCell(nn.Module):
         turned = (rotate(frame, -time * degrees) for degrees in self.flow.generators)
         return tuple(F.conv2d(each, U, padding=U.shape[-1] // 2) for each in turned)
 
-    def _advance(self, W: Kernel) -> Any:
+    def _advance(self, W: Kernel) -> Callable[[Tensor, Tensor, float, int], Tensor]:
+        """One step of one generator: its map, the frame's part, its degrees and its turn to its next map."""
+
         def step(maps: Tensor, drive: Tensor, degrees: float, turn: int) -> Tensor:
             if self.frame == "co-moving":
                 return torch.relu(W(maps, 0) + drive)
             return torch.relu(W(rotate(maps, degrees), turn) + drive)
 
-        # what is between two hidden maps is computed again on the way back: it is many times their size
-        return lambda *given: checkpoint(step, *given, use_reentrant=False, preserve_rng_state=False)
+        def frugal(*given: Any) -> Tensor:  # what lies between is computed again on the way back
+            result: Tensor = checkpoint(step, *given, use_reentrant=False, preserve_rng_state=False)
+            return result
+
+        return frugal if W.bulky and torch.is_grad_enabled() else step
 
     def _check(self, frame: Tensor, state: RotationState | None) -> None:
         channels = self.U.channels

@@ -35,7 +35,13 @@ def orientation_first(channels: Tensor, order: int, dim: int) -> Tensor:
 
 
 class Kernel(Protocol):
-    """The hidden convolution W, expanded from its weights; it serves until they change."""
+    """The hidden convolution W, expanded from its weights; it serves until they change.
+
+    Attributes:
+        bulky: whether a call makes more between its argument and its result than it is worth to keep for the way back.
+    """
+
+    bulky: bool
 
     def __call__(self, maps: Tensor, turns: int) -> Tensor:
         """W * maps, (B, N*F, H, W) both, where the orientations of `maps` are first rolled by `turns`."""
@@ -112,6 +118,8 @@ class Regular(nn.Module):
 class DenseKernel:
     """The expanded filter W, (N*F, N*F, k, k), orientations first."""
 
+    bulky = False
+
     def __init__(self, filters: Tensor, fields: int) -> None:
         self.filters, self.fields = filters, fields
 
@@ -129,6 +137,8 @@ class SteerableKernel:
         filters: D, (J, N, k, k).
         fields: F.
     """
+
+    bulky = True  # J times the maps, and that twice
 
     def __init__(self, mixing: Tensor, filters: Tensor, fields: int) -> None:
         self.mixing, self.filters, self.fields = mixing, filters, fields
