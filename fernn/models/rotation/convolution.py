@@ -83,8 +83,10 @@ class Regular(nn.Module):
     """
 
     basis: Tensor
-    spectra: Tensor
     filters: Tensor
+    spectra: Tensor
+    forth: Tensor
+    back: Tensor
 
     def __init__(self, fields: int, order: int, kernel_size: int, convolution: str) -> None:
         super().__init__()
@@ -95,8 +97,11 @@ class Regular(nn.Module):
             self.register_buffer("basis", samples_of(conv), persistent=False)
         else:
             parts = factors(order, kernel_size)
+            forth, back = fourier(order)
+            constants = {"spectra": _spectra(parts.coefficients), "forth": forth, "back": back}
             self.register_buffer("filters", parts.filters, persistent=False)
-            self.register_buffer("spectra", torch.from_numpy(_spectra(parts.coefficients)).float(), persistent=False)
+            for name, values in constants.items():
+                self.register_buffer(name, torch.from_numpy(values).float(), persistent=False)
 
     def kernel(self) -> Kernel:
         """Expand the weights: once per optimizer step is enough."""
@@ -112,7 +117,8 @@ class Regular(nn.Module):
         elements, frequencies, _, _, number = self.spectra.shape
         weights = self.weights.view(-1, elements) @ self.spectra.flatten(1)
         mixing = weights.view(self.fields, self.fields, frequencies, 2, 2, number).permute(2, 3, 0, 4, 5, 1)
-        return SteerableKernel(mixing.reshape(frequencies * 2 * self.fields, -1, 1, 1), self.filters, self.fields)
+        mixing = mixing.reshape(frequencies * 2 * self.fields, -1, 1, 1)
+        return SteerableKernel(mixing, self.filters, self.forth, self.back, self.fields)
 
 
 class DenseKernel:
@@ -135,27 +141,37 @@ class SteerableKernel:
     Attributes:
         mixing: A, as real matrices: (n, c', F) rows by (c, J, F) columns, c the real and the imaginary part.
         filters: D, (J, N, k, k).
+        forth, back: the Fourier transform over the orientations and its inverse (see `fourier`).
         fields: F.
     """
 
     bulky = True  # J times the maps, and that twice
 
-    def __init__(self, mixing: Tensor, filters: Tensor, fields: int) -> None:
-        self.mixing, self.filters, self.fields = mixing, filters, fields
-        forth, back = fourier(filters.shape[1])
-        self.forth, self.back = (torch.from_numpy(m).to(filters) for m in (forth, back))
+    def __init__(self, mixing: Tensor, filters: Tensor, forth: Tensor, back: Tensor, fields: int) -> None:
+        self.mixing, self.filters, self.forth, self.back, self.fields = mixing, filters, forth, back, fields
+        self._rolled: dict[int, tuple[Tensor, ...]] = {}
 
     def __call__(self, maps: Tensor, turns: int) -> Tensor:
-        """See `Kernel`. A roll of the maps is one of the constants, with the sign turned around."""
+        """See `Kernel`."""
         batch, _, height, width = maps.shape
-        number, order = self.filters.shape[:2]
-        filters = self.filters.roll(-turns, 1).repeat_interleave(self.fields, 1).unsqueeze(2)
-        filtered = [maps, *(depthwise(maps, filters[b]) for b in range(1, number))]  # the first is the pixel alone
+        order = self.filters.shape[1]
+        forth, *filters = self._constants(turns)
+        filtered = [maps, *(depthwise(maps, each) for each in filters)]
         rows = [each.permute(0, 2, 3, 1).reshape(-1, order, self.fields) for each in filtered]
-        spectrum = self.forth.roll(-turns, 1) @ torch.stack(rows, 2).flatten(2)  # (pixels, (n, c), (J, F))
+        spectrum = forth @ torch.stack(rows, 2).flatten(2)  # (pixels, (n, c), (J, F))
         mixed = F.conv2d(_as_image(spectrum, batch, height, width), self.mixing, groups=order // 2 + 1)
         mixed = mixed.permute(0, 2, 3, 1).reshape(len(spectrum), -1, self.fields)
         return _as_image(self.back @ mixed, batch, height, width)
+
+    def _constants(self, turns: int) -> tuple[Tensor, ...]:
+        """The Fourier transform and, for each channel, all filters but the first, which is the pixel alone.
+
+        A roll of the maps by `turns` is one of these by as much the other way.
+        """
+        if turns not in self._rolled:
+            filters = self.filters[1:].roll(-turns, 1).repeat_interleave(self.fields, 1).unsqueeze(2)
+            self._rolled[turns] = self.forth.roll(-turns, 1), *filters
+        return self._rolled[turns]
 
 
 def depthwise(maps: Tensor, filters: Tensor) -> Tensor:
