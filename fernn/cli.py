@@ -151,6 +151,14 @@ def figures(file: ParamsFile = Path("params.yaml"), scale: Scale = None) -> None
     _list(write_figures(*_start(file, scale)))
 
 
+@app.command()
+def dependencies(file: ParamsFile = Path("params.yaml"), scale: Scale = None) -> None:
+    """Write down what each stage depends on: values of the params, and digests of code. DVC watches these files."""
+    from fernn.dependencies import write_dependencies
+
+    _list(write_dependencies(*_start(file, scale)))
+
+
 def main() -> None:
     """Run the command line: an error that the user can mend is one message and exit status 1."""
     with _messages():

@@ -46,7 +46,8 @@ def dataset_inputs(params: Params, experiment: str, part: str) -> dict[str, Any]
 def train_inputs(params: Params, run: Run) -> dict[str, Any]:
     """Everything that a run depends on besides its files, as plain values."""
     inputs = asdict(plan_of(run.experiment).train_inputs(params, run))
-    return {**inputs, "code": code_digest(f"fernn.experiments.{run.experiment}.train")}
+    code = code_digest(f"fernn.experiments.{run.experiment}.train"), code_digest("fernn.training.device")
+    return {**inputs, "code": "-".join(code)}
 
 
 def evaluate_inputs(params: Params, run: Run) -> dict[str, Any]:

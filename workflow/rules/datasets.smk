@@ -21,11 +21,9 @@ rule dataset:
         "fernn dataset {wildcards.experiment}/{wildcards.part} --scale {PARAMS.scale} > {log} 2>&1"
 
 
-DATASETS = list(
-    dict.fromkeys(
-        str(path)
-        for run in RUNS.values()
-        for files in (PLANS[run.experiment].train_files, PLANS[run.experiment].evaluate_files)
-        for path in files(PARAMS, LAYOUT, run).values()
-    )
-)
+DATASETS = [str(path) for path in dataset_parts(PARAMS, LAYOUT)]
+
+
+rule datasets:
+    input:
+        DATASETS,
