@@ -20,7 +20,7 @@ def enter(state: Path = Path(".snakemake")) -> bool:
     """
     state.mkdir(exist_ok=True)
     locks = state / "locks"
-    _HELD.append(open(state / "presence", "a"))
+    _HELD.append(open(state / "presence", "a"))  # noqa: SIM115 (it stays open)
     file = _HELD[-1].fileno()
     try:
         fcntl.flock(file, fcntl.LOCK_EX | (0 if "DVC_STAGE" in os.environ else fcntl.LOCK_NB))

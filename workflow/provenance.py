@@ -17,11 +17,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from fernn.dependencies import ZIP
 from fernn.errors import FernnError
 from fernn.files import atomic, sha256, write_json
 
 STATE = Path(".snakemake")
-ZIP = "provenance.zip"
 LONGEST = 254  # Snakemake splits longer names of records
 
 
@@ -47,7 +47,9 @@ def take_over(folders: Mapping[Path, str]) -> None:
     Raises:
         FernnError: naming the files whose bytes are not those that their jobs wrote.
     """
-    (STATE / "incomplete").mkdir(parents=True, exist_ok=True)  # else Snakemake takes the records for those of old versions
+    (STATE / "incomplete").mkdir(
+        parents=True, exist_ok=True
+    )  # else Snakemake takes the records for those of old versions
     taken = _read_json(STATE / "provenance.json")
     damaged: list[str] = []
     placed: dict[str, float] = {}

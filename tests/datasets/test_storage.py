@@ -41,7 +41,7 @@ def test_a_damaged_packed_array(tmp_path):
     content = bytearray((tmp_path / "file").read_bytes())
     content[-1] ^= 1
     (tmp_path / "file").write_bytes(content)
-    with pytest.raises(FernnError, match="the packed array images is damaged.*make it again"):
+    with pytest.raises(FernnError, match=r"the packed array images is damaged.*make it again"):
         read_arrays(tmp_path / "file")
 
 
