@@ -56,7 +56,7 @@ setup: .venv/project.done  ## make .venv with the exact packages and this projec
 	rm -f .venv/*.done && "$$python" -m venv --clear .venv
 	@# setuptools first: it builds the packages that have no wheel, so that no build fetches one of its own choice
 	@sed -n '/^setuptools==/,/# via/p' requirements/lock.txt > .venv/setuptools.txt
-	@echo "Installing the locked packages (about a hundred)"
+	@echo "Installing the locked packages (about 150)"
 	@$(PIP) install $(HASHED) -r .venv/setuptools.txt && $(PIP) install $(HASHED) -r requirements/lock.txt \
 	  || { $(no_packages); }
 	@echo "Installing torch"

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import shutil
+import sys
 from pathlib import Path
 from typing import IO
 
@@ -23,11 +24,22 @@ def enter(state: Path = Path(".snakemake")) -> bool:
     _HELD.append(open(state / "presence", "a"))  # noqa: SIM115 (it stays open)
     file = _HELD[-1].fileno()
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | (0 if "DVC_STAGE" in os.environ else fcntl.LOCK_NB))
-        shutil.rmtree(locks, ignore_errors=True)  # nobody else is here: these are of the dead
-        fcntl.flock(file, fcntl.LOCK_SH)
-    except BlockingIOError:
+        if not (alone := _try(file)) and "DVC_STAGE" in os.environ:
+            print("Another Snakemake is at work in this folder: waiting for it.", file=sys.stderr, flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+            alone = True
+        if alone:
+            shutil.rmtree(locks, ignore_errors=True)  # nobody else is here: these are of the dead
         fcntl.flock(file, fcntl.LOCK_SH)
     except OSError:
         pass  # a file system without locks: then nothing can be told of others, and `snakemake --unlock` is by hand
     return not locks.exists() or not any(locks.iterdir())
+
+
+def _try(file: int) -> bool:
+    """Whether nobody else is here, and then for ourselves alone."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -65,7 +65,7 @@ def test_over_ssh(pulled: Clone, server: str, tmp_path: Path) -> None:
     pulled.dvc("push")
     assert list((tmp_path / "kept/files/md5").iterdir())
     before = pulled.results()
-    pulled.must("rm", "-r", "results", ".dvc/cache", "artifacts", ".snakemake")
+    pulled.must("rm", "-r", "results", ".dvc/cache", "artifacts")
     pulled.dvc("pull")
     assert pulled.results() == before
     assert pulled.up_to_date()
