@@ -22,7 +22,8 @@ def table(layout, name="table1.csv"):
 
 
 def test_every_cell_comes_from_the_files_of_its_runs(params, layout):
-    assert write_tables(params, layout) == [layout.table(name) for name in table_names(params)]
+    tables = [layout.table(name) for name in table_names(params)]
+    assert write_tables(params, layout) == [*tables, layout.metrics()]
     found = table(layout)
     assert [(row["experiment"], row["flow"], row["model"]) for row in found] == [
         ("translation", "V2T", model) for model in MODELS
@@ -181,3 +182,11 @@ def test_what_is_imported():
 def test_there_is_no_table_1_without_its_experiments():
     assert table_names(small_params()) == ["table1.csv", "table1.md", "table1.tex", "selection.csv"]
     assert "table1.csv" not in table_names(small_params(experiments=("kth",)))
+
+
+def test_the_figures_for_machines_are_those_of_the_table(params, layout):
+    assert write_tables(params, layout)[-1] == layout.metrics()
+    figures = json.loads(layout.metrics().read_text())
+    for row in table(layout):
+        found = figures[row["experiment"]][row["flow"]][row["model"]][row["metric"]]
+        assert found == {"mean": float(row["mean"]), "std": float(row["std"])}

@@ -1,4 +1,4 @@
-"""The workflow: the whole way once, and exactly what a change asks for."""
+"""The workflow: the whole way once, and exactly what a change asks for; more of that in test_clone.py."""
 
 import csv
 import json
@@ -44,33 +44,6 @@ def test_a_record_names_where_a_result_comes_from(finished: Project) -> None:
     assert record["environment"]["packages"]["torch"]
 
 
-def test_another_seed_runs_that_seed_alone(project: Project) -> None:
-    def change(scale: dict[str, Any]) -> None:
-        scale["translation"]["seeds"] = [3]
-
-    project.edit_params(change)
-    assert project.planned() == run_and_after(f"{GRNN}/seed3", f"{V1}/seed3", f"{V1_SLOW}/seed3")
-
-
-def test_another_learning_rate_runs_that_model_alone(project: Project) -> None:
-    def change(scale: dict[str, Any]) -> None:
-        scale["translation"]["models"]["G-RNN"]["learning_rate"] = 0.02
-
-    project.edit_params(change)
-    assert project.planned() == run_and_after("translation/V2T/G-RNN/lr0.02/seed0")
-
-
-def test_swapped_values_are_noticed(project: Project) -> None:
-    def change(scale: dict[str, Any]) -> None:
-        scale["translation"]["data"] |= {"train": 4}
-        scale["translation"]["training"] |= {"batch": 8}
-
-    project.edit_params(change)
-    assert {job for job in project.planned() if job.startswith("Training")} == {
-        f"Training {run}/seed0" for run in (GRNN, V1, V1_SLOW)
-    }
-
-
 def test_a_larger_test_set_trains_nothing(project: Project) -> None:
     def change(scale: dict[str, Any]) -> None:
         scale["translation"]["data"]["test"] = 5
@@ -90,19 +63,6 @@ def test_one_line_of_a_figure_draws_again(project: Project) -> None:
     drawing = project.folder / "fernn/results/figures.py"
     drawing.write_text(drawing.read_text() + "\nX = 1\n")
     assert project.planned() == {"Drawing the figures"}
-
-
-def test_a_deleted_intermediate_comes_back_the_same(project: Project) -> None:
-    model = f"runs/{V1}/seed0/model.safetensors"
-    before = {
-        name: project.read(name)
-        for name in (model, "tables/table1.csv", "figures/translation-V2T-length_generalization.png")
-    }
-    (project.folder / "results/micro" / model).unlink()
-    assert f"Training {V1}/seed0" in project.planned()
-    ended = project.snakemake()
-    assert ended.returncode == 0, ended.stderr
-    assert {name: project.read(name) for name in before} == before
 
 
 def test_a_failure_shows_the_end_of_its_log(fresh: Project) -> None:
