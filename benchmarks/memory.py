@@ -1,22 +1,23 @@
-"""The memory that a piece of work needs at its peak, in a process of its own."""
+"""The memory that the tensors of a piece of work take at their peak."""
 
-import resource
-import sys
 from collections.abc import Callable
 
 import torch
+from torch.profiler import ProfilerActivity, profile
 
-from fernn.training.device import prepare
 
-
-def peak(make: Callable[[], Callable[[], object]], device: torch.device) -> int:
-    """Bytes at the peak: on a CPU those of the whole process, on a GPU those that tensors took."""
-    prepare(device, threads=0)
-    work = make()
+def peak(work: Callable[[], object], device: torch.device) -> int:
+    """Bytes at the peak, over what was there before."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
         work()
-        return torch.cuda.max_memory_allocated(device)
-    work()
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most * 1024  # Linux counts in KiB
+        return torch.cuda.max_memory_allocated(device) - before
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
+        work()
+    held = most = 0
+    events = [event for event in record.profiler.kineto_results.events() if event.name() == "[memory]"]
+    for event in sorted(events, key=lambda event: event.start_ns()):
+        held += event.nbytes()  # negative where memory is freed
+        most = max(most, held)
+    return most

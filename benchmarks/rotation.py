@@ -1,9 +1,7 @@
 """Experiment B: the hidden convolution, a training step, its memory, and the rendering of a batch."""
 
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 
 import torch
 import torch.nn.functional as F
@@ -106,7 +104,7 @@ def _convolution(options: Options, side: int) -> list[list[str]]:
 
 @dataclass(frozen=True)
 class Work:
-    """A training step that a process of its own can take.
+    """A training step.
 
     Attributes:
         params: the sizes.
@@ -156,20 +154,16 @@ def _about_steps(options: Options) -> str:
         f"batch {batch}, {frames} frames seen and {frames} predicted: forward, backward, Adam. The plain way calls "
         "escnn's R2Conv and turns each generator's map by grid_sample at each step, as the released code does "
         "(`benchmarks/plain_rotation.py`). The decoder, four plain dense convolutions of all channels for each "
-        "predicted frame, is the same in all ways and bounds the gain. Peak memory is that of a process that takes one "
-        "step."
+        "predicted frame, is the same in all ways and bounds the gain. Peak memory is that of the tensors of a "
+        "process's first step, over the model itself."
     )
 
 
 def _steps(options: Options, side: int) -> list[list[str]]:
     works = {way: Work(options.params, way, side, _batch(options), _frames(options), options.device) for way in WAYS}
-    memory = {}
-    for way, work in works.items():
-        options.say(f"memory of a training step, {side}x{side} pixels: {way}")
-        with ProcessPoolExecutor(1, get_context("spawn")) as alone:
-            memory[way] = alone.submit(peak, work.step, options.device).result()
     steps = {way: work.step() for way, work in works.items()}
-    options.say(f"training step, {side}x{side} pixels")
+    options.say(f"training step, {side}x{side} pixels: memory, then time")
+    memory = {way: peak(step, options.device) for way, step in steps.items()}
     timings = alternate(steps, options.rounds, options.device, options.say)
     return [
         [
