@@ -5,6 +5,7 @@ filter anew at every call while it trains. Tests hold the library to it, and the
 """
 
 import math
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -32,8 +33,9 @@ class PlainRotationPredictor(nn.Module):
         sizes = model.config
         self.flow, self.order = model.cell.flow, sizes["group_order"]
         shared = self.order, sizes["fields"], sizes["kernel_size"]
-        self.U = r2conv(shared[0], sizes["channels"], *shared[1:], lifting=True)
-        self.W = r2conv(shared[0], sizes["fields"], *shared[1:], lifting=False)
+        # copies: escnn's convolutions of equal sizes share their samples, and `double()` would turn those of all
+        self.U = deepcopy(r2conv(shared[0], sizes["channels"], *shared[1:], lifting=True))
+        self.W = deepcopy(r2conv(shared[0], sizes["fields"], *shared[1:], lifting=False))
         for mine, theirs in ((self.U, model.cell.U), (self.W, model.cell.W)):
             mine.weights.data.copy_(theirs.weights.detach())
         self.decoder = nn.ParameterList(
