@@ -26,7 +26,7 @@ def run(
     rounds: Annotated[int, typer.Option(min=1, help="How often the ways take turns.")] = 5,
     batch: Annotated[
         int | None,
-        typer.Option(min=1, help="Sequences in a training step [default: 4 on a CPU, the paper's on a GPU]."),
+        typer.Option(min=1, help="Sequences in a training step [default: few on a CPU, more on a GPU]."),
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Small sizes, to see that it runs; writes no file.")] = False,
     only: Annotated[

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from benchmarks import plain_rotation
 from benchmarks.memory import peak
 from benchmarks.plain_rotation import PlainRotationPredictor
+from benchmarks.rendering import rendering
 from benchmarks.report import Options, Table, duration, gain
 from benchmarks.timing import alternate
 from benchmarks.training import training_step
@@ -178,30 +179,13 @@ def _steps(options: Options, side: int) -> list[list[str]]:
 
 
 def _rendering(options: Options) -> Table:
-    section, device = options.params.rotation, options.device
-    data, batch = section.data, section.training.batch
-    frames = data.seen + data.predicted
-    generator = torch.Generator().manual_seed(0)
-    pool = torch.randint(0, 256, (1000, data.digit, data.digit), dtype=torch.uint8, generator=generator)
-    flow = max((Rotation.parse(group.flow, data.degrees) for group in section.runs), key=len)
-    recipes = RecipeBook(data.seed, "benchmark", len(pool), data.digits, flow).draw(batch)
-    pool_there, recipes_there = pool.to(device), recipes.to(device)
-    ways = {
-        "library": lambda: render(pool_there, recipes_there, frames, data.frame),
-        "plain": lambda: plain_rotation.render(pool, recipes, frames, data.frame).to(device),
-    }
-    options.say(f"rendering, batch {batch}")
-    timings = alternate(ways, options.rounds, device, options.say)
-    text = (
-        f"A batch of {batch} sequences of {frames} frames, {data.frame}x{data.frame} pixels, {data.digits} digits, "
-        "made where the model trains. The plain way is a data set that makes one sequence at a time, with one "
-        "grid_sample for each digit and frame, in one process; workers of a data loader would divide its time at most "
-        "by their number."
-    )
-    rows = [
-        [name, duration(timing.median), gain(timing.gain_over(timings["plain"]))] for name, timing in timings.items()
-    ]
-    return Table("Experiment B: rendering", text, ["rendering", "time", "times faster than plain"], rows)
+    section = options.params.rotation
+    flow = max((Rotation.parse(group.flow, section.data.degrees) for group in section.runs), key=len)
+
+    def book(pool: int) -> RecipeBook:
+        return RecipeBook(section.data.seed, "benchmark", pool, section.data.digits, flow)
+
+    return rendering(options, "B", section, book, (render, plain_rotation.render), "grid_sample")
 
 
 def _batch(options: Options) -> int:

@@ -4,10 +4,9 @@ import torch
 
 from benchmarks import plain
 from benchmarks.floor import count
-from benchmarks.report import Options, Table, duration, gain
-from benchmarks.timing import alternate
+from benchmarks.rendering import rendering
+from benchmarks.report import Options, Table
 from benchmarks.training import BF16, OURS, PLAIN, Step, compare
-from fernn.datasets.sequences import Recipes
 from fernn.datasets.translating import RecipeBook, render
 from fernn.flows.translation import Translation
 from fernn.models.predictor import FERNNPredictor
@@ -51,27 +50,10 @@ def _training(options: Options) -> Table:
 
 
 def _rendering(options: Options) -> Table:
-    section, device = options.params.translation, options.device
-    data, batch = section.data, section.training.batch
-    frames = data.seen + data.predicted
-    generator = torch.Generator().manual_seed(0)
-    pool = torch.randint(0, 256, (1000, data.digit, data.digit), dtype=torch.uint8, generator=generator)
+    section = options.params.translation
     flow = max((Translation.parse(group.flow) for group in section.runs), key=len)
-    recipes: Recipes = RecipeBook(data.seed, "benchmark", len(pool), data.digits, data.frame, flow).draw(batch)
-    pool_there, recipes_there = pool.to(device), recipes.to(device)
-    ways = {
-        "library": lambda: render(pool_there, recipes_there, frames, data.frame),
-        "plain": lambda: plain.render(pool, recipes, frames, data.frame).to(device),
-    }
-    options.say(f"rendering, batch {batch}")
-    timings = alternate(ways, options.rounds, device, options.say)
-    text = (
-        f"A batch of {batch} sequences of {frames} frames, {data.frame}x{data.frame} pixels, {data.digits} digits, "
-        "made where the model trains. The plain way is a data set that makes one sequence at a time, with one roll "
-        "for each digit and frame, in one process; workers of a data loader would divide its time at most by their "
-        "number."
-    )
-    rows = [
-        [name, duration(timing.median), gain(timing.gain_over(timings["plain"]))] for name, timing in timings.items()
-    ]
-    return Table("Experiment A: rendering", text, ["rendering", "time", "times faster than plain"], rows)
+
+    def book(pool: int) -> RecipeBook:
+        return RecipeBook(section.data.seed, "benchmark", pool, section.data.digits, section.data.frame, flow)
+
+    return rendering(options, "A", section, book, (render, plain.render), "roll")
