@@ -43,9 +43,9 @@ def rendering(
     timings = alternate(calls, options.rounds, device, options.say)
     text = (
         f"A batch of {batch} sequences of {frames} frames, {data.frame}x{data.frame} pixels, {data.digits} digits, "
-        f"made where the model trains. The plain way is a data set that makes one sequence at a time, with one "
-        f"{operation} for each digit and frame, in one process; workers of a data loader would divide its time at most by their "
-        "number."
+        "made where the model trains. The plain way is a data set that makes one sequence at a time, with one "
+        f"{operation} for each digit and frame, in one process; workers of a data loader would divide its time at most "
+        "by their number."
     )
     rows = [
         [name, duration(timing.median), gain(timing.gain_over(timings["plain"]))] for name, timing in timings.items()
