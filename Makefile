@@ -8,7 +8,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint bench lock clean
+.PHONY: help setup demo test lint bench artifacts verify lock clean
 MAKEFLAGS += --no-print-directory
 
 ARGS ?=
@@ -39,7 +39,7 @@ no_packages = printf '%s\n' "The set-up ended early: pip could not install a pac
   >&2; exit 1
 
 help:  ## list the verbs
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
 
 setup: .venv/project.done  ## make .venv with the exact packages and this project (a second call is instant)
 
@@ -84,6 +84,19 @@ lint: setup  ## linters and types only
 
 bench: setup  ## measure the fast path against the plain one; writes docs/performance.md
 	@$(IN_VENV) python -m benchmarks $(ARGS)
+
+# The remote in the repository is written anew: what dvc.lock no longer names does not stay in it.
+artifacts: setup  ## run what has changed at the quick scale; bring dvc.lock and artifacts/ up to date, for a commit
+	@$(IN_VENV) fernn prune --scale quick
+	@$(IN_VENV) dvc repro
+	@rm -rf artifacts/files && $(IN_VENV) dvc push --remote repository
+	@du -sh artifacts
+
+verify: setup  ## pull the artifacts and hold them, dvc.lock and the code against each other
+	@$(IN_VENV) dvc pull --quiet
+	@$(IN_VENV) dvc status
+	@$(IN_VENV) dvc status --quiet
+	@$(IN_VENV) snakemake --cores all --config scale=quick --dry-run | tee /dev/stderr | grep -q "Nothing to be done"
 
 lock: setup  ## renew requirements/lock.txt after a change of pyproject.toml or requirements/ (ARGS=--upgrade: newest)
 	@.venv/bin/uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 \

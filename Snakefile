@@ -13,6 +13,15 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
 
 
+# what Snakemake knows of the outputs lies beside them, whatever became of the others
+onsuccess:
+    keep(KEPT)
+
+
+onerror:
+    keep(KEPT)
+
+
 rule all:
     default_target: True
     input:

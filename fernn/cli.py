@@ -151,6 +151,22 @@ def figures(file: ParamsFile = Path("params.yaml"), scale: Scale = None) -> None
     _list(write_figures(*_start(file, scale)))
 
 
+@app.command()
+def dependencies(file: ParamsFile = Path("params.yaml"), scale: Scale = None) -> None:
+    """Write down what each stage depends on: values of the params, and digests of code. DVC watches these files."""
+    from fernn.dependencies import write_dependencies
+
+    _list(write_dependencies(*_start(file, scale)))
+
+
+@app.command("prune")
+def prune_command(file: ParamsFile = Path("params.yaml"), scale: Scale = None) -> None:
+    """Remove results that the params no longer name, such as runs of a dropped seed; lists them."""
+    from fernn.dependencies import prune
+
+    _list(prune(*_start(file, scale)))
+
+
 def main() -> None:
     """Run the command line: an error that the user can mend is one message and exit status 1."""
     with _messages():
@@ -166,7 +182,8 @@ def _start(file: Path, scale: str | None) -> tuple[Any, Any]:
 
 
 def _list(paths: list[Path]) -> None:
-    print("\n".join(str(path) for path in paths))
+    for path in paths:
+        print(path)
 
 
 @contextmanager

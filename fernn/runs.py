@@ -69,6 +69,14 @@ class Layout:
         """A figure."""
         return self.base / "figures" / file
 
+    def metrics(self) -> Path:
+        """The figures of the tables, for machines."""
+        return self.base / "metrics.json"
+
+    def dependencies(self, stage: str) -> Path:
+        """What a stage depends on."""
+        return self.base / "dependencies" / f"{stage}.json"
+
 
 def experiment_params(params: Params, experiment: str) -> Experiment:
     """The section of one experiment."""

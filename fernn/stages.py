@@ -39,15 +39,24 @@ def plan_of(experiment: str) -> ModuleType:
 
 
 def dataset_inputs(params: Params, experiment: str, part: str) -> dict[str, Any]:
-    """Everything that a part of a data set depends on besides its files, as plain values."""
+    """Everything that a part of a data set depends on besides what other stages make, as plain values."""
     plan = plan_of(experiment)
-    return {**asdict(plan.dataset_inputs(params, part)), "code": code_digest(plan.dataset_code(part))}
+    carried = {path.as_posix(): sha256(path) for path in carried_files(params, experiment, part) if path.exists()}
+    code = code_digest(plan.dataset_code(part))
+    return {**asdict(plan.dataset_inputs(params, part)), **({"carried": carried} if carried else {}), "code": code}
+
+
+def carried_files(params: Params, experiment: str, part: str) -> list[Path]:
+    """The files of the repository that a part is made from: their times mean nothing, that of a checkout at best."""
+    files = plan_of(experiment).dataset_files(params, Layout(params.scale), part).values()
+    return [path for path in files if not params.mnist.sources and path.parent == Path(params.mnist.folder)]
 
 
 def train_inputs(params: Params, run: Run) -> dict[str, Any]:
     """Everything that a run depends on besides its files, as plain values."""
     inputs = asdict(plan_of(run.experiment).train_inputs(params, run))
-    return {**inputs, "code": code_digest(f"fernn.experiments.{run.experiment}.train")}
+    code = code_digest(f"fernn.experiments.{run.experiment}.train"), code_digest("fernn.training.device")
+    return {**inputs, "code": "-".join(code)}
 
 
 def evaluate_inputs(params: Params, run: Run) -> dict[str, Any]:

@@ -1,8 +1,10 @@
 """The tables, made and written."""
 
+import csv
 from pathlib import Path
+from typing import Any
 
-from fernn.files import write_text
+from fernn.files import write_json, write_text
 from fernn.params import Params
 from fernn.results.plan import table_names
 from fernn.results.selection import Selection, select
@@ -13,10 +15,10 @@ from fernn.runs import Layout
 
 
 def write_tables(params: Params, layout: Layout) -> list[Path]:
-    """Write the tables of the chosen experiments; the same inputs give the same bytes.
+    """Write the tables of the chosen experiments, and their figures for machines; the same inputs give the same bytes.
 
     Returns:
-        The files, in the order of `fernn.results.plan.table_names`.
+        The tables, in the order of `fernn.results.plan.table_names`, and the file of the figures.
 
     Raises:
         FernnError: if a file of a run that params.yaml names, or of the videos, is missing or malformed; others are
@@ -30,7 +32,17 @@ def write_tables(params: Params, layout: Layout) -> list[Path]:
             texts |= table(params, layout, selections)
     for name in names:
         write_text(layout.table(name), texts[name])
-    return [layout.table(name) for name in names]
+    write_json(layout.metrics(), _metrics([texts[name] for name in ("table1.csv", "table2.csv") if name in names]))
+    return [*(layout.table(name) for name in names), layout.metrics()]
+
+
+def _metrics(tables: list[str]) -> dict[str, Any]:
+    """The means and deviations of tables in long form, by experiment, flow, model and metric."""
+    found: dict[str, Any] = {}
+    for row in (row for text in tables for row in csv.DictReader(text.splitlines())):
+        of = found.setdefault(row["experiment"], {}).setdefault(row["flow"], {}).setdefault(row["model"], {})
+        of[row["metric"]] = {"mean": float(row["mean"]), **({"std": float(row["std"])} if row["std"] else {})}
+    return found
 
 
 def _selection_csv(selections: list[Selection]) -> str:

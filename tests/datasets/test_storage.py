@@ -19,6 +19,32 @@ def test_round_trip(arrays, tmp_path):
     assert all(found[name].dtype == arrays[name].dtype and torch.equal(found[name], arrays[name]) for name in arrays)
 
 
+def test_packed_arrays_come_back_as_they_were(tmp_path):
+    images = torch.zeros(10, 28, 28, dtype=torch.uint8)
+    images[3, 4] = torch.arange(28)
+    write_arrays(tmp_path / "plain", {"images": images}, {"seed": 1})
+    write_arrays(tmp_path / "file", {"images": images, "start": torch.arange(3)}, {"seed": 1}, packed=("images",))
+    found, record = read_arrays(tmp_path / "file")
+    assert torch.equal(found["images"], images)
+    assert torch.equal(found["start"], torch.arange(3))
+    assert record == {"seed": 1}
+    assert (tmp_path / "file").stat().st_size < (tmp_path / "plain").stat().st_size / 10
+
+
+def test_only_bytes_are_packed(tmp_path):
+    with pytest.raises(TypeError, match="digit: only uint8 is packed, this is float32"):
+        write_arrays(tmp_path / "file", {"digit": torch.zeros(2)}, {}, packed=("digit",))
+
+
+def test_a_damaged_packed_array(tmp_path):
+    write_arrays(tmp_path / "file", {"images": torch.zeros(9, 9, dtype=torch.uint8)}, {}, packed=("images",))
+    content = bytearray((tmp_path / "file").read_bytes())
+    content[-1] ^= 1
+    (tmp_path / "file").write_bytes(content)
+    with pytest.raises(FernnError, match=r"the packed array images is damaged.*make it again"):
+        read_arrays(tmp_path / "file")
+
+
 def test_same_content_same_bytes(arrays, tmp_path):
     write_arrays(tmp_path / "a", arrays, {"x": 1, "y": 2})
     write_arrays(tmp_path / "b", dict(reversed(arrays.items())), {"y": 2, "x": 1})

@@ -13,8 +13,11 @@ from typing import Any
 import pytest
 import yaml
 
+from fernn.files import sha256
+
 ROOT = Path(__file__).parent.parent.parent
-PARTS = ["Snakefile", "params.yaml", "profiles", "workflow", "fernn", "resources"]
+PARTS = ["Snakefile", "params.yaml", "profiles", "workflow", "fernn", "resources", "dvc.yaml", ".dvcignore"]
+PARTS += [".dvc/config", ".dvc/.gitignore", ".gitignore", ".gitattributes", "artifacts/README.md", "README.md"]
 
 MICRO = {
     "allow_cpu": True,
@@ -52,17 +55,30 @@ class Project:
 
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the real command."""
-        # the copy's library goes before the installed one, in Snakemake itself and in its jobs
-        environment = {**os.environ, "PYTHONPATH": str(self.folder)}
-        command = [sys.executable, "-m", "snakemake", "--cores", "all", "--config", "scale=micro", *arguments]
+        command = ["snakemake", "--cores", "all", "--config", "scale=micro", *arguments]
+        return self.run(*command)
+
+    def run(self, *command: str, **more: str) -> subprocess.CompletedProcess[str]:
+        """Run any command in the copy, with more variables of the environment."""
+        environment = {**self.environment, **more}
         return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The copy's library goes before the installed one; DVC and git know of nothing outside."""
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        own = {name: str(self.folder.parent / name) for name in ("DVC_SITE_CACHE_DIR", "DVC_GLOBAL_CONFIG_DIR")}
+        person = {
+            f"GIT_{role}_{what}": "nobody@localhost" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
+        }
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "DVC_"))}
+        return {**inherited, **own, **person, "PATH": path, "PYTHONPATH": str(self.folder)}
 
     def planned(self) -> set[str]:
         """The jobs that a dry run would run, by their messages, but for the closing one."""
         ended = self.snakemake("--dry-run")
         assert ended.returncode == 0, ended.stdout + ended.stderr
-        jobs = re.findall(r"^Job \d+: (.+)$", ended.stdout + ended.stderr, re.MULTILINE)
-        return {job for job in jobs if not job.startswith("Scale ")}
+        return jobs(ended.stdout + ended.stderr)
 
     def edit_params(self, change: Callable[[dict[str, Any]], None]) -> None:
         """Change the small scale."""
@@ -76,9 +92,48 @@ class Project:
         return (self.folder / "results/micro" / path).read_bytes()
 
 
+class Clone(Project):
+    """A copy that is a repository of git and of DVC."""
+
+    def git(self, *arguments: str) -> str:
+        """Run git; it must succeed. What it printed."""
+        return self.must("git", *arguments)
+
+    def dvc(self, *arguments: str, **more: str) -> str:
+        """Run DVC; it must succeed. What it printed, with the output of what it ran."""
+        return self.must("dvc", *arguments, **more)
+
+    def must(self, *command: str, **more: str) -> str:
+        """Run a command that must succeed; what it printed."""
+        ended = self.run(*command, **more)
+        assert ended.returncode == 0, f"{' '.join(command)}\n{ended.stdout}{ended.stderr}"
+        return ended.stdout + ended.stderr
+
+    def up_to_date(self) -> bool:
+        """Whether DVC says so."""
+        return "Data and pipelines are up to date." in self.dvc("status")
+
+    def results(self) -> dict[str, str]:
+        """Digests of all results that are the same whenever they are made."""
+        base = self.folder / "results/micro"
+        made = [
+            path
+            for name in ("datasets", "runs", "evaluations", "tables", "figures")
+            for path in (base / name).rglob("*")
+        ]
+        made = [path for path in made if path.is_file() and path.name not in ("record.json", "provenance.zip")]
+        return {str(path.relative_to(base)): sha256(path) for path in made}
+
+
+def jobs(text: str) -> set[str]:
+    """The jobs that Snakemake ran, by their messages."""
+    return set(re.findall(r"^Job \d+: (.+)$", text, re.MULTILINE))
+
+
 def make_project(folder: Path) -> Project:
     for part in PARTS:
         source = ROOT / part
+        (folder / part).parent.mkdir(exist_ok=True)
         if source.is_dir():
             shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
         else:
@@ -87,6 +142,9 @@ def make_project(folder: Path) -> Project:
     content = yaml.safe_load(path.read_text())
     content["scales"]["micro"] = MICRO
     path.write_text(yaml.safe_dump(content, sort_keys=False))
+    stages = (folder / "dvc.yaml").read_text().replace("kept: [quick]", "kept: [micro]").replace("/quick/", "/micro/")
+    shown = [line for line in stages.splitlines() if "figures/kth" not in line and "figures/rotation" not in line]
+    (folder / "dvc.yaml").write_text("\n".join(shown) + "\n")
     return Project(folder)
 
 
@@ -97,6 +155,34 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     ended = project.snakemake()
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return project
+
+
+@pytest.fixture(scope="session")
+def origin(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """A repository whose results DVC keeps, in its remote in the repository; only for tests that leave it as it is."""
+    folder = tmp_path_factory.mktemp("origin") / "repository"
+    shutil.copytree(finished.folder, folder)
+    repository = Clone(folder)
+    repository.git("init", "--quiet", "--initial-branch=main")
+    repository.dvc("repro")
+    repository.dvc("push")
+    repository.git("add", "--all")
+    repository.git("commit", "--quiet", "--message=All that a clone needs")
+    return repository
+
+
+@pytest.fixture
+def clone(origin: Clone, tmp_path: Path) -> Clone:
+    """A clone of that repository as git makes it: without results."""
+    origin.git("clone", "--quiet", "--local", str(origin.folder), str(tmp_path / "clone"))
+    return Clone(tmp_path / "clone")
+
+
+@pytest.fixture
+def pulled(clone: Clone) -> Clone:
+    """A clone after `dvc pull`."""
+    clone.dvc("pull")
+    return clone
 
 
 @pytest.fixture

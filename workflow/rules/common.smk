@@ -5,9 +5,12 @@ import sys
 from snakemake.exceptions import WorkflowError
 
 from fernn import stages
+from fernn.dependencies import dataset_parts, source_files
 from fernn.errors import FernnError
 from fernn.params import check_overrides, resolve
 from fernn.runs import Layout, all_runs, experiment_params
+from workflow.presence import enter
+from workflow.provenance import keep, take_over
 
 # a rule's command is the one that belongs to this Snakemake, whether or not its environment is activated
 os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
@@ -16,10 +19,23 @@ try:
     check_overrides(config, "params.yaml")
     PARAMS = resolve(config)
     PLANS = {name: stages.plan_of(name) for name in PARAMS.experiments}
+    LAYOUT = Layout(PARAMS.scale)
+    # the folders that DVC keeps, each with the rule that fills it
+    KEPT = {
+        LAYOUT.base / folder: rule
+        for folder, rule in {
+            "datasets": "dataset",
+            "runs": "train",
+            "evaluations": "evaluate",
+            "tables": "tables",
+            "figures": "figures",
+        }.items()
+    }
+    if workflow.is_main_process and enter():
+        take_over(KEPT)
 except FernnError as error:
     raise WorkflowError(str(error))
 
-LAYOUT = Layout(PARAMS.scale)
 RUNS = all_runs(PARAMS)
 BASE = str(LAYOUT.base)
 

@@ -45,3 +45,8 @@ rule fetch_kth:
         "Fetching KTH"
     shell:
         "fernn fetch kth --scale {PARAMS.scale} > {log} 2>&1"
+
+
+rule data:
+    input:
+        source_files(PARAMS, LAYOUT),

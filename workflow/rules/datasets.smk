@@ -1,7 +1,14 @@
 # The flowed data sets: pools of digits, and the recipes of validation and test sequences.
+def dataset_input(experiment, part):
+    """The files of a part; those of the repository go by their content, which stands in the parameters."""
+    carried = stages.carried_files(PARAMS, experiment, part)
+    files = PLANS[experiment].dataset_files(PARAMS, LAYOUT, part).values()
+    return [ancient(path) if path in carried else path for path in files]
+
+
 rule dataset:
     input:
-        lambda w: PLANS[w.experiment].dataset_files(PARAMS, LAYOUT, w.part).values(),
+        lambda w: dataset_input(w.experiment, w.part),
     output:
         f"{BASE}/datasets/{{experiment}}/{{part}}.safetensors",
     log:
@@ -21,11 +28,9 @@ rule dataset:
         "fernn dataset {wildcards.experiment}/{wildcards.part} --scale {PARAMS.scale} > {log} 2>&1"
 
 
-DATASETS = list(
-    dict.fromkeys(
-        str(path)
-        for run in RUNS.values()
-        for files in (PLANS[run.experiment].train_files, PLANS[run.experiment].evaluate_files)
-        for path in files(PARAMS, LAYOUT, run).values()
-    )
-)
+DATASETS = [str(path) for path in dataset_parts(PARAMS, LAYOUT)]
+
+
+rule datasets:
+    input:
+        DATASETS,

@@ -22,3 +22,8 @@ rule evaluate:
 
 
 EVALUATIONS = expand(rules.evaluate.output, run=RUNS)
+
+
+rule evaluations:
+    input:
+        EVALUATIONS,

@@ -1,7 +1,7 @@
 # Tables and figures, made of the files of finished runs.
 from fernn.results.plan import data_files, figure_names, table_names
 
-TABLES = [str(LAYOUT.table(name)) for name in table_names(PARAMS)]
+TABLES = [*(str(LAYOUT.table(name)) for name in table_names(PARAMS)), str(LAYOUT.metrics())]
 FIGURES = [str(LAYOUT.figure(name)) for name in figure_names(PARAMS)]
 
 

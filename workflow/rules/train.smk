@@ -1,4 +1,9 @@
 # Every training run: a model, a data flow, a learning rate and a seed.
+
+# no parameter of the rule: who allows it later has no run to repeat
+ALLOW_CPU = "--allow-cpu" if PARAMS.allow_cpu else ""
+
+
 rule train:
     input:
         lambda w: PLANS[RUNS[w.run].experiment].train_files(PARAMS, LAYOUT, RUNS[w.run]).values(),
@@ -15,11 +20,15 @@ rule train:
         **asks("train"),
     params:
         cfg=lambda w: stages.train_inputs(PARAMS, RUNS[w.run]),
-        allow_cpu="--allow-cpu" if PARAMS.allow_cpu else "",
     message:
         "Training {wildcards.run}"
     shell:
-        "fernn train {wildcards.run} --scale {PARAMS.scale} {params.allow_cpu} > {log} 2>&1"
+        "fernn train {wildcards.run} --scale {PARAMS.scale} {ALLOW_CPU} > {log} 2>&1"
 
 
 MODELS = expand(rules.train.output, run=RUNS)
+
+
+rule runs:
+    input:
+        MODELS,

@@ -16,6 +16,7 @@ from fernn.data.kth.fetching import members, read_record
 from fernn.data.kth.parallel import in_order
 from fernn.data.kth.release import ACTIONS, ANNOTATIONS, ARCHIVES, Video
 from fernn.data.kth.video import GREY, Decoded, decode_video
+from fernn.data.packing import pack
 from fernn.errors import FernnError
 from fernn.files import atomic, sha256
 
@@ -47,8 +48,8 @@ def decode_kth(
     A sequence that its video does not hold to the last frame is dropped and listed in the record. The bytes of the file
     do not depend on the number of workers. It is a safetensors file with the arrays
 
-    - `frames` (N, size, size) uint8: the sequences one after the other, in the order of the annotations; grey from 0 to
-      255, each pixel the mean of the area that it covers;
+    - `frames` (N, size, size) uint8, packed (see `fernn.data.packing`): the sequences one after the other, in the order
+      of the annotations; grey from 0 to 255, each pixel the mean of the area that it covers;
     - `person` (1 to 25), `label` (index in `ACTIONS`), `scenario` (1 to 4), `sequence` (from 1, as annotated), `start`
       (first frame in its video, from 0), `length` (frames), `offset` (first frame in `frames`): (S,) int64 each;
 
@@ -165,7 +166,8 @@ def _too_many(dropped: list[dict[str, Any]], total: int, most: float) -> FernnEr
 def _write(path: str | Path, arrays: dict[str, NDArray], about: dict[str, Any]) -> None:
     try:
         with atomic(path) as temporary:
+            stored, record = pack(arrays, about, ("frames",))
             # one metadata key only: the format keeps several in an order that changes from run to run
-            save_file(arrays, temporary, {"fernn": json.dumps(about, sort_keys=True)})
+            save_file(stored, temporary, {"fernn": json.dumps(record, sort_keys=True)})
     except OSError as error:
         raise FernnError(f"cannot write {path}: {error}. Make room, or choose a folder you may write to") from error

@@ -19,4 +19,5 @@ class DigitsInputs:
 def make_digits(inputs: DigitsInputs, mnist: Path, output: Path) -> None:
     """Write the pools of digits, made of the MNIST files in the folder `mnist`."""
     pools = digit_pools(load_mnist(mnist), inputs.digit, inputs.seed)
-    write_arrays(output, pools, {"inputs": asdict(inputs), "mnist": mnist_digests(mnist)})
+    about = {"inputs": asdict(inputs), "mnist": mnist_digests(mnist)}
+    write_arrays(output, pools, about, packed=tuple(pools))

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -10,10 +11,18 @@ from fernn.data.kth.decode import decode_kth
 
 @dataclass(frozen=True)
 class FramesInputs:
-    """What the frames depend on: pixels along a side, and the share of sequences that broken videos may cost."""
+    """What the frames depend on besides the record of the archives.
+
+    Attributes:
+        size: pixels along a side.
+        most_dropped: share of sequences that broken videos may cost.
+        stand_ins: what the stand-ins were drawn by, or None. They are not kept as the frames are, so where they are
+            missing, this tells frames of other videos.
+    """
 
     size: int
     most_dropped: float
+    stand_ins: dict[str, Any] | None = None
 
 
 def make_frames(inputs: FramesInputs, fetched: Path, output: Path) -> None:

@@ -8,6 +8,7 @@ from fernn.experiments.kth.evaluate import EvaluateInputs, evaluate
 from fernn.experiments.kth.frames import FramesInputs, make_frames
 from fernn.experiments.kth.train import TrainInputs, train
 from fernn.params import Params
+from fernn.provenance import code_digest
 from fernn.runs import Layout, Run, evaluations_of
 
 __all__ = [
@@ -30,7 +31,9 @@ def dataset_inputs(params: Params, part: str) -> FramesInputs | ClipsInputs:
     """A part is "frames", or a split and a flow such as "test-V2T"."""
     section = params.kth
     if part == "frames":
-        return FramesInputs(section.data.frame, section.source.most_dropped)
+        drawn = section.source.stand_ins
+        stand_ins = {**drawn.model_dump(), "code": code_digest("fernn.data.standins.make")} if drawn else None
+        return FramesInputs(section.data.frame, section.source.most_dropped, stand_ins)
     split, _, flow = part.partition("-")
     splits = section.data.persons.model_dump()
     if split not in splits or not flow:

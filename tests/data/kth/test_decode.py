@@ -11,6 +11,7 @@ from fernn.data.kth.decode import decode_kth
 from fernn.data.kth.fetching import fetch_kth
 from fernn.data.kth.release import ACTIONS, ARCHIVES, FILES, Release, Video
 from fernn.data.kth.video import decode_video
+from fernn.data.packing import unpack
 from fernn.errors import FernnError
 from fernn.files import sha256
 
@@ -20,7 +21,8 @@ VIDEO = Video(13, "jogging", 4)
 
 def read(path):
     with safe_open(path, "np") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}, json.loads(file.metadata()["fernn"])  # noqa: SIM118
+        record = json.loads(file.metadata()["fernn"])
+        return unpack({name: file.get_tensor(name) for name in file.keys()}, record)  # noqa: SIM118
 
 
 def remake(made, folder, change) -> None:
