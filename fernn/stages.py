@@ -4,6 +4,7 @@ import csv
 import importlib.util
 import io
 import pkgutil
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -149,21 +150,24 @@ def train_run(params: Params, layout: Layout, name: str, allow_cpu: bool) -> Pat
     """
     from fernn.models.storage import save_model
     from fernn.training.device import choose_device, prepare
+    from fernn.training.gpus import one_gpu, visible_gpus
     from fernn.training.lock import hold
     from fernn.training.pace import measured
     from fernn.training.progress import TrainingProgress
 
     run = find_run(params, name)
     plan = plan_of(run.experiment)
-    device = choose_device(params.scale, allow_cpu)
+    if not visible_gpus():
+        choose_device(params.scale, allow_cpu)  # refuses at once, before anything is read
     files = _present(plan.train_files(params, layout, run))
     about = {"run": run.id, "inputs": train_inputs(params, run), "files": _digests(files)}
     inputs, digest = plan.train_inputs(params, run), identity(about)
-    prepare(device, inputs.threads)
-    started = now()
     unfinished = layout.unfinished(run.id)
     checkpoint = unfinished / "checkpoint.safetensors"
-    with TrainingProgress(run.id) as progress, hold(unfinished, lambda line: progress.say(f"{run.id}: {line}")) as lock:
+    with TrainingProgress(run.id) as progress, hold(unfinished, progress.tell) as lock, one_gpu(progress.tell):
+        device = choose_device(params.scale, allow_cpu)
+        prepare(device, inputs.threads)
+        started = now()
         with measured(progress, unfinished / "pace.json", digest) as pace:
             model, fit = plan.train(inputs, digest, files, checkpoint, device, progress)
         lock.check()
@@ -183,16 +187,18 @@ def evaluate_run(params: Params, layout: Layout, name: str) -> Path:
     from fernn.datasets.storage import write_arrays
     from fernn.models.storage import load_model
     from fernn.training.device import choose_device, prepare
+    from fernn.training.gpus import one_gpu
     from fernn.training.lock import remove_free
 
     run = find_run(params, name)
     plan = plan_of(run.experiment)
-    device = choose_device(params.scale, allow_cpu=True)  # slow on a CPU, but never days
     files = _present(plan.evaluate_files(params, layout, run))
     inputs = plan.evaluate_inputs(params, run)
-    prepare(device, inputs.threads)
     weights = layout.run(run.id, "model.safetensors")
-    measures, samples = plan.evaluate(inputs, load_model(weights, device), files, device)
+    with one_gpu(lambda line: print(f"{run.id}: {line}", file=sys.stderr)):
+        device = choose_device(params.scale, allow_cpu=True)  # slow on a CPU, but never days
+        prepare(device, inputs.threads)
+        measures, samples = plan.evaluate(inputs, load_model(weights, device), files, device)
     about = {
         "run": run.id,
         "inputs": evaluate_inputs(params, run),

@@ -77,6 +77,10 @@ class TrainingProgress:
         self.steps = state.epoch * self._batches + state.batch - self._done_before
         self.seconds = time.monotonic() - self._began
 
+    def tell(self, line: str) -> None:
+        """Print a line about this run."""
+        self.say(f"{self.name}: {line}")
+
     def say(self, line: str) -> None:
         """Print a line above the bar, or in the log."""
         self.console.print(line, soft_wrap=True, highlight=False, markup=False)
