@@ -4,7 +4,7 @@ import getpass
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -44,13 +44,14 @@ def site(resources: AllResources) -> Asked:
     return {name: value for name, value in asked.items() if value is not None}
 
 
-def after_predecessors(rule: str, wildcards: Mapping[str, str]) -> str:
+def after_predecessors(rule: str, wildcards: Iterable[str]) -> str:
     """The sbatch option that lets a job wait for jobs that a killed Snakemake left at the same work; mostly empty.
 
     They go on and keep their place in the queue; the new job starts after them, and finds their work done.
     """
+    values = list(wildcards)
     # the executor's comment on its jobs
-    comment = "_".join([f"rule_{rule}", *(["wildcards", *wildcards.values()] if wildcards else [])]).replace("/", "_")
+    comment = "_".join([f"rule_{rule}", *(["wildcards", *values] if values else [])]).replace("/", "_")
     jobs = _jobs_here().get(comment)
     return f"--dependency=afterany:{':'.join(jobs)}" if jobs else ""
 
