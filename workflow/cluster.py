@@ -8,9 +8,33 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
+from fernn.errors import FernnError
 from fernn.params.schema import AllResources
 
 Asked = dict[str, int | str]
+
+
+def check_slurm() -> None:
+    """Make sure that there is a Slurm to ask.
+
+    Raises:
+        FernnError: if there is none here, or it does not answer.
+    """
+    if shutil.which("sbatch") is None:
+        raise FernnError(
+            "no Slurm here: sbatch is not found. Log in to a node of a cluster from which jobs are submitted, or leave "
+            "--profile slurm away and run on this machine. `fernn doctor` says what is here."
+        )
+    try:
+        asked = subprocess.run(["scontrol", "ping"], capture_output=True, text=True, timeout=60)
+        said = asked.stdout + asked.stderr
+    except (OSError, subprocess.TimeoutExpired) as error:
+        said = str(error)
+    if " UP" not in said:
+        raise FernnError(
+            f"Slurm does not answer. scontrol ping says: {said.strip()}\nTry again later, or ask the site; without "
+            "--profile slurm the jobs run on this machine."
+        )
 
 
 def resources_of(resources: AllResources, stage: str) -> Asked:

@@ -10,15 +10,19 @@ from fernn.errors import FernnError
 from fernn.params import check_overrides, resolve
 from fernn.runs import Layout, all_runs, experiment_params
 from fernn.training.gpus import visible_gpus
-from workflow.cluster import after_predecessors, resources_of, site
+from workflow.cluster import after_predecessors, check_slurm, resources_of, site
 from workflow.presence import enter
 from workflow.provenance import keep, take_over
 
 # a rule's command is the one that belongs to this Snakemake, whether or not its environment is activated
 os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
 
+REMOTE = workflow.resource_settings.nodes is not None  # what a cluster does, and not this machine
+
 try:
     check_overrides(config, "params.yaml")
+    if REMOTE and workflow.is_main_process:
+        check_slurm()
     PARAMS = resolve(config)
     PLANS = {name: stages.plan_of(name) for name in PARAMS.experiments}
     LAYOUT = Layout(PARAMS.scale)
@@ -49,7 +53,6 @@ wildcard_constraints:
 
 
 # on this machine, as many jobs at a time ask for a GPU as there are; on a cluster, Slurm hands them out
-REMOTE = workflow.resource_settings.nodes is not None
 GPUS = [] if REMOTE or not workflow.is_main_process else visible_gpus()
 if GPUS:
     workflow.register_resource("local_gpu", len(GPUS))
@@ -70,4 +73,7 @@ def submission(rule):
     """What a job of this rule asks of Slurm besides; nothing on other machines."""
     # inside a job, it is this very job that would be found
     wanted = REMOTE and workflow.is_main_process
-    return {**site(PARAMS.resources), "slurm_extra": (lambda wildcards: after_predecessors(rule, wildcards)) if wanted else ""}
+    return {
+        **site(PARAMS.resources),
+        "slurm_extra": (lambda wildcards: after_predecessors(rule, wildcards)) if wanted else "",
+    }
