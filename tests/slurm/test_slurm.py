@@ -137,11 +137,14 @@ def test_a_node_is_lost(slurm: Cluster, local: Clone, with_a_run_to_do: OnCluste
         slurm.daemons[node].kill()
         slurm.daemons[node].wait()
         try:
+            # as Slurm says itself, once it has missed the node for long
+            slurm.ask("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=lost")
             project.until(lambda: "Restarts=1" in slurm.ask("scontrol", "show", "job", job), "job that was requeued")
             slurm.ask("scontrol", "update", f"JobId={job}", "StartTime=now")
             project.ends_well(snakemake)
         finally:
             slurm.start_node(node)
+            slurm.ask("scontrol", "update", f"NodeName={node}", "State=RESUME")
             slurm.wait_for_nodes()
     assert trained_once(project, run)
     assert project.results() == local.results()
