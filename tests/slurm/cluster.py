@@ -67,7 +67,7 @@ class Cluster:
 
     def wait_for_nodes(self) -> None:
         """Return when both take jobs."""
-        until(lambda: self.ask("sinfo", "-h", "-N", "-o", "%t").split() == ["idle"] * 2, 60, "two idle nodes")
+        until(lambda: self.ask("sinfo", "-h", "-N", "-o", "%t").split() == ["idle"] * 2, 120, "two idle nodes")
 
     def _start(self, name: str, program: str, *arguments: str) -> None:
         with open(self.folder / f"{name}.out", "ab") as out:
