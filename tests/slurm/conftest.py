@@ -71,7 +71,7 @@ class OnCluster(Clone):
                     os.killpg(running.pid, signal.SIGKILL)
                     running.wait()
 
-    def ends_well(self, running: subprocess.Popen[str], seconds: float = 300) -> None:
+    def ends_well(self, running: subprocess.Popen[str], seconds: float = 900) -> None:
         """Wait for it."""
         try:
             status = running.wait(seconds)
@@ -79,7 +79,7 @@ class OnCluster(Clone):
             status = None
         assert status == 0, f"{status}\n{self.said()[-20000:]}"
 
-    def until(self, condition: Callable[[], bool], what: str, seconds: float = 180) -> None:
+    def until(self, condition: Callable[[], bool], what: str, seconds: float = 600) -> None:
         """Wait for something to become true while Snakemake is at work."""
         until(lambda: condition() or self.running.poll() is not None, seconds, what)
         assert condition(), f"no {what}, but Snakemake has ended\n{self.said()[-20000:]}"
