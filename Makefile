@@ -8,7 +8,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint bench artifacts verify lock clean
+.PHONY: help setup demo test test-slurm lint bench artifacts verify lock clean
 MAKEFLAGS += --no-print-directory
 
 ARGS ?=
@@ -39,7 +39,7 @@ no_packages = printf '%s\n' "The set-up ended early: pip could not install a pac
   >&2; exit 1
 
 help:  ## list the verbs
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
 
 setup: .venv/project.done  ## make .venv with the exact packages and this project (a second call is instant)
 
@@ -74,6 +74,9 @@ demo: setup  ## the whole way on two cores: from digits and videos to tables and
 
 test: setup  ## all tests, with linters and types among them
 	@$(IN_VENV) python -m pytest $(ARGS)
+
+test-slurm: setup  ## tests on a real Slurm of two nodes on this machine, started for them and stopped (root; slurm-wlm, munge)
+	@$(IN_VENV) python -m pytest -m slurm tests/slurm $(ARGS)
 
 lint: setup  ## linters and types only
 	@$(IN_VENV) ruff check .

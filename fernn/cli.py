@@ -151,6 +151,32 @@ def figures(file: ParamsFile = Path("params.yaml"), scale: Scale = None) -> None
     _list(write_figures(*_start(file, scale)))
 
 
+@app.command("plan")
+def plan_command(
+    file: ParamsFile = Path("params.yaml"),
+    scale: Scale = None,
+    rate: Annotated[
+        float, typer.Option(min=0.001, help="Tera-operations per second of a GPU, where none has run.")
+    ] = 10.0,
+) -> None:
+    """Say what a scale costs: jobs, GPU-hours, disk, the longest path."""
+    from rich.console import Console
+
+    from fernn.outlook.plan import show
+
+    show(*_start(file, scale), rate * 1e12, Console())
+
+
+@app.command("doctor")
+def doctor_command(file: ParamsFile = Path("params.yaml"), scale: Scale = None) -> None:
+    """Check this machine: what is there, and what to do."""
+    from rich.console import Console
+
+    from fernn.outlook.doctor import show
+
+    show(*_start(file, scale), Console())
+
+
 @app.command()
 def dependencies(file: ParamsFile = Path("params.yaml"), scale: Scale = None) -> None:
     """Write down what each stage depends on: values of the params, and digests of code. DVC watches these files."""

@@ -4,7 +4,7 @@ import csv
 import importlib.util
 import io
 import pkgutil
-import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -142,44 +142,63 @@ def make_dataset(params: Params, layout: Layout, name: str) -> Path:
 
 
 def train_run(params: Params, layout: Layout, name: str, allow_cpu: bool) -> Path:
-    """Train a run and write model.safetensors, metrics.csv and record.json; returns the model's file."""
+    """Train a run and write model.safetensors, metrics.csv and record.json; returns the model's file.
+
+    Safe to start twice: the second waits for the first, and finds a finished training. The checkpoint therefore stays
+    until the run is evaluated: Snakemake removes the outputs of a job that it starts, as it does when it was killed and
+    its successor does not know that a job of its predecessor went on.
+    """
     from fernn.models.storage import save_model
     from fernn.training.device import choose_device, prepare
+    from fernn.training.gpus import one_gpu, visible_gpus
+    from fernn.training.lock import hold
+    from fernn.training.pace import measured
     from fernn.training.progress import TrainingProgress
 
     run = find_run(params, name)
     plan = plan_of(run.experiment)
-    device = choose_device(params.scale, allow_cpu)
+    if not visible_gpus():
+        choose_device(params.scale, allow_cpu)  # refuses at once, before anything is read
     files = _present(plan.train_files(params, layout, run))
     about = {"run": run.id, "inputs": train_inputs(params, run), "files": _digests(files)}
-    inputs = plan.train_inputs(params, run)
-    prepare(device, inputs.threads)
-    started = now()
+    inputs, digest = plan.train_inputs(params, run), identity(about)
     unfinished = layout.unfinished(run.id)
-    with TrainingProgress(run.id) as progress:
-        model, fit = plan.train(inputs, identity(about), files, unfinished / "checkpoint.safetensors", device, progress)
-    save_model(model, layout.run(run.id, "model.safetensors"), fit.weights)
-    write_text(layout.run(run.id, "metrics.csv"), _csv(fit.history))
-    made = {"best_epoch": fit.best_epoch, "started": started, "ended": now(), "environment": environment(device.type)}
-    write_json(layout.run(run.id, "record.json"), {**about, **made})
-    shutil.rmtree(unfinished)
+    checkpoint = unfinished / "checkpoint.safetensors"
+    with TrainingProgress(run.id) as progress, hold(unfinished, progress.tell) as lock, one_gpu(progress.tell):
+        device = choose_device(params.scale, allow_cpu)
+        prepare(device, inputs.threads)
+        started = now()
+        with measured(progress, unfinished / "pace.json", digest) as pace:
+            model, fit = plan.train(inputs, digest, files, checkpoint, device, progress)
+        lock.check()
+        save_model(model, layout.run(run.id, "model.safetensors"), fit.weights)
+        write_text(layout.run(run.id, "metrics.csv"), _csv(fit.history))
+        times = {"started": started, "ended": now(), "steps": pace["steps"], "seconds": pace["seconds"]}
+        made = {"best_epoch": fit.best_epoch, **times, "environment": environment(device.type)}
+        write_json(layout.run(run.id, "record.json"), {**about, **made})
     return layout.run(run.id, "model.safetensors")
 
 
 def evaluate_run(params: Params, layout: Layout, name: str) -> Path:
-    """Evaluate a trained run and write evaluation.json and samples.safetensors; returns the former."""
+    """Evaluate a trained run and write evaluation.json and samples.safetensors; returns the former.
+
+    Then nobody starts its training any more, and its checkpoint goes.
+    """
     from fernn.datasets.storage import write_arrays
     from fernn.models.storage import load_model
     from fernn.training.device import choose_device, prepare
+    from fernn.training.gpus import one_gpu
+    from fernn.training.lock import remove_free
 
     run = find_run(params, name)
     plan = plan_of(run.experiment)
-    device = choose_device(params.scale, allow_cpu=True)  # slow on a CPU, but never days
     files = _present(plan.evaluate_files(params, layout, run))
     inputs = plan.evaluate_inputs(params, run)
-    prepare(device, inputs.threads)
     weights = layout.run(run.id, "model.safetensors")
-    measures, samples = plan.evaluate(inputs, load_model(weights, device), files, device)
+    with one_gpu(lambda line: print(f"{run.id}: {line}", file=sys.stderr)):
+        device = choose_device(params.scale, allow_cpu=True)  # slow on a CPU, but never days
+        prepare(device, inputs.threads)
+        measures, samples = plan.evaluate(inputs, load_model(weights, device), files, device)
     about = {
         "run": run.id,
         "inputs": evaluate_inputs(params, run),
@@ -188,6 +207,7 @@ def evaluate_run(params: Params, layout: Layout, name: str) -> Path:
     write_arrays(layout.evaluation(run.id, "samples.safetensors"), samples, about)
     output = layout.evaluation(run.id, "evaluation.json")
     write_json(output, {**about, "measures": measures})
+    remove_free(layout.unfinished(run.id))
     return output
 
 

@@ -36,12 +36,28 @@ class Resources(Section):
     gpu: Count
 
 
-class StageResources(Section):
-    """Resources by kind of job."""
+class Slurm(Section):
+    """How a cluster wants to be asked; null leaves it to the cluster.
+
+    `gpus` is how GPUs are asked for: as --gpus, as --gres=gpu:, or not at all, where a partition says enough.
+    """
+
+    account: str | None
+    qos: str | None
+    partition: str | None
+    gpu_partition: str | None
+    constraint: str | None
+    gpus: Literal["gpus", "gres", "none"]
+    gpu_model: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.]+$")] | None
+
+
+class AllResources(Section):
+    """What jobs ask for, by kind of job, and how."""
 
     dataset: Resources
     train: Resources
     evaluate: Resources
+    slurm: Slurm
 
 
 class Training(Section):
@@ -330,7 +346,7 @@ class Params(Section):
     allow_cpu: bool
     experiments: Annotated[list[Literal["translation", "rotation", "kth"]], Field(min_length=1)]
     mnist: Mnist
-    resources: StageResources
+    resources: AllResources
     translation: TranslationExperiment
     rotation: RotationExperiment
     kth: KthExperiment

@@ -19,6 +19,7 @@ class TrainingProgress:
     def __init__(self, name: str, console: Console | None = None) -> None:
         self.console = console or Console(stderr=True)
         self.name = name
+        self.steps, self.seconds = 0, 0.0  # trained here, in batches, and the time that it took
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -50,6 +51,7 @@ class TrainingProgress:
 
     def batch(self, state: Checkpoint) -> None:
         """Count a batch; look at its loss now and then only, since that waits for the device."""
+        self._count(state)
         self._bar.update(self._task, completed=state.epoch * self._batches + state.batch)
         if time.monotonic() - self._looked < (LOOK if self.console.is_terminal else LOOK_IN_LOG):
             return
@@ -63,13 +65,21 @@ class TrainingProgress:
 
     def epoch(self, state: Checkpoint) -> None:
         """Show the measures of an epoch and the time left."""
+        self._count(state)
         measures = state.history[-1]
         self._validated = f", validation {measures['validation_loss']:.3e}"
-        here = state.epoch * self._batches - self._done_before
-        left = (time.monotonic() - self._began) / max(here, 1) * (self._epochs - state.epoch) * self._batches
+        left = self.seconds / max(self.steps, 1) * (self._epochs - state.epoch) * self._batches
         shown = "  ".join(f"{name} {value:.4g}" for name, value in measures.items() if name != "epoch")
         best = "  best" if state.best_epoch == state.epoch else ""
         self.say(f"{self.name}  epoch {state.epoch}/{self._epochs}  {shown}  {_clock(left)} left{best}")
+
+    def _count(self, state: Checkpoint) -> None:
+        self.steps = state.epoch * self._batches + state.batch - self._done_before
+        self.seconds = time.monotonic() - self._began
+
+    def tell(self, line: str) -> None:
+        """Print a line about this run."""
+        self.say(f"{self.name}: {line}")
 
     def say(self, line: str) -> None:
         """Print a line above the bar, or in the log."""

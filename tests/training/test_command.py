@@ -56,13 +56,36 @@ def test_killed_and_stopped_runs_end_as_the_undisturbed_one(projects):
     assert "goes on after epoch 1, batch 3 of 8" in again[1]
     for project in (killed, stopped):
         assert [project.result(file) for file in RESULTS] == [undisturbed.result(file) for file in RESULTS]
-        assert not project.checkpoint.parent.exists()
+        assert project.checkpoint.exists()
+        assert not list(project.checkpoint.parent.glob("lock.*"))
 
     rows = list(csv.DictReader(io.StringIO(undisturbed.result("metrics.csv").decode())))
     assert [row["epoch"] for row in rows] == [str(epoch) for epoch in range(1, EPOCHS + 1)]
     assert all(f"epoch {epoch}/{EPOCHS}" in said[0] for epoch in range(1, EPOCHS + 1))
     model = load_model(undisturbed.folder / "results" / SCALE / "runs" / RUN / "model.safetensors")
     assert model.config["flow"] == "V1T"
+
+
+@pytest.mark.slow
+def test_a_run_that_is_started_twice_is_trained_once(prepared, root, tmp_path):
+    project = Project(shutil.copytree(prepared, tmp_path / "project", copy_function=shutil.copy2), root)
+    runs = [project.start(), project.start()]
+    said = [run.communicate(timeout=300)[1] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], said
+    waited, trained = sorted(said, key=lambda text: "waiting for its end" not in text)
+    assert f"{RUN}: process " in waited
+    assert f"epoch 1/{EPOCHS}" in trained
+    assert f"epoch 1/{EPOCHS}" not in waited
+    assert f"goes on after epoch {EPOCHS}" in waited
+    # Snakemake removes the outputs of a job that it starts once more: they come back without a training
+    before = [project.result(file) for file in RESULTS]
+    shutil.rmtree(project.folder / "results" / SCALE / "runs")
+    again = project.start()
+    assert f"epoch 1/{EPOCHS}" not in again.communicate(timeout=300)[1]
+    assert [project.result(file) for file in RESULTS] == before
+    record = json.loads(project.result("record.json"))
+    assert record["steps"] == EPOCHS * BATCHES
+    assert record["seconds"] > 0
 
 
 def identity(project: Project) -> str:

@@ -16,7 +16,7 @@ import yaml
 from fernn.files import sha256
 
 ROOT = Path(__file__).parent.parent.parent
-PARTS = ["Snakefile", "params.yaml", "profiles", "workflow", "fernn", "resources", "dvc.yaml", ".dvcignore"]
+PARTS = ["Snakefile", "params.yaml", "profiles", "slurm", "workflow", "fernn", "resources", "dvc.yaml", ".dvcignore"]
 PARTS += [".dvc/config", ".dvc/.gitignore", ".gitignore", ".gitattributes", "artifacts/README.md", "README.md"]
 
 MICRO = {

@@ -9,14 +9,20 @@ from fernn.dependencies import dataset_parts, source_files
 from fernn.errors import FernnError
 from fernn.params import check_overrides, resolve
 from fernn.runs import Layout, all_runs, experiment_params
+from fernn.training.gpus import visible_gpus
+from workflow.cluster import after_predecessors, check_slurm, resources_of, site
 from workflow.presence import enter
 from workflow.provenance import keep, take_over
 
 # a rule's command is the one that belongs to this Snakemake, whether or not its environment is activated
 os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
 
+REMOTE = workflow.resource_settings.nodes is not None  # what a cluster does, and not this machine
+
 try:
     check_overrides(config, "params.yaml")
+    if REMOTE and workflow.is_main_process:
+        check_slurm()
     PARAMS = resolve(config)
     PLANS = {name: stages.plan_of(name) for name in PARAMS.experiments}
     LAYOUT = Layout(PARAMS.scale)
@@ -46,12 +52,28 @@ wildcard_constraints:
     run="[A-Za-z]+/.+/seed[0-9]+",
 
 
+# on this machine, as many jobs at a time ask for a GPU as there are; on a cluster, Slurm hands them out
+GPUS = [] if REMOTE or not workflow.is_main_process else visible_gpus()
+if GPUS:
+    workflow.register_resource("local_gpu", len(GPUS))
+
+
 def threads_of(wildcards):
-    """CPU threads of a run; 0 in the params means all."""
-    return experiment_params(PARAMS, RUNS[wildcards.run].experiment).training.threads or workflow.cores
+    """CPU threads of a run; 0 in the params means all, and where GPUs do the work, what a run is said to need."""
+    threads = experiment_params(PARAMS, RUNS[wildcards.run].experiment).training.threads
+    return threads or (PARAMS.resources.train.cpus if GPUS else workflow.cores)
 
 
 def asks(stage):
     """What a job of this stage asks of a machine."""
-    wanted = getattr(PARAMS.resources, stage)
-    return {"mem_mb": wanted.mem_mb, "runtime": wanted.runtime}
+    return {**resources_of(PARAMS.resources, stage), **submission(stage)}
+
+
+def submission(rule):
+    """What a job of this rule asks of Slurm besides; nothing on other machines."""
+    # inside a job, it is this very job that would be found
+    wanted = REMOTE and workflow.is_main_process
+    return {
+        **site(PARAMS.resources),
+        "slurm_extra": (lambda wildcards: after_predecessors(rule, wildcards)) if wanted else "",
+    }

@@ -11,6 +11,7 @@ if PARAMS.mnist.sources:
             expand(f"{PARAMS.mnist.folder}/{{name}}", name=FILES),
         log:
             f"{BASE}/logs/fetch_mnist.log",
+        localrule: True  # nodes that compute often have no network
         message:
             "Fetching MNIST"
         shell:
@@ -25,6 +26,8 @@ if VIDEOS.stand_ins:
         log:
             f"{BASE}/logs/standins.log",
         threads: workflow.cores
+        resources:
+            **submission("standins"),
         params:
             cfg=stages.standins_inputs(PARAMS),
         message:
@@ -41,6 +44,7 @@ rule fetch_kth:
         f"{VIDEOS.folder}/fetched.json",
     log:
         f"{BASE}/logs/fetch_kth.log",
+    localrule: True
     message:
         "Fetching KTH"
     shell:

@@ -14,6 +14,8 @@ rule tables:
         TABLES,
     log:
         f"{BASE}/logs/tables.log",
+    resources:
+        **submission("tables"),
     params:
         cfg=stages.results_inputs(PARAMS, "tables"),
     message:
@@ -31,6 +33,8 @@ rule figures:
         FIGURES,
     log:
         f"{BASE}/logs/figures.log",
+    resources:
+        **submission("figures"),
     params:
         cfg=stages.results_inputs(PARAMS, "figures"),
     message:

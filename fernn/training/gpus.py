@@ -1,0 +1,77 @@
+"""One run on each GPU of a machine: whoever trains or evaluates claims one, and waits while all are taken."""
+
+import fcntl
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+LOOK = 5.0  # seconds between looks of one who waits
+
+
+def visible_gpus() -> list[str]:
+    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them; empty: none."""
+    if VISIBLE in os.environ:
+        named = [name.strip() for name in os.environ[VISIBLE].split(",")]
+        return [name for name in named if name and name not in ("-1", "NoDevFiles")]
+    if shutil.which("nvidia-smi") is None:
+        return []
+    try:
+        asked = ["nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader"]
+        answer = subprocess.run(asked, capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    lines = [line.strip() for line in answer.stdout.splitlines()]
+    return [line for line in lines if line.startswith("GPU-")] if answer.returncode == 0 else []
+
+
+@contextmanager
+def one_gpu(say: Callable[[str], None], locks: Path | None = None, look: float = LOOK) -> Iterator[None]:
+    """Have one GPU alone: CUDA sees only that one inside. Does nothing where there is none.
+
+    Under Slurm the GPUs that a job sees are its own, and are numbered anew in every job: there, too, it does nothing.
+
+    Args:
+        say: called with lines for a person.
+        locks: folder of the locks, on this machine; of this user, if not given.
+        look: seconds between looks while all are taken.
+    """
+    gpus = visible_gpus()
+    if not gpus or "SLURM_JOB_ID" in os.environ:
+        yield
+        return
+    locks = locks or Path(tempfile.gettempdir()) / f"fernn-gpus-{os.getuid()}"
+    locks.mkdir(mode=0o700, parents=True, exist_ok=True)
+    before = os.environ.get(VISIBLE)
+    gpu, descriptor = _claim(gpus, locks, say, look)
+    os.environ[VISIBLE] = gpu
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+        os.environ.pop(VISIBLE)
+        if before is not None:
+            os.environ[VISIBLE] = before
+
+
+def _claim(gpus: list[str], locks: Path, say: Callable[[str], None], look: float) -> tuple[str, int]:
+    """The first free GPU, and the open file that holds it; the system lets go of it in any death."""
+    told = False
+    while True:
+        for gpu in gpus:
+            descriptor = os.open(locks / gpu.replace("/", "-"), os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(descriptor)
+            else:
+                return gpu, descriptor
+        if not told:
+            say(f"all GPUs that this may use are taken ({', '.join(gpus)}); waiting for one")
+            told = True
+        time.sleep(look)

@@ -1,0 +1,28 @@
+"""How fast a run trains, over all the times that it was started: what `fernn plan` reckons with."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from fernn.files import write_json
+from fernn.training.progress import TrainingProgress
+
+
+@contextmanager
+def measured(progress: TrainingProgress, file: Path, identity: str) -> Iterator[dict[str, Any]]:
+    """Measure what is trained inside, and add it to what `file` says of the same run.
+
+    Gives a dictionary that holds, at the end, "steps" and the "seconds" that they took, validation among them.
+    """
+    pace: dict[str, Any] = {"identity": identity, "steps": 0, "seconds": 0.0}
+    before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else pace
+    if before["identity"] == identity:
+        pace |= before
+    try:
+        yield pace
+    finally:
+        pace["steps"] += progress.steps
+        pace["seconds"] += progress.seconds
+        write_json(file, pace)

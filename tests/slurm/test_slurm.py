@@ -1,0 +1,151 @@
+"""The workflow on a real Slurm, and what clusters do to it: the results are those of an undisturbed machine."""
+
+import os
+import signal
+from dataclasses import dataclass
+
+import pytest
+
+from tests.workflow.conftest import Clone, make_project
+
+from .cluster import GPUS, Cluster
+from .conftest import BATCHES, EPOCHS, RUNS, OnCluster, lengthen
+
+pytestmark = pytest.mark.slurm
+
+CANCELLED, REQUEUED, TIMED_OUT, UNDISTURBED = RUNS
+
+
+@dataclass
+class Whole:
+    """The whole way through Slurm, three of its four runs disturbed, each by a mishap of its own."""
+
+    project: OnCluster
+    struck: dict[str, str]  # the job that was struck, by run
+
+
+@pytest.fixture(scope="module")
+def whole(slurm: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    project = OnCluster(make_project(tmp_path_factory.mktemp("whole")).folder)
+    project.edit_params(lengthen)
+    struck = {}
+    with project.under_way() as snakemake:
+        # as there are fewer GPUs than runs, they come in any order
+        left = {
+            CANCELLED: lambda job: slurm.ask("scancel", job),
+            REQUEUED: lambda job: slurm.ask("scontrol", "requeue", job),
+            TIMED_OUT: lambda job: slurm.ask("scontrol", "update", f"JobId={job}", "EndTime=now+1"),
+        }
+        while left:
+            project.until(lambda: any(project.epoch(run) for run in left), "run at work")
+            run = next(run for run in left if project.epoch(run))
+            struck[run] = project.started(slurm, run)
+            left.pop(run)(struck[run])
+            if run == REQUEUED:  # Slurm lets it wait for two minutes
+                project.until(lambda job=struck[run]: job in slurm.jobs(project.folder, "PENDING"), "requeued job")
+                slurm.ask("scontrol", "update", f"JobId={struck[run]}", "StartTime=now")
+        project.ends_well(snakemake)
+    return Whole(project, struck)
+
+
+def state_of(slurm: Cluster, job: str) -> str:
+    return slurm.ask("squeue", "--noheader", "--states=all", "--format=%T", f"--jobs={job}").strip()
+
+
+def trained_once(project: OnCluster, run: str) -> bool:
+    """No step of it was computed twice: whoever went on did so where the last one stopped."""
+    return project.record(run)["steps"] == EPOCHS * BATCHES
+
+
+def test_results_equal_those_of_the_local_run(whole: Whole, local: Clone) -> None:
+    assert whole.project.results() == local.results()
+    assert {name for name in local.results() if name.startswith("tables/")}
+    assert whole.project.leftovers() == []
+    assert "Nothing to be done" in whole.project.must("snakemake", "--cores", "all", "--config", "scale=micro", "-n")
+
+
+def test_an_undisturbed_run(whole: Whole, slurm: Cluster) -> None:
+    assert trained_once(whole.project, UNDISTURBED)
+    assert len(whole.project.training(slurm, UNDISTURBED, "all")) == 1
+
+
+def test_scancel(whole: Whole, slurm: Cluster) -> None:
+    jobs = whole.project.training(slurm, CANCELLED, "all")
+    assert sorted(state_of(slurm, job) for job in jobs) == ["CANCELLED", "COMPLETED"]
+    assert trained_once(whole.project, CANCELLED)
+    assert b"goes on after epoch" in whole.project.read(f"logs/train/{CANCELLED}.log")
+
+
+def test_requeue(whole: Whole, slurm: Cluster) -> None:
+    (job,) = whole.project.training(slurm, REQUEUED, "all")
+    assert state_of(slurm, job) == "COMPLETED"
+    assert "Restarts=1" in slurm.ask("scontrol", "show", "job", job)
+    assert trained_once(whole.project, REQUEUED)
+    assert b"goes on after epoch" in whole.project.read(f"logs/train/{REQUEUED}.log")
+
+
+def test_time_limit(whole: Whole, slurm: Cluster) -> None:
+    jobs = whole.project.training(slurm, TIMED_OUT, "all")
+    assert sorted(state_of(slurm, job) for job in jobs) == ["COMPLETED", "TIMEOUT"]
+    assert trained_once(whole.project, TIMED_OUT)
+    assert b"goes on after epoch" in whole.project.read(f"logs/train/{TIMED_OUT}.log")
+
+
+def test_gpu_jobs_never_share_a_gpu(whole: Whole, slurm: Cluster) -> None:
+    holders: dict[str, str] = {}
+    for what, gpu, job in slurm.gpu_uses():
+        if what == "begin":
+            assert gpu not in holders, f"{gpu}: {holders[gpu]} and {job}"
+            holders[gpu] = job
+        else:
+            assert holders.pop(gpu) == job
+    used = {gpu for _, gpu, _ in slurm.gpu_uses()}
+    assert used == {f"{node}/{number}" for node, files in GPUS.items() for number in range(len(files))}
+
+
+def test_what_a_job_asked_for(whole: Whole, slurm: Cluster) -> None:
+    (job,) = whole.project.training(slurm, UNDISTURBED, "all")
+    shown = slurm.ask("scontrol", "show", "job", job)
+    for asked in ("TimeLimit=00:10:00", "MinMemoryNode=1000M", "CPUs/Task=1", "TresPerJob=gres:gpu:1", "Requeue=1"):
+        assert asked in shown
+
+
+def test_snakemake_is_killed_and_started_again(slurm: Cluster, local: Clone, with_a_run_to_do: OnCluster) -> None:
+    project, run = with_a_run_to_do, RUNS[0]
+    with project.under_way() as snakemake:
+        first = project.started(slurm, run)
+        os.killpg(snakemake.pid, signal.SIGKILL)
+        snakemake.wait()
+    with project.under_way() as snakemake:
+        project.until(lambda: len(project.training(slurm, run, "all")) == 2, "second job")
+        (second,) = set(project.training(slurm, run, "all")) - {first}
+        # it waits in the queue, not on a GPU
+        assert f"Dependency=afterany:{first}" in slurm.ask("scontrol", "show", "job", second)
+        project.ends_well(snakemake)
+    assert [state_of(slurm, job) for job in (first, second)] == ["COMPLETED"] * 2
+    assert trained_once(project, run)
+    assert project.results() == local.results()
+    assert project.leftovers() == []
+
+
+def test_a_node_is_lost(slurm: Cluster, local: Clone, with_a_run_to_do: OnCluster) -> None:
+    """Slurm starts its job on the other node, while the lost node's own process is still at work."""
+    project, run = with_a_run_to_do, RUNS[0]
+    with project.under_way() as snakemake:
+        job = project.started(slurm, run)
+        node = slurm.jobs(project.folder)[job][1]
+        slurm.daemons[node].kill()
+        slurm.daemons[node].wait()
+        try:
+            # as Slurm says itself, once it has missed the node for long
+            slurm.ask("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=lost")
+            project.until(lambda: "Restarts=1" in slurm.ask("scontrol", "show", "job", job), "job that was requeued")
+            slurm.ask("scontrol", "update", f"JobId={job}", "StartTime=now")
+            project.ends_well(snakemake)
+        finally:
+            slurm.start_node(node)
+            slurm.ask("scontrol", "update", f"NodeName={node}", "State=RESUME")
+            slurm.wait_for_nodes()
+    assert trained_once(project, run)
+    assert project.results() == local.results()
+    assert project.leftovers() == []

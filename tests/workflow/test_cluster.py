@@ -1,0 +1,129 @@
+"""What jobs ask a cluster for, and what is said where there is none."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from fernn.params import resolve
+from workflow import cluster
+from workflow.cluster import after_predecessors, resources_of, site
+
+from .conftest import ROOT, Project
+
+CONTENT = yaml.safe_load((ROOT / "params.yaml").read_text())
+NEEDED = {"mem_mb": 32000, "runtime": 2880, "cpus_per_task": 4, "local_gpu": 1}
+
+
+def asked(stage: str = "train", **slurm: Any) -> dict[str, Any]:
+    content = {**CONTENT, "resources": {**CONTENT["resources"], "slurm": {**CONTENT["resources"]["slurm"], **slurm}}}
+    return resources_of(resolve(content).resources, stage)
+
+
+@pytest.fixture(autouse=True)
+def _no_wishes(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ACCOUNT", "PARTITION", "QOS", "CONSTRAINT"):
+        monkeypatch.delenv(f"SBATCH_{name}", raising=False)
+
+
+@pytest.mark.parametrize(
+    ("slurm", "expected"),
+    [
+        ({}, {"gpu": 1}),
+        ({"gpu_model": "a100"}, {"gpu": 1, "gpu_model": "a100"}),
+        ({"gpus": "gres"}, {"gres": "gpu:1"}),
+        ({"gpus": "gres", "gpu_model": "a100"}, {"gres": "gpu:a100:1"}),
+        ({"gpus": "none", "gpu_partition": "gpu"}, {"slurm_partition": "gpu"}),
+        (
+            {"account": "a", "qos": "q", "constraint": "c"},
+            {"slurm_account": "a", "qos": "q", "constraint": "c", "gpu": 1},
+        ),
+    ],
+)
+def test_ways_to_ask_for_a_gpu(slurm: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert asked(**slurm) == NEEDED | expected
+
+
+def test_a_job_without_a_gpu() -> None:
+    expected = {"mem_mb": 4000, "runtime": 30, "cpus_per_task": 2, "local_gpu": 0, "slurm_partition": "long"}
+    assert asked("dataset", partition="long", gpu_partition="gpu") == expected
+
+
+def test_the_environment_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ACCOUNT", "PARTITION", "QOS"):
+        monkeypatch.setenv(f"SBATCH_{name}", "mine")
+    wanted = asked(account="a", partition="p", gpu_partition="g", qos="q")
+    assert {wanted[name] for name in ("slurm_account", "slurm_partition", "qos")} == {"mine"}
+    assert site(resolve(CONTENT).resources) == {"slurm_account": "mine", "slurm_partition": "mine", "qos": "mine"}
+
+
+def test_a_job_starts_after_those_that_are_at_the_same_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = [
+        f"12|{tmp_path}|rule_train_wildcards_kth_V2T_G-RNN_lr0.1_seed0",
+        f"13|{tmp_path}|rule_train_wildcards_kth_V2T_G-RNN_lr0.1_seed0",
+        "14|/elsewhere|rule_tables",
+    ]
+    squeue = tmp_path / "squeue"
+    squeue.write_text("#!/bin/sh\n" + "\n".join(f"echo '{line}'" for line in lines) + "\n")
+    squeue.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    cluster._jobs_here.cache_clear()
+    assert after_predecessors("train", ["kth/V2T/G-RNN/lr0.1/seed0"]) == "--dependency=afterany:12:13"
+    assert after_predecessors("train", ["kth/V2T/G-RNN/lr0.1/seed1"]) == ""
+    assert after_predecessors("tables", []) == ""
+    cluster._jobs_here.cache_clear()
+
+
+@pytest.fixture
+def bare(fresh: Project, tmp_path: Path) -> tuple[Project, Path]:
+    """A project on a machine that has the programs that Snakemake needs, and a place to put more of them."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ("bash", "sh", "env", "which", "git", "uname"):
+        (folder / name).symlink_to(str(shutil.which(name)))
+    return fresh, folder
+
+
+def profiled(project: Project, folder: Path) -> str:
+    """What `snakemake --profile slurm` says, which must fail."""
+    snakemake = str(shutil.which("snakemake", path=project.environment["PATH"]))
+    command = [snakemake, "--cores", "all", "--profile", "slurm", "--config", "scale=micro"]
+    ended = project.run(*command, PATH=str(folder))
+    assert ended.returncode == 1
+    assert not (project.folder / "results").exists()
+    return ended.stdout + ended.stderr
+
+
+def test_without_slurm(bare: tuple[Project, Path]) -> None:
+    assert "no Slurm here: sbatch is not found" in profiled(*bare)
+
+
+def test_a_slurm_that_does_not_answer(bare: tuple[Project, Path]) -> None:
+    for name in ("sbatch", "squeue", "sinfo", "scontrol"):
+        (bare[1] / name).write_text(
+            "#!/bin/sh\necho slurm_load_ctl_conf error: Unable to contact slurm controller >&2; exit 1\n"
+        )
+        (bare[1] / name).chmod(0o755)
+    said = profiled(*bare)
+    assert "Slurm does not answer" in said
+    assert "Unable to contact slurm controller" in said
+
+
+def test_as_many_runs_at_a_time_as_there_are_gpus(fresh: Project) -> None:
+    def change(scale: dict[str, Any]) -> None:
+        small = {"mem_mb": 1000, "runtime": 10, "cpus": 1}
+        scale["resources"] = {
+            "dataset": {**small, "gpu": 0},
+            "train": {**small, "gpu": 1},
+            "evaluate": {**small, "gpu": 1},
+        }
+
+    fresh.edit_params(change)
+    digits = "results/micro/datasets/translation/digits.safetensors"
+    ended = fresh.run("snakemake", "--cores", "8", "--config", "scale=micro", "--", digits, CUDA_VISIBLE_DEVICES="0,1")
+    assert ended.returncode == 0
+    assert 'Resource("local_gpu", 2)' in ended.stdout + ended.stderr

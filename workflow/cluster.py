@@ -1,0 +1,98 @@
+"""What a job asks of a machine, in the words of Snakemake and its Slurm executor; and who else is at its work."""
+
+import getpass
+import os
+import shutil
+import subprocess
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+from fernn.errors import FernnError
+from fernn.params.schema import AllResources
+
+Asked = dict[str, int | str]
+
+
+def check_slurm() -> None:
+    """Make sure that there is a Slurm to ask.
+
+    Raises:
+        FernnError: if there is none here, or it does not answer.
+    """
+    if shutil.which("sbatch") is None:
+        raise FernnError(
+            "no Slurm here: sbatch is not found. Log in to a node of a cluster from which jobs are submitted, or leave "
+            "--profile slurm away and run on this machine. `fernn doctor` says what is here."
+        )
+    try:
+        asked = subprocess.run(["scontrol", "ping"], capture_output=True, text=True, timeout=60)
+        said = asked.stdout + asked.stderr
+    except (OSError, subprocess.TimeoutExpired) as error:
+        said = str(error)
+    if " UP" not in said:
+        raise FernnError(
+            f"Slurm does not answer. scontrol ping says: {said.strip()}\nTry again later, or ask the site; without "
+            "--profile slurm the jobs run on this machine."
+        )
+
+
+def resources_of(resources: AllResources, stage: str) -> Asked:
+    """What a job of a stage asks for, by the names of the executor's resources; what is not asked for is left out."""
+    wanted, slurm = getattr(resources, stage), resources.slurm
+    asked: dict[str, int | str | None] = {
+        "mem_mb": wanted.mem_mb,
+        "runtime": wanted.runtime,
+        "cpus_per_task": wanted.cpus,  # `threads` would be cut to the cores of the machine that submits
+        "local_gpu": wanted.gpu,
+        **site(resources),
+    }
+    if wanted.gpu:
+        asked["slurm_partition"] = os.environ.get("SBATCH_PARTITION") or slurm.gpu_partition or slurm.partition
+        if slurm.gpus == "gpus":
+            asked |= {"gpu": wanted.gpu, "gpu_model": slurm.gpu_model}
+        elif slurm.gpus == "gres":
+            asked["gres"] = ":".join(["gpu", *([slurm.gpu_model] if slurm.gpu_model else []), str(wanted.gpu)])
+    return {name: value for name, value in asked.items() if value is not None}
+
+
+def site(resources: AllResources) -> Asked:
+    """What every job of this cluster asks for; sbatch's own variables go before the params, as they do for sbatch."""
+    slurm = resources.slurm
+    asked = {
+        "slurm_account": os.environ.get("SBATCH_ACCOUNT") or slurm.account,
+        "slurm_partition": os.environ.get("SBATCH_PARTITION") or slurm.partition,
+        "qos": os.environ.get("SBATCH_QOS") or slurm.qos,
+        "constraint": os.environ.get("SBATCH_CONSTRAINT") or slurm.constraint,
+    }
+    return {name: value for name, value in asked.items() if value is not None}
+
+
+def after_predecessors(rule: str, wildcards: Iterable[str]) -> str:
+    """The sbatch option that lets a job wait for jobs that a killed Snakemake left at the same work; mostly empty.
+
+    They go on and keep their place in the queue; the new job starts after them, and finds their work done.
+    """
+    values = list(wildcards)
+    # the executor's comment on its jobs
+    comment = "_".join([f"rule_{rule}", *(["wildcards", *values] if values else [])]).replace("/", "_")
+    jobs = _jobs_here().get(comment)
+    return f"--dependency=afterany:{':'.join(jobs)}" if jobs else ""
+
+
+@cache
+def _jobs_here() -> dict[str, list[str]]:
+    """Jobs of Slurm that Snakemake started in this folder, by comment; asked once, before this one starts any."""
+    if shutil.which("squeue") is None:
+        return {}
+    try:
+        asked = ["squeue", "--noheader", f"--user={getpass.getuser()}", "--format=%i|%Z|%k"]
+        answer = subprocess.run(asked, capture_output=True, text=True, timeout=60)
+    except (OSError, KeyError, subprocess.TimeoutExpired):
+        return {}
+    found: dict[str, list[str]] = {}
+    for line in answer.stdout.splitlines():
+        job, folder, comment = line.split("|", 2)
+        if Path(folder).resolve() == Path.cwd().resolve():
+            found.setdefault(comment, []).append(job)
+    return found
