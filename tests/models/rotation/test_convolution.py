@@ -96,6 +96,17 @@ def test_factors_make_up_the_basis(order, kernel):
     assert (parts.filters[0] - centre).abs().max() < 1e-6, "the first filter is the pixel itself"
 
 
+@pytest.mark.parametrize("convolution", ["steerable", "dense"])
+def test_a_convolution_of_escnn_that_was_made_double_turns_none_of_ours(convolution):
+    theirs = r2conv(4, 2, 2, 3, lifting=False).double()
+    try:
+        ours = Regular(2, 4, 3, convolution)
+        assert {buffer.dtype for buffer in ours.buffers()} == {torch.float32}
+        assert ours.kernel()(torch.rand(1, 8, 5, 5), 1).dtype == torch.float32
+    finally:
+        theirs.float()
+
+
 def test_a_filter_of_the_paper_has_216_free_numbers_for_a_pair_of_fields():
     assert factors(36, 3).coefficients.shape == (216, 36, 6)
 
