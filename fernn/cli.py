@@ -138,17 +138,34 @@ def evaluate(run: RunName, file: ParamsFile = Path("params.yaml"), scale: Scale 
 @app.command()
 def tables(file: ParamsFile = Path("params.yaml"), scale: Scale = None) -> None:
     """Write the tables from the evaluations."""
-    from fernn.results.tables import write_tables
+    from fernn.results.making import make_tables
 
-    _list(write_tables(*_start(file, scale)))
+    _list(make_tables(*_start(file, scale)))
 
 
 @app.command()
 def figures(file: ParamsFile = Path("params.yaml"), scale: Scale = None) -> None:
     """Draw the figures from the evaluations."""
-    from fernn.results.figures import write_figures
+    from fernn.results.making import make_figures
 
-    _list(write_figures(*_start(file, scale)))
+    _list(make_figures(*_start(file, scale)))
+
+
+@app.command("verify")
+def verify_command(
+    results: Annotated[
+        list[Path], typer.Argument(metavar="RESULT...", help="Files or folders of results; results/quick for all.")
+    ],
+    again: Annotated[
+        bool, typer.Option("--again", help="Make each once more, in a folder of its own, and compare the bytes.")
+    ] = False,
+    file: ParamsFile = Path("params.yaml"),
+) -> None:
+    """Hold results against their records: bytes, inputs, params, code; name what differs."""
+    from fernn.verification import find_records, show, verify
+
+    if not show((verify(path, file, again) for path in find_records(results)), print):
+        raise typer.Exit(1)
 
 
 @app.command("plan")

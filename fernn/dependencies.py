@@ -9,12 +9,13 @@ from typing import Any
 
 from fernn.files import write_json
 from fernn.params import Params
+from fernn.records import NAME
 from fernn.results.plan import figure_names, table_names
 from fernn.runs import Layout, all_runs
 from fernn.stages import dataset_inputs, evaluate_inputs, plan_of, results_inputs, standins_inputs, train_inputs
 
-RUN_FILES = ("model.safetensors", "metrics.csv", "record.json")
-EVALUATION_FILES = ("evaluation.json", "samples.safetensors")
+RUN_FILES = ("model.safetensors", "metrics.csv", NAME)
+EVALUATION_FILES = ("evaluation.json", "samples.safetensors", NAME)
 ZIP = "provenance.zip"  # what Snakemake knows of the files of a folder, beside them
 
 
@@ -62,12 +63,13 @@ def write_dependencies(params: Params, layout: Layout) -> list[Path]:
 
 def left_behind(params: Params, layout: Layout) -> list[Path]:
     """Results of runs, data sets, tables and figures that the params no longer name: a run of a dropped seed, say."""
+    parts = dataset_parts(params, layout)
     wanted = {
-        "datasets": set(dataset_parts(params, layout)),
+        "datasets": {*parts, *(layout.dataset_record(*name.split("/")) for name in parts.values())},
         "runs": {layout.run(run, file) for run in all_runs(params) for file in RUN_FILES},
         "evaluations": {layout.evaluation(run, file) for run in all_runs(params) for file in EVALUATION_FILES},
-        "tables": {layout.table(name) for name in table_names(params)},
-        "figures": {layout.figure(name) for name in figure_names(params)},
+        "tables": {layout.table(name) for name in (*table_names(params), NAME)},
+        "figures": {layout.figure(name) for name in (*figure_names(params), NAME)},
     }
     found = ((folder, path) for folder in wanted for path in sorted((layout.base / folder).rglob("*")))
     return [path for folder, path in found if path.is_file() and path not in wanted[folder] and path.name != ZIP]

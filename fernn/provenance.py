@@ -1,19 +1,14 @@
-"""Where a result comes from: digests of code and inputs, and the machine that made it."""
+"""Where a result comes from: digests of code and of inputs."""
 
 import hashlib
 import json
-import platform
-import socket
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import grimp
-
-import fernn
 
 PACKAGE = Path(__file__).parent
 
@@ -38,30 +33,6 @@ def identity(inputs: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def environment(device: str) -> dict[str, Any]:
-    """The machine and the versions of what computes on it.
-
-    Args:
-        device: "cpu" or "cuda".
-    """
-    import torch
-
-    about: dict[str, Any] = {
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "host": socket.gethostname(),
-        "device": _processor(),
-        "packages": {"fernn": fernn.__version__, **{name: version(name) for name in ("numpy", "safetensors", "torch")}},
-    }
-    if device == "cuda":
-        about |= {
-            "device": torch.cuda.get_device_name(),
-            "cuda": torch.version.cuda,
-            "cudnn": torch.backends.cudnn.version(),
-        }
-    return about
-
-
 def now() -> str:
     """The time in UTC, to the second."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -76,11 +47,3 @@ def _graph() -> grimp.ImportGraph:
 def _source(module: str) -> Path:
     path = PACKAGE.joinpath(*module.split(".")[1:])
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()

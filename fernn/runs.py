@@ -45,6 +45,10 @@ class Layout:
         """A part of an experiment's data set."""
         return self.base / "datasets" / experiment / f"{part}.safetensors"
 
+    def dataset_record(self, experiment: str, part: str) -> Path:
+        """The record beside a part."""
+        return self.base / "datasets" / experiment / f"{part}.record.json"
+
     def standins(self) -> Path:
         """The folder of the archives that stand in for KTH."""
         return self.base / "standins" / "kth"
@@ -58,7 +62,7 @@ class Layout:
         return self.base / "unfinished" / run
 
     def evaluation(self, run: str, file: str) -> Path:
-        """A file of a run's evaluation: evaluation.json, samples.safetensors."""
+        """A file of a run's evaluation: evaluation.json, samples.safetensors, record.json."""
         return self.base / "evaluations" / run / file
 
     def table(self, file: str) -> Path:

@@ -15,7 +15,8 @@ import fernn.experiments
 from fernn.errors import FernnError
 from fernn.files import sha256, write_json, write_text
 from fernn.params import Params
-from fernn.provenance import PACKAGE, code_digest, environment, identity, now
+from fernn.provenance import PACKAGE, code_digest
+from fernn.records import NAME, Maker
 from fernn.runs import Layout, Run, all_runs, evaluations_of, find_run
 
 if TYPE_CHECKING:
@@ -137,7 +138,10 @@ def make_dataset(params: Params, layout: Layout, name: str) -> Path:
     experiment, _, part = name.partition("/")
     plan = plan_of(experiment)
     output = layout.dataset(experiment, part)
-    plan.make(plan.dataset_inputs(params, part), _present(plan.dataset_files(params, layout, part)), output)
+    files = _present(plan.dataset_files(params, layout, part))
+    maker = Maker("dataset", name, params.scale, dataset_inputs(params, experiment, part), files.values())
+    plan.make(plan.dataset_inputs(params, part), files, output)
+    maker.done(layout.dataset_record(experiment, part), [output])
     return output
 
 
@@ -160,27 +164,26 @@ def train_run(params: Params, layout: Layout, name: str, allow_cpu: bool) -> Pat
     if not visible_gpus():
         choose_device(params.scale, allow_cpu)  # refuses at once, before anything is read
     files = _present(plan.train_files(params, layout, run))
-    about = {"run": run.id, "inputs": train_inputs(params, run), "files": _digests(files)}
-    inputs, digest = plan.train_inputs(params, run), identity(about)
+    maker = Maker("train", run.id, params.scale, train_inputs(params, run), files.values())
+    inputs, digest = plan.train_inputs(params, run), maker.identity
     unfinished = layout.unfinished(run.id)
     checkpoint = unfinished / "checkpoint.safetensors"
     with TrainingProgress(run.id) as progress, hold(unfinished, progress.tell) as lock, one_gpu(progress.tell):
         device = choose_device(params.scale, allow_cpu)
         prepare(device, inputs.threads)
-        started = now()
         with measured(progress, unfinished / "pace.json", digest) as pace:
             model, fit = plan.train(inputs, digest, files, checkpoint, device, progress)
         lock.check()
         save_model(model, layout.run(run.id, "model.safetensors"), fit.weights)
         write_text(layout.run(run.id, "metrics.csv"), _csv(fit.history))
-        times = {"started": started, "ended": now(), "steps": pace["steps"], "seconds": pace["seconds"]}
-        made = {"best_epoch": fit.best_epoch, **times, "environment": environment(device.type)}
-        write_json(layout.run(run.id, "record.json"), {**about, **made})
-    return layout.run(run.id, "model.safetensors")
+        outputs = [layout.run(run.id, file) for file in ("model.safetensors", "metrics.csv")]
+        details = {"best_epoch": fit.best_epoch, "steps": pace["steps"], "seconds": pace["seconds"]}
+        maker.done(layout.run(run.id, NAME), outputs, device.type, **details)
+    return outputs[0]
 
 
 def evaluate_run(params: Params, layout: Layout, name: str) -> Path:
-    """Evaluate a trained run and write evaluation.json and samples.safetensors; returns the former.
+    """Evaluate a trained run and write evaluation.json, samples.safetensors and record.json; returns the first.
 
     Then nobody starts its training any more, and its checkpoint goes.
     """
@@ -195,18 +198,17 @@ def evaluate_run(params: Params, layout: Layout, name: str) -> Path:
     files = _present(plan.evaluate_files(params, layout, run))
     inputs = plan.evaluate_inputs(params, run)
     weights = layout.run(run.id, "model.safetensors")
+    maker = Maker("evaluate", run.id, params.scale, evaluate_inputs(params, run), [*files.values(), weights])
     with one_gpu(lambda line: print(f"{run.id}: {line}", file=sys.stderr)):
         device = choose_device(params.scale, allow_cpu=True)  # slow on a CPU, but never days
         prepare(device, inputs.threads)
         measures, samples = plan.evaluate(inputs, load_model(weights, device), files, device)
-    about = {
-        "run": run.id,
-        "inputs": evaluate_inputs(params, run),
-        "files": _digests({**files, "model": weights}),
-    }
-    write_arrays(layout.evaluation(run.id, "samples.safetensors"), samples, about)
+    about = {"run": run.id, "inputs": maker.inputs, "files": maker.files}
+    samples_file = layout.evaluation(run.id, "samples.safetensors")
+    write_arrays(samples_file, samples, about)
     output = layout.evaluation(run.id, "evaluation.json")
     write_json(output, {**about, "measures": measures})
+    maker.done(layout.evaluation(run.id, NAME), [output, samples_file], device.type)
     remove_free(layout.unfinished(run.id))
     return output
 
@@ -218,10 +220,6 @@ def _present(files: dict[str, Path]) -> dict[str, Path]:
                 f"{path} is missing: it is made by an earlier stage. `snakemake {path}` makes it with all it needs."
             )
     return files
-
-
-def _digests(files: dict[str, Path]) -> dict[str, str]:
-    return {str(path): sha256(path) for path in files.values()}
 
 
 def _csv(rows: list[dict[str, float]]) -> str:

@@ -2,12 +2,15 @@
 
 import csv
 import json
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from fernn.dependencies import EVALUATION_FILES, RUN_FILES, dataset_parts, source_files
+from fernn.errors import FernnError
 from fernn.params import Params
+from fernn.records import NAME, read_record
 from fernn.results.plan import figure_names, table_names
 from fernn.runs import Layout, Run, all_runs
 
@@ -47,14 +50,14 @@ class State:
 def read_state(params: Params, layout: Layout) -> State:
     """Look at the files of a scale. What a change of params or code makes stale is not told: `snakemake -n` does."""
     state, runs = State(), all_runs(params)
-    fetched = source_files(params, layout)
+    fetched, parts = source_files(params, layout), dataset_parts(params, layout)
     jobs = {
         "fetch": [[path] for path in fetched if path.name == "fetched.json"],
-        "dataset": [[path] for path in dataset_parts(params, layout)],
+        "dataset": [[path, layout.dataset_record(*name.split("/"))] for path, name in parts.items()],
         "train": [[layout.run(run, name) for name in RUN_FILES] for run in runs],
         "evaluate": [[layout.evaluation(run, name) for name in EVALUATION_FILES] for run in runs],
-        "tables": [[layout.table(name) for name in table_names(params)]],
-        "figures": [[layout.figure(name) for name in figure_names(params)]],
+        "tables": [[layout.table(name) for name in (*table_names(params), NAME)]],
+        "figures": [[layout.figure(name) for name in (*figure_names(params), NAME)]],
     }
     if params.mnist.sources:
         jobs["fetch"].append([path for path in fetched if path.name != "fetched.json"])
@@ -70,12 +73,13 @@ def read_state(params: Params, layout: Layout) -> State:
 
 
 def _look_at(state: State, layout: Layout, run: Run) -> None:
-    if (file := layout.run(run.id, "record.json")).exists():
-        record = json.loads(file.read_text(encoding="utf-8"))
-        seconds = record.get("seconds") if record.get("steps") else _benchmark(layout, "train", run)
-        if seconds:
-            state.trained[run] = seconds
-            state.devices.add(record["environment"]["device"])
+    if (file := layout.run(run.id, NAME)).exists():
+        with suppress(FernnError, KeyError):  # not of this version: Snakemake makes it again
+            record = read_record(file)
+            seconds = record.details["seconds"] if record.details["steps"] else _benchmark(layout, "train", run)
+            if seconds:
+                state.trained[run] = seconds
+                state.devices.add(record.environment["device"])
     elif (epoch := _epochs(layout.unfinished(run.id) / "checkpoint.safetensors")) is not None:
         state.epochs[run] = epoch
     if layout.evaluation(run.id, "evaluation.json").exists() and (seconds := _benchmark(layout, "evaluate", run)):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fernn.params import Params
-from fernn.runs import Layout, evaluations_of, runs_of
+from fernn.runs import Layout, all_runs, evaluations_of, runs_of
 
 TABLE1 = ("translation", "rotation")  # its experiments
 TABLE2 = ("kth", "V2T")  # its experiment, and the flow of its training and test data
@@ -93,3 +93,12 @@ def figure_names(params: Params) -> list[str]:
 def data_files(params: Params, layout: Layout) -> list[Path]:
     """What tables and figures read besides the files of runs: the videos' record."""
     return [layout.dataset("kth", "frames")] if "kth" in params.experiments else []
+
+
+def files_read(params: Params, layout: Layout, kind: str) -> list[Path]:
+    """All that "tables" or "figures" are made of."""
+    files = data_files(params, layout)
+    of_evaluation = ["evaluation.json", *(["samples.safetensors"] if kind == "figures" else [])]
+    for run in all_runs(params):
+        files += [layout.run(run, "metrics.csv"), *(layout.evaluation(run, file) for file in of_evaluation)]
+    return files

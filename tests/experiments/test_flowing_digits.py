@@ -127,7 +127,7 @@ def test_a_training(layout, name):
     assert [row["epoch"] for row in rows] == [str(epoch) for epoch in range(1, EPOCHS + 1)]
     losses = [float(row["validation_loss"]) for row in rows]
     record = json.loads(layout.run(RUNS[name], "record.json").read_text())
-    assert record["best_epoch"] == 1 + losses.index(min(losses))
+    assert record["details"]["best_epoch"] == 1 + losses.index(min(losses))
 
     model = load_model(layout.run(RUNS[name], "model.safetensors"))
     assert model.config["flow"] == MODELS[name].removeprefix("FERNN-")

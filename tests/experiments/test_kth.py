@@ -97,7 +97,7 @@ def test_a_trained_model(trained, model):
     assert [row["epoch"] for row in rows] == [str(epoch) for epoch in range(1, EPOCHS + 1)]
     accuracies = [float(row["validation_accuracy"]) for row in rows]
     record = json.loads(layout(trained).run(run, "record.json").read_text())
-    assert record["best_epoch"] == 1 + accuracies.index(max(accuracies))
+    assert record["details"]["best_epoch"] == 1 + accuracies.index(max(accuracies))
 
     loaded = load_model(layout(trained).run(run, "model.safetensors"))
     assert type(loaded) is KINDS[model]

@@ -54,7 +54,7 @@ def state_of(slurm: Cluster, job: str) -> str:
 
 def trained_once(project: OnCluster, run: str) -> bool:
     """No step of it was computed twice: whoever went on did so where the last one stopped."""
-    return project.record(run)["steps"] == EPOCHS * BATCHES
+    return project.record(run)["details"]["steps"] == EPOCHS * BATCHES
 
 
 def test_results_equal_those_of_the_local_run(whole: Whole, local: Clone) -> None:

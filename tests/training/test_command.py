@@ -84,8 +84,8 @@ def test_a_run_that_is_started_twice_is_trained_once(prepared, root, tmp_path):
     assert f"epoch 1/{EPOCHS}" not in again.communicate(timeout=300)[1]
     assert [project.result(file) for file in RESULTS] == before
     record = json.loads(project.result("record.json"))
-    assert record["steps"] == EPOCHS * BATCHES
-    assert record["seconds"] > 0
+    assert record["details"]["steps"] == EPOCHS * BATCHES
+    assert record["details"]["seconds"] > 0
 
 
 def identity(project: Project) -> str:

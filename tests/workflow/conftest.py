@@ -121,7 +121,7 @@ class Clone(Project):
             for name in ("datasets", "runs", "evaluations", "tables", "figures")
             for path in (base / name).rglob("*")
         ]
-        made = [path for path in made if path.is_file() and path.name not in ("record.json", "provenance.zip")]
+        made = [path for path in made if path.is_file() and not path.name.endswith(("record.json", "provenance.zip"))]
         return {str(path.relative_to(base)): sha256(path) for path in made}
 
 

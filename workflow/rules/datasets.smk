@@ -10,7 +10,8 @@ rule dataset:
     input:
         lambda w: dataset_input(w.experiment, w.part),
     output:
-        f"{BASE}/datasets/{{experiment}}/{{part}}.safetensors",
+        data=f"{BASE}/datasets/{{experiment}}/{{part}}.safetensors",
+        record=f"{BASE}/datasets/{{experiment}}/{{part}}.record.json",
     log:
         f"{BASE}/logs/datasets/{{experiment}}/{{part}}.log",
     benchmark:
@@ -28,7 +29,11 @@ rule dataset:
         "fernn dataset {wildcards.experiment}/{wildcards.part} --scale {PARAMS.scale} > {log} 2>&1"
 
 
-DATASETS = [str(path) for path in dataset_parts(PARAMS, LAYOUT)]
+DATASETS = [
+    path
+    for name in dataset_parts(PARAMS, LAYOUT).values()
+    for path in expand(rules.dataset.output, experiment=name.split("/")[0], part=name.split("/")[1])
+]
 
 
 rule datasets:

@@ -6,6 +6,7 @@ rule evaluate:
     output:
         evaluation=f"{BASE}/evaluations/{{run}}/evaluation.json",
         samples=f"{BASE}/evaluations/{{run}}/samples.safetensors",
+        record=f"{BASE}/evaluations/{{run}}/record.json",
     log:
         f"{BASE}/logs/evaluate/{{run}}.log",
     benchmark:

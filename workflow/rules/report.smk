@@ -1,15 +1,14 @@
 # Tables and figures, made of the files of finished runs.
-from fernn.results.plan import data_files, figure_names, table_names
+from fernn.records import NAME
+from fernn.results.plan import figure_names, files_read, table_names
 
-TABLES = [*(str(LAYOUT.table(name)) for name in table_names(PARAMS)), str(LAYOUT.metrics())]
-FIGURES = [str(LAYOUT.figure(name)) for name in figure_names(PARAMS)]
+TABLES = [*(str(LAYOUT.table(name)) for name in (*table_names(PARAMS), NAME)), str(LAYOUT.metrics())]
+FIGURES = [str(LAYOUT.figure(name)) for name in (*figure_names(PARAMS), NAME)]
 
 
 rule tables:
     input:
-        data_files(PARAMS, LAYOUT),
-        expand(rules.train.output.metrics, run=RUNS),
-        expand(rules.evaluate.output.evaluation, run=RUNS),
+        files_read(PARAMS, LAYOUT, "tables"),
     output:
         TABLES,
     log:
@@ -26,9 +25,7 @@ rule tables:
 
 rule figures:
     input:
-        data_files(PARAMS, LAYOUT),
-        expand(rules.train.output.metrics, run=RUNS),
-        EVALUATIONS,
+        files_read(PARAMS, LAYOUT, "figures"),
     output:
         FIGURES,
     log:

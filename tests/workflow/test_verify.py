@@ -1,0 +1,132 @@
+"""`fernn verify` on the results of a real workflow: what it holds, and what it names when something was changed."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from fernn.files import sha256
+
+from .conftest import Project
+
+RUN = "translation/V2T/G-RNN/lr0.01/seed0"
+BASE = Path("results/micro")
+TRAINED = BASE / "runs" / RUN
+
+
+def verify(project: Project, *arguments: str | Path) -> tuple[int, str]:
+    """Exit status, and all that it said."""
+    ended = project.run("python", "-m", "fernn.cli", "verify", *map(str, arguments))
+    return ended.returncode, ended.stdout + ended.stderr
+
+
+def test_every_result_has_a_record(finished: Project) -> None:
+    base = finished.folder / BASE
+    named = set()
+    for path in base.rglob("*record.json"):
+        record = json.loads(path.read_text())
+        named |= set(record["outputs"])
+        for file, digest in {**record["outputs"], **record["files"]}.items():
+            assert sha256(finished.folder / file) == digest
+        about: dict[str, Any] = record["environment"]
+        assert about["packages"]["torch"]
+        assert about["packages"]["escnn"]
+        assert record["inputs"]["code"]
+        assert record["started"] <= record["ended"]
+        assert ("determinism" in about) == (record["stage"] in ("train", "evaluate"))
+    results = {
+        path.relative_to(finished.folder).as_posix()
+        for folder in ("datasets", "runs", "evaluations", "tables", "figures")
+        for path in (base / folder).rglob("*")
+        if path.is_file() and not path.name.endswith(("record.json", "provenance.zip"))
+    }
+    assert named == {*results, (BASE / "metrics.json").as_posix()}
+
+
+def test_what_nobody_touched_is_as_recorded(finished: Project) -> None:
+    status, said = verify(finished, BASE)
+    assert status == 0, said
+    assert f"as recorded: train {RUN}" in said
+    count = len(list((finished.folder / BASE).rglob("*record.json")))
+    assert f"{count} results, {count} as recorded, 0 not." in said
+
+
+def test_made_again_they_have_the_same_bytes(finished: Project) -> None:
+    results = [
+        BASE / "datasets/translation/test-V2T.safetensors",
+        TRAINED,
+        BASE / "evaluations" / RUN / "evaluation.json",
+        BASE / "tables/table1.md",
+        BASE / "figures/record.json",
+    ]
+    before = {path: path.stat().st_mtime_ns for path in (finished.folder / BASE).rglob("*")}
+    status, said = verify(finished, "--again", *results)
+    assert status == 0, said
+    assert f"{len(results)} results, {len(results)} as recorded" in said
+    assert {path: path.stat().st_mtime_ns for path in (finished.folder / BASE).rglob("*")} == before
+
+
+def test_what_was_changed_is_named(project: Project) -> None:
+    metrics = project.folder / TRAINED / "metrics.csv"
+    metrics.write_text(metrics.read_text().replace("1,", "2,", 1))
+    status, said = verify(project, TRAINED)
+    assert status == 1
+    assert f"DIFFERS: train {RUN}\n  {TRAINED}/metrics.csv is not what was written: sha256 " in said
+    # tables were made of another file
+    assert f"{TRAINED}/metrics.csv is not what was read" in verify(project, BASE / "tables/table1.md")[1]
+    metrics.unlink()
+    assert f"{TRAINED}/metrics.csv, which was written, is missing" in verify(project, TRAINED / "record.json")[1]
+
+
+def test_params_and_code_of_today(project: Project) -> None:
+    project.edit_params(lambda scale: scale["translation"]["training"].update(epochs=2))
+    flow = project.folder / "fernn/flows/translation.py"
+    flow.write_text(flow.read_text() + "\n# another line\n")
+    status, said = verify(project, TRAINED)
+    assert status == 1
+    assert "  input epochs 1 then, 2 now\n" in said
+    assert "  input code " in said
+    # params without the run
+    project.edit_params(lambda scale: scale["translation"].update(seeds=[5]))
+    assert "params.yaml no longer names it: translation/V2T/G-RNN/lr0.01/seed0: no run" in verify(project, TRAINED)[1]
+
+
+def test_another_machine_is_told_and_is_no_fault(project: Project) -> None:
+    path = project.folder / TRAINED / "record.json"
+    record = json.loads(path.read_text())
+    record["environment"]["packages"]["numpy"] = "0.1"
+    record["environment"]["determinism"]["instructions"] = "ABACUS"
+    record["environment"]["host"] = "elsewhere"
+    path.write_text(json.dumps(record))
+    status, said = verify(project, TRAINED)
+    assert status == 0
+    assert 'Another machine or version (1 of 1): packages.numpy "0.1" then, ' in said
+    assert 'determinism.instructions "ABACUS" then, ' in said
+    assert "elsewhere" not in said
+
+
+def test_a_lie_in_a_record_comes_out_when_it_is_made_again(project: Project) -> None:
+    table = project.folder / BASE / "tables/selection.csv"
+    table.write_text(table.read_text() + "made,up\n")
+    path = project.folder / BASE / "tables/record.json"
+    record = json.loads(path.read_text())
+    record["outputs"][(BASE / "tables/selection.csv").as_posix()] = sha256(table)
+    path.write_text(json.dumps(record))
+    assert verify(project, table.relative_to(project.folder))[0] == 0
+    status, said = verify(project, "--again", table.relative_to(project.folder))
+    assert status == 1
+    assert "tables/selection.csv: made again, it has other bytes" in said
+
+
+def test_a_record_that_cannot_be_read(project: Project) -> None:
+    (project.folder / TRAINED / "record.json").write_text('{"run": "an older version"}')
+    status, said = verify(project, TRAINED)
+    assert status == 1
+    assert f"{TRAINED}/record.json is no record of this version" in said
+    assert "run snakemake" in said
+
+
+def test_files_without_a_record(finished: Project) -> None:
+    status, said = verify(finished, "params.yaml")
+    assert (status, "no record says where this comes from" in said) == (1, True)
+    status, said = verify(finished, "nowhere")
+    assert (status, "nowhere: no such file or folder" in said) == (1, True)
