@@ -138,8 +138,9 @@ def make_dataset(params: Params, layout: Layout, name: str) -> Path:
     experiment, _, part = name.partition("/")
     plan = plan_of(experiment)
     output = layout.dataset(experiment, part)
+    inputs = dataset_inputs(params, experiment, part)
     files = _present(plan.dataset_files(params, layout, part))
-    maker = Maker("dataset", name, params.scale, dataset_inputs(params, experiment, part), files.values())
+    maker = Maker("dataset", name, params.scale, inputs, files.values())
     plan.make(plan.dataset_inputs(params, part), files, output)
     maker.done(layout.dataset_record(experiment, part), [output])
     return output

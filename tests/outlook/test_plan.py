@@ -11,11 +11,11 @@ import pytest
 import yaml
 from rich.console import Console
 
-from fernn.files import write_json
 from fernn.outlook import doctor, plan
 from fernn.outlook.operations import of_run
 from fernn.outlook.state import read_state
 from fernn.params import Params, load_params
+from fernn.records import NAME, Maker
 from fernn.runs import Layout, Run, all_runs
 
 ROOT = Path(__file__).parents[2]
@@ -39,8 +39,8 @@ def finish(layout: Layout, run: Run, seconds: float) -> None:
     for name in ("model.safetensors", "metrics.csv"):
         layout.run(run.id, name).parent.mkdir(parents=True, exist_ok=True)
         layout.run(run.id, name).touch()
-    about = {"steps": 10, "seconds": seconds, "environment": {"device": "a GPU"}}
-    write_json(layout.run(run.id, "record.json"), about)
+    maker = Maker("train", run.id, "quick", {}, [])
+    maker.done(layout.run(run.id, NAME), [], steps=10, seconds=seconds)
 
 
 def under_way(layout: Layout, run: Run, epoch: int) -> None:
