@@ -8,7 +8,7 @@ import torch
 from tabulate import tabulate
 
 from fernn.params import Params
-from fernn.provenance import environment
+from fernn.provenance.environment import environment
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from fernn.files import write_json
 from fernn.params import Params
-from fernn.records import NAME
+from fernn.provenance.records import NAME
 from fernn.results.plan import figure_names, table_names
 from fernn.runs import Layout, all_runs
 from fernn.stages import dataset_inputs, evaluate_inputs, plan_of, results_inputs, standins_inputs, train_inputs

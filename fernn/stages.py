@@ -15,8 +15,8 @@ import fernn.experiments
 from fernn.errors import FernnError
 from fernn.files import sha256, write_json, write_text
 from fernn.params import Params
-from fernn.provenance import PACKAGE, code_digest
-from fernn.records import NAME, Maker
+from fernn.provenance.digests import PACKAGE, code_digest
+from fernn.provenance.records import NAME, Maker
 from fernn.runs import Layout, Run, all_runs, evaluations_of, find_run
 
 if TYPE_CHECKING:

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fernn.environment import environment
 from fernn.errors import FernnError
 from fernn.files import sha256
 from fernn.params import load_params
-from fernn.provenance import PACKAGE
-from fernn.records import NAME, Record, read_record
+from fernn.provenance.digests import PACKAGE
+from fernn.provenance.environment import environment
+from fernn.provenance.records import NAME, Record, read_record
 from fernn.runs import find_run
 from fernn.stages import dataset_inputs, evaluate_inputs, results_inputs, train_inputs
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from fernn import provenance
-from fernn.provenance import code_digest, code_of, identity
+from fernn.provenance import digests
+from fernn.provenance.digests import code_digest, code_of, identity
 
 STAGES = ["datasets", "train", "evaluate"]
 
@@ -40,11 +40,11 @@ def test_one_changed_line_changes_the_digest(stage: str, tmp_path: Path, monkeyp
     before = code_digest(module)
     for name in code_of(module):
         copy = tmp_path.joinpath(*name.split(".")[1:])
-        source = provenance._source(name)
+        source = digests._source(name)
         target = copy / "__init__.py" if source.name == "__init__.py" else copy.with_suffix(".py")
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(source.read_bytes())
-    monkeypatch.setattr(provenance, "PACKAGE", tmp_path)
+    monkeypatch.setattr(digests, "PACKAGE", tmp_path)
     assert code_digest.__wrapped__(module) == before
     flow = tmp_path / "flows" / "translation.py"
     flow.write_text(flow.read_text() + "\nX = 1\n")

@@ -10,7 +10,7 @@ from typing import Any
 from fernn.dependencies import EVALUATION_FILES, RUN_FILES, dataset_parts, source_files
 from fernn.errors import FernnError
 from fernn.params import Params
-from fernn.records import NAME, read_record
+from fernn.provenance.records import NAME, read_record
 from fernn.results.plan import figure_names, table_names
 from fernn.runs import Layout, Run, all_runs
 

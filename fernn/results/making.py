@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fernn.params import Params
-from fernn.records import NAME, Maker
+from fernn.provenance.records import NAME, Maker
 from fernn.results.plan import files_read
 from fernn.runs import Layout
 from fernn.stages import results_inputs

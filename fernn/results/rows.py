@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fernn.files import sha256
 from fernn.params import Params
-from fernn.provenance import identity
+from fernn.provenance.digests import identity
 from fernn.results.names import math_name
 from fernn.results.published import Claim, Published, Verdict, claims, compare, lower_is_better, order, published
 from fernn.results.selection import Selection

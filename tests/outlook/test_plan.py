@@ -15,7 +15,7 @@ from fernn.outlook import doctor, plan
 from fernn.outlook.operations import of_run
 from fernn.outlook.state import read_state
 from fernn.params import Params, load_params
-from fernn.records import NAME, Maker
+from fernn.provenance.records import NAME, Maker
 from fernn.runs import Layout, Run, all_runs
 
 ROOT = Path(__file__).parents[2]

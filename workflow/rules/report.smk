@@ -1,5 +1,5 @@
 # Tables and figures, made of the files of finished runs.
-from fernn.records import NAME
+from fernn.provenance.records import NAME
 from fernn.results.plan import figure_names, files_read, table_names
 
 TABLES = [*(str(LAYOUT.table(name)) for name in (*table_names(PARAMS), NAME)), str(LAYOUT.metrics())]

@@ -8,7 +8,7 @@ from fernn.experiments.kth.evaluate import EvaluateInputs, evaluate
 from fernn.experiments.kth.frames import FramesInputs, make_frames
 from fernn.experiments.kth.train import TrainInputs, train
 from fernn.params import Params
-from fernn.provenance import code_digest
+from fernn.provenance.digests import code_digest
 from fernn.runs import Layout, Run, evaluations_of
 
 __all__ = [

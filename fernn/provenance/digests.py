@@ -1,4 +1,4 @@
-"""Where a result comes from: digests of code and of inputs."""
+"""Digests of code and of inputs: what a result depends on, in a few characters."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ from typing import Any
 
 import grimp
 
-PACKAGE = Path(__file__).parent
+PACKAGE = Path(__file__).parent.parent
 
 
 @cache

@@ -7,10 +7,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from fernn.environment import environment
 from fernn.errors import FernnError
 from fernn.files import sha256, write_json
-from fernn.provenance import identity, now
+from fernn.provenance.digests import identity, now
+from fernn.provenance.environment import environment
 
 NAME = "record.json"
 
@@ -27,7 +27,7 @@ class Record(BaseModel):
         outputs: digests of the files that were written.
         started: in UTC.
         ended: in UTC.
-        environment: see `fernn.environment.environment`.
+        environment: see `fernn.provenance.environment.environment`.
         details: what only this stage has to tell.
     """
 
