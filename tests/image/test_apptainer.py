@@ -4,8 +4,6 @@ import json
 import os
 import re
 import shutil
-import sys
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,7 +44,6 @@ def contained(built: Engine, tmp_path_factory: pytest.TempPathFactory) -> Contai
     own = {name: value for name, value in built.environment.items() if name.startswith("CONTAINERS_")}
     real = shutil.which("apptainer") is not None
     if real:
-        warnings.warn("these tests use this machine's Apptainer", stacklevel=1)
         archive, image = folder / "image.tar", "fernn.sif"
         built.must("podman", "save", "--quiet", "--output", str(archive), IMAGE)
         project.must("apptainer", "build", image, f"docker-archive:{archive}")
@@ -79,18 +76,13 @@ def set_image(project: Clone, image: str | None) -> None:
 
 def test_results_are_those_of_outside(contained: Contained, outside: Clone, capsys: pytest.CaptureFixture[str]) -> None:
     with capsys.disabled():
-        print(
-            f"\n--sdm apptainer: {'the real Apptainer' if contained.real else 'a stand-in over podman'}",
-            file=sys.stderr,
-        )
+        print(f"\nThe jobs ran in {'the real Apptainer' if contained.real else 'a stand-in over podman'}.")
     assert contained.project.results() == outside.results()
 
 
 def test_every_job_ran_in_the_image(contained: Contained) -> None:
     ran = len(re.findall(r"^Job \d+: ", contained.said, re.MULTILINE)) - 1  # the closing one has nothing to do
-    assert (
-        contained.said.count("Activating singularity image data/image/" if not contained.real else "Activating") == ran
-    )
+    assert contained.said.count("Activating singularity image") == ran > 0
     if not contained.real:
         calls = Path(contained.variables["FERNN_TEST_CALLS"]).read_text().splitlines()
         assert len([call for call in calls if call.startswith("exec --home")]) == ran

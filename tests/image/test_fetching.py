@@ -86,7 +86,7 @@ def test_a_file_goes_by_its_content(tmp_path: Path) -> None:
     Path("mine.sif").unlink()
     with pytest.raises(FernnError, match=r"mine\.sif: no such file"):
         fetch("mine.sif")
-    with pytest.raises(FernnError, match="is not here.*fernn image fetch"):
+    with pytest.raises(FernnError, match=r"is not here.*fernn image fetch"):
         fetched("mine.sif")
 
 
@@ -106,7 +106,7 @@ def test_without_apptainer(registry: Registry, monkeypatch: pytest.MonkeyPatch) 
 def test_a_registry_that_does_not_have_it_or_does_not_answer(registry: Registry) -> None:
     with pytest.raises(FernnError, match=r"cannot ask 127.0.0.1:\d+ what lab/fernn:v2 is: 404"):
         fetch(registry.image("v2"))
-    with pytest.raises(FernnError, match="cannot ask 127.0.0.1:1 what lab/fernn:v1 is"):
+    with pytest.raises(FernnError, match=r"cannot ask 127.0.0.1:1 what lab/fernn:v1 is"):
         fetch("docker://127.0.0.1:1/lab/fernn:v1")
 
 
