@@ -6,7 +6,6 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
-import fernn
 from fernn import stages
 from fernn.dependencies import dataset_parts, source_files
 from fernn.errors import FernnError
@@ -20,16 +19,13 @@ from workflow.provenance import keep, take_over
 
 # a rule's command is the one that belongs to this Snakemake, whether or not its environment is activated
 os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
+# and the library that it runs is this checkout's, whose digest the results carry, whichever one is installed
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(workflow.basedir), os.environ.get("PYTHONPATH")]))
 
 REMOTE = workflow.resource_settings.nodes is not None  # what a cluster does, and not this machine
 CONTAINED = DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method
 
 try:
-    if Path(fernn.__file__).resolve().parents[1] != Path(workflow.basedir).resolve():
-        raise FernnError(
-            f"the library that runs is not this checkout's: it lies in {Path(fernn.__file__).parent}. Set PYTHONPATH to "
-            f"{workflow.basedir}, or in a container mount the checkout at /project."
-        )
     check_overrides(config, "params.yaml")
     if REMOTE and workflow.is_main_process:
         check_slurm()
