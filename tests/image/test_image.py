@@ -106,3 +106,14 @@ def test_the_pipeline_runs_inside_with_the_same_results(built: Engine, outside: 
     assert {name.split("/")[0] for name in results} == {"datasets", "runs", "evaluations", "tables", "figures"}
     trained = {name.split("/")[1] for name in results if name.startswith("runs/")}
     assert trained == {"translation", "rotation", "kth"}
+
+
+@pytest.mark.parametrize("python", ["3.11", "3.12"])
+def test_the_lock_for_cuda_is_complete(python: str, tmp_path: Path) -> None:
+    """The package index gives all that torch with CUDA asks for, by the hashes of the lock; nothing is downloaded."""
+    where = ["--python-platform", "x86_64-manylinux_2_28", "--python-version", python, "--target", str(tmp_path)]
+    command = ["uv", "pip", "install", "--dry-run", "--only-binary", ":all:", "--require-hashes", *where]
+    ended = subprocess.run([*command, "-r", ROOT / "requirements/cuda.txt"], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    planned = set(re.findall(r"^ \+ ([a-z0-9-]+)==", ended.stderr, re.MULTILINE))
+    assert planned == {line.name for line in locked("cuda")}
