@@ -8,7 +8,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-slurm lint bench artifacts verify lock clean
+.PHONY: help setup demo test test-slurm image test-image lint bench artifacts verify lock clean
 MAKEFLAGS += --no-print-directory
 
 ARGS ?=
@@ -78,12 +78,19 @@ test: setup  ## all tests, with linters and types among them
 test-slurm: setup  ## tests on a real Slurm of two nodes on this machine, started for them and stopped (root; slurm-wlm, munge)
 	@$(IN_VENV) python -m pytest -m slurm tests/slurm $(ARGS)
 
+image:  ## build the container image, by docker, podman or buildah (docs/image.md; variables: docker/build)
+	@docker/build
+
+test-image: setup  ## build the image on a small Debian and run the pipeline in it (root; buildah, podman, runc, mmdebstrap)
+	@$(IN_VENV) python -m pytest -m image tests/image $(ARGS)
+
 lint: setup  ## linters and types only
 	@$(IN_VENV) ruff check .
 	@$(IN_VENV) ruff format --check .
 	@$(IN_VENV) mypy
 	@$(IN_VENV) lint-imports
 	@$(IN_VENV) snakefmt --check Snakefile workflow
+	@$(IN_VENV) hadolint --failure-threshold warning docker/Dockerfile
 
 bench: setup  ## measure the fast path against the plain one; writes docs/performance.md
 	@$(IN_VENV) python -m benchmarks $(ARGS)
@@ -101,11 +108,16 @@ verify: setup  ## pull the artifacts and hold them, dvc.lock and the code agains
 	@$(IN_VENV) dvc status --quiet
 	@$(IN_VENV) snakemake --cores all --config scale=quick --dry-run | tee /dev/stderr | grep -q "Nothing to be done"
 
-lock: setup  ## renew requirements/lock.txt after a change of pyproject.toml or requirements/ (ARGS=--upgrade: newest)
-	@.venv/bin/uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 \
-	  --generate-hashes --no-emit-index-url --custom-compile-command "make lock" --all-extras \
-	  --constraint requirements/pins.txt --overrides requirements/overrides.txt \
+COMPILE := .venv/bin/uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 \
+  --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
+# The image's two are made anew each time, so that they hold the versions of the first: of their own, they have only torch.
+lock: setup  ## renew the locks after a change of pyproject.toml or requirements/ (ARGS=--upgrade: newest)
+	@$(COMPILE) --all-extras --constraint requirements/pins.txt --overrides requirements/overrides.txt \
 	  pyproject.toml requirements/torch-needs.in --output-file requirements/lock.txt $(ARGS)
+	@$(COMPILE) --extra rotation --constraint requirements/lock.txt --overrides requirements/overrides.txt --no-annotate \
+	  pyproject.toml requirements/image.in requirements/torch-needs.in --upgrade --output-file requirements/image.txt
+	@$(COMPILE) --constraint requirements/lock.txt --no-annotate \
+	  requirements/torch.txt --output-file requirements/cuda.txt $(ARGS)
 
 clean:  ## remove the results of the demo and the tools' caches (never downloads, never other results)
 	rm -rf results/quick build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .grimp_cache

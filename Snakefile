@@ -6,6 +6,14 @@ configfile: "params.yaml"
 
 
 include: "workflow/rules/common.smk"
+
+
+if IMAGE:
+
+    # every rule's, under --sdm apptainer
+    container: IMAGE.file
+
+
 include: "workflow/rules/data.smk"
 include: "workflow/rules/datasets.smk"
 include: "workflow/rules/train.smk"

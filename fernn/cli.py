@@ -19,6 +19,8 @@ app = typer.Typer(
 )
 fetch = typer.Typer(help="Bring a data set from its sources.", no_args_is_help=True)
 app.add_typer(fetch, name="fetch")
+image = typer.Typer(help="The container image that params.yaml names.", no_args_is_help=True)
+app.add_typer(image, name="image")
 
 ParamsFile = Annotated[Path, typer.Option("--params", help="The file of all parameters.")]
 Scale = Annotated[str | None, typer.Option("--scale", help="paper, quick, or another scale of the file.")]
@@ -94,6 +96,19 @@ def fetch_kth_command(
     from fernn.stages import fetch_videos
 
     print(fetch_videos(*_start(file, scale), from_folder=source, accept=accept or []))
+
+
+@image.command("fetch")
+def fetch_image_command(file: ParamsFile = Path("params.yaml"), scale: Scale = None) -> None:
+    """Bring the image into a file that all nodes find; notice when its tag has moved. Where there is a network."""
+    from fernn.image import fetch as fetch_image
+    from fernn.params import load_params
+
+    name = load_params(file, scale).image
+    if name is None:
+        raise FernnError(f"{file} names no image; write image: docker://HOST/NAME:TAG there (docs/image.md).")
+    came = fetch_image(name)
+    print(f"{came.file}: {came.digest}")
 
 
 @app.command()

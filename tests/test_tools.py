@@ -14,6 +14,7 @@ COMMANDS = {
     "mypy": "mypy",
     "imports": "lint-imports --no-cache",
     "snakefmt": "snakefmt --check Snakefile workflow",
+    "hadolint": "hadolint --failure-threshold warning docker/Dockerfile",
 }
 
 

@@ -15,6 +15,8 @@ from rich.console import Console
 from rich.table import Table
 
 from fernn.dependencies import source_files
+from fernn.errors import FernnError
+from fernn.image import fetched
 from fernn.outlook.plan import disk
 from fernn.params import Params
 from fernn.runs import Layout
@@ -42,7 +44,7 @@ def examine(params: Params, layout: Layout) -> list[Finding]:
         lambda: _data(params, layout),
         _slurm,
         lambda: _gres(params),
-        _containers,
+        lambda: _containers(params),
         _remote,
     ]
     return [finding for check in checks for finding in check()]
@@ -63,7 +65,9 @@ def show(params: Params, layout: Layout, console: Console) -> bool:
 def _python() -> Iterator[Finding]:
     fits = (3, 11) <= sys.version_info < (3, 13)
     yield Finding("Python", sys.version.split()[0], "" if fits else "Python 3.11 or 3.12: make setup PYTHON=...")
-    missing = [name for name in ("snakemake", "dvc", "snakemake-executor-plugin-slurm") if not _version(name)]
+    # in the image a job runs, or a whole workflow: what keeps results and submits jobs is at work outside
+    wanted = ("snakemake",) if "FERNN_IMAGE" in os.environ else ("snakemake", "dvc", "snakemake-executor-plugin-slurm")
+    missing = [name for name in wanted if not _version(name)]
     versions = ", ".join(f"{name} {_version(name)}" for name in ("snakemake", "dvc") if _version(name))
     yield Finding(
         "workflow", versions or "not installed", f"{', '.join(missing)} missing: make setup" if missing else ""
@@ -148,15 +152,23 @@ def _gres(params: Params) -> Iterator[Finding]:
     yield Finding("GRES", ", ".join(offered) or "none", advice)
 
 
-def _containers() -> Iterator[Finding]:
+def _containers(params: Params) -> Iterator[Finding]:
     there = [name for name in ("apptainer", "singularity", "podman", "docker") if shutil.which(name)]
     yield Finding("containers", ", ".join(there) or "none")
+    if "FERNN_IMAGE" in os.environ:
+        yield Finding("image", f"this runs in {os.environ['FERNN_IMAGE']}")
+    elif params.image:
+        try:
+            yield Finding("image", f"{params.image}, {fetched(params.image).digest}")
+        except FernnError:
+            yield Finding("image", f"{params.image}, not here", "fernn image fetch, where there is a network")
 
 
 def _remote() -> Iterator[Finding]:
     listed = _answer("dvc", "remote", "list") if shutil.which("dvc") else None
     if listed is None:
-        yield Finding("DVC remote", "not asked: no dvc here, or no repository of its", "make setup, in a clone")
+        advice = "" if "FERNN_IMAGE" in os.environ else "make setup, in a clone"
+        yield Finding("DVC remote", "not asked: no dvc here, or no repository of its", advice)
     else:
         yield Finding("DVC remote", ", ".join(line.split()[0] for line in listed.splitlines() if line) or "none")
 

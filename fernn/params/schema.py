@@ -3,7 +3,15 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+
+from fernn.params.image import FORMS, in_registry
+
+
+def _image(image: str) -> str:
+    in_registry(image)
+    return image
+
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9+._-]*$")]
 TranslationFlow = Annotated[str, Field(pattern=r"^V\d+T$", description="V_k^T, such as V2T")]
@@ -11,6 +19,7 @@ RotationFlow = Annotated[str, Field(pattern=r"^V\d+R$", description="V_k^R, such
 Count = Annotated[int, Field(ge=0)]
 Models = Annotated[list[Name], Field(min_length=1)]
 Seeds = Annotated[list[Count], Field(min_length=1)]
+Image = Annotated[str, AfterValidator(_image), Field(description=FORMS)]
 Persons = Annotated[list[Annotated[int, Field(ge=1, le=25)]], Field(min_length=1)]
 
 
@@ -345,6 +354,7 @@ class Params(Section):
     scale: Name
     allow_cpu: bool
     experiments: Annotated[list[Literal["translation", "rotation", "kth"]], Field(min_length=1)]
+    image: Image | None
     mnist: Mnist
     resources: AllResources
     translation: TranslationExperiment

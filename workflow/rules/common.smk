@@ -1,8 +1,10 @@
 # What all rules share: the checked params of the scale, and where files lie.
 import os
 import sys
+from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import DeploymentMethod
 
 from fernn import stages
 from fernn.dependencies import dataset_parts, source_files
@@ -11,19 +13,28 @@ from fernn.params import check_overrides, resolve
 from fernn.runs import Layout, all_runs, experiment_params
 from fernn.training.gpus import visible_gpus
 from workflow.cluster import after_predecessors, check_slurm, resources_of, site
+from workflow.container import image_of, tell_apptainer
 from workflow.presence import enter
 from workflow.provenance import keep, take_over
 
 # a rule's command is the one that belongs to this Snakemake, whether or not its environment is activated
 os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
+# and the library that it runs is this checkout's, whose digest the results carry, whichever one is installed
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(workflow.basedir), os.environ.get("PYTHONPATH")]))
 
 REMOTE = workflow.resource_settings.nodes is not None  # what a cluster does, and not this machine
+CONTAINED = DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method
 
 try:
     check_overrides(config, "params.yaml")
     if REMOTE and workflow.is_main_process:
         check_slurm()
     PARAMS = resolve(config)
+    # The profile for clusters always says --sdm apptainer: there, an image is used where one is named. What runs without a
+    # container has none in its Snakemake record either.
+    IMAGE = image_of(PARAMS.image, must=workflow.is_main_process and not REMOTE) if CONTAINED else None
+    if IMAGE:
+        tell_apptainer(IMAGE, Path(workflow.basedir))
     PLANS = {name: stages.plan_of(name) for name in PARAMS.experiments}
     LAYOUT = Layout(PARAMS.scale)
     # the folders that DVC keeps, each with the rule that fills it

@@ -1,0 +1,81 @@
+"""The image, built once by the command that people use, and a small pipeline to run inside it and outside."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.workflow.conftest import MICRO, Clone, Project, make_project
+
+from .engine import BASE, IMAGE, Engine, why_not
+
+ROOT = Path(__file__).parents[2]
+SECRET = "# nobody may find this in the image"
+SOURCE = "https://example.org/fernn"
+
+
+def all_experiments(scale: dict[str, Any]) -> None:
+    """A little of each experiment, so that all code that computes runs."""
+    micro = MICRO["translation"]
+    scale["experiments"] = ["translation", "rotation", "kth"]
+    scale["translation"]["runs"] = [{"flow": "V1T", "models": ["FERNN-V1T"], "evaluate": ["test", "velocity"]}]
+    scale["rotation"] = {
+        "data": {**micro["data"], "digit": 14, "degrees": 30, "velocity": {"sequences": 2, "flow": "V1R"}},
+        "architecture": {"fields": 2, "group_order": 12, "decoder_layers": 1, "convolution": "steerable"},
+        "training": micro["training"],
+        "seeds": [0],
+        "runs": [{"flow": "V4R", "models": ["FERNN-V2R"], "evaluate": ["test"]}],
+    }
+    scale["kth"] = {
+        "source": {
+            "folder": "results/micro/downloads/kth",
+            "stand_ins": {"persons": [1, 2, 3], "scenarios": [3], "frames": 112, "seed": 0},
+        },
+        "data": {
+            "frame": 12,
+            "frames": 4,
+            "stride": 2,
+            "persons": {"train": [1], "validation": [2], "test": [3]},
+        },
+        "architecture": {"stem_channels": [2, 3, 4], "cnn_base": 2},
+        "training": {"epochs": 1, "batch": 8, "threads": 1},
+        "seeds": [0],
+        "runs": [{"flow": "V1T", "models": ["FERNN-V1T"], "evaluate": ["V1T"]}],
+    }
+
+
+def make_small(folder: Path) -> Clone:
+    """A copy of the project with that scale."""
+    project: Project = make_project(folder)
+    project.edit_params(all_experiments)
+    return Clone(project.folder)
+
+
+@pytest.fixture(scope="session")
+def engine() -> Engine:
+    """Kept between runs of the tests, so that a second one builds what has changed; `make clean` removes it."""
+    if reason := why_not():
+        # on a machine that is set up for it, a missing tool is a failure
+        (pytest.fail if "CI" in os.environ else pytest.skip)(reason)
+    return Engine(ROOT / "build/image")
+
+
+@pytest.fixture(scope="session")
+def built(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """With the image in it: on Debian, with the build of torch that this machine's pip finds."""
+    engine.make_base()
+    certificates = tmp_path_factory.mktemp("secrets") / "certificates.pem"
+    trusted = Path(os.environ.get("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt"))
+    certificates.write_text(f"{SECRET}\n{trusted.read_text()}")
+    wanted = {"IMAGE_ENGINE": "buildah", "BASE_IMAGE": BASE, "LOCK": "torch", "IMAGE": IMAGE, "SOURCE": SOURCE}
+    engine.must("make", "image", cwd=ROOT, SSL_CERT_FILE=str(certificates), **wanted)
+    return engine
+
+
+@pytest.fixture(scope="session")
+def outside(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """The small pipeline, finished on this machine without the image; only for tests that leave it as it is."""
+    project = make_small(tmp_path_factory.mktemp("outside"))
+    project.must("snakemake", "--cores", "all", "--config", "scale=micro")
+    return project
