@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from base64 import b64encode
 
 import requests
 from requests.utils import parse_dict_header
@@ -60,7 +61,7 @@ def _authorization(challenge: str) -> str:
     person = (user, password) if user and password else None
     scheme, _, rest = challenge.partition(" ")
     if scheme.lower() == "basic" and person:
-        return requests.auth._basic_auth_str(*person)
+        return f"Basic {b64encode(':'.join(person).encode()).decode()}"
     asked = parse_dict_header(rest)
     if scheme.lower() != "bearer" or "realm" not in asked:
         raise requests.RequestException("it wants a name and a password")

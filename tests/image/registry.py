@@ -16,12 +16,14 @@ class Registry:
     Attributes:
         tags: what each tag stands for: a text, in place of a manifest.
         token: what it wants to hear; None: nothing.
+        person: name:password that it wants to hear, in base64; None: nobody's.
         asked: paths, in order.
     """
 
     port: int = 0
     tags: dict[str, str] = field(default_factory=dict)
     token: str | None = None
+    person: str | None = None
     asked: list[str] = field(default_factory=list)
 
     def image(self, tag: str) -> str:
@@ -47,6 +49,8 @@ def serve() -> Iterator[Registry]:
             elif registry.token and self.headers["Authorization"] != f"Bearer {registry.token}":
                 realm = f"http://127.0.0.1:{registry.port}/token"
                 self._answer(401, "", f'Bearer realm="{realm}",service="here",scope="repository:lab/fernn:pull"')
+            elif registry.person and self.headers["Authorization"] != f"Basic {registry.person}":
+                self._answer(401, "", 'Basic realm="here"')
             elif self.path == f"/v2/lab/fernn/manifests/{tag}" and tag in registry.tags:
                 self._answer(200, registry.tags[tag])
             else:

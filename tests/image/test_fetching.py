@@ -54,6 +54,15 @@ def test_a_tag_is_brought_by_the_digest_that_it_stands_for(registry: Registry, t
     assert not list(Path("data").rglob("*.partial"))
 
 
+def test_a_registry_that_wants_a_name_and_a_password(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry.person = "YWRhOmxvdmVsYWNl"
+    with pytest.raises(FernnError, match="APPTAINER_DOCKER_USERNAME"):
+        fetch(registry.image("v1"))
+    monkeypatch.setenv("APPTAINER_DOCKER_USERNAME", "ada")
+    monkeypatch.setenv("APPTAINER_DOCKER_PASSWORD", "lovelace")
+    assert fetch(registry.image("v1")).digest == registry.digest("v1")
+
+
 def test_a_moved_tag_is_noticed(registry: Registry) -> None:
     image = registry.image("v1")
     before = fetch(image)
