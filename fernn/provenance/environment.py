@@ -83,7 +83,8 @@ def _commit() -> dict[str, Any] | None:
         return None
     try:
         with Repo.discover(str(Path(__file__).parent)) as repository:
-            found = status(repository, untracked_files="no")
+            # without locks: it else writes the index, under the hands of whoever works in the checkout
+            found = status(repository, untracked_files="no", optional_locks=False)
             changed = {
                 os.fsdecode(path) for path in [*found.unstaged, *(p for each in found.staged.values() for p in each)]
             }
