@@ -3,7 +3,11 @@
 Locks of the operating system hold within one machine; on the file systems that the nodes of a cluster share they often
 do not. So a lock here is a file: `lock.<n>` beside the checkpoint, made by a hard link, which is there whole or not at
 all and which only one of several can make. It names its holder, and its time moves as long as the holder lives. Whoever
-finds the holder dead makes `lock.<n+1>`; the highest number holds.
+finds the newest lock free, or its holder dead, makes `lock.<n+1>`.
+
+A lock that is given back stays, as a free one, for as long as the folder does: so numbers only grow, and the newest one
+always tells. If they began anew, one who looked before others came and went could make the number that it had in mind,
+and take it for the newest. That one finds a higher number now.
 """
 
 import json
@@ -18,6 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from fernn.errors import FernnError
+from fernn.files import write_json
 from fernn.training.holder import Holder, is_dead, myself
 
 
@@ -59,7 +64,7 @@ def hold(folder: Path, say: Callable[[str], None], pace: Pace = Pace()) -> Itera
     finally:
         ended.set()
         thread.join()
-        lock.path.unlink(missing_ok=True)
+        lock.give_back()
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,19 @@ class Lock:
             return False
         except OSError:
             pass  # a file system in trouble; others see an old time, and wait for long before they believe it
-        return _newest(self.path.parent)[0] == self.path
+        return self.counts()
+
+    def counts(self) -> bool:
+        """Whether nobody has made a newer one."""
+        return _newest(self.path.parent) == _number(self.path)
+
+    def give_back(self) -> None:
+        """Leave it free, unless another process has taken over."""
+        try:
+            if self.counts():
+                write_json(self.path, None)
+        except OSError:
+            pass  # the end of this process frees it as well
 
     def taken_over(self) -> TakenOverError:
         """What a person is told."""
@@ -96,42 +113,41 @@ class Lock:
 
 def holder_of(folder: Path) -> tuple[Holder, float] | None:
     """Who holds the lock of a run, dead or alive, and the time of the last sign of life; None: nobody."""
-    path, number = _newest(folder)
-    return _read(path) if number else None
+    _, holder, moved = _look(folder)
+    return (holder, moved) if holder else None
 
 
 def remove_free(folder: Path) -> None:
     """Remove the folder of a run, unless somebody holds its lock."""
-    if not _newest(folder)[1]:
+    if holder_of(folder) is None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _acquire(folder: Path, say: Callable[[str], None], pace: Pace) -> Lock:
-    folder.mkdir(parents=True, exist_ok=True)
-    seen: tuple[Path, float] | None = None
-    since, told = time.monotonic(), None
+    seen: tuple[int, float] | None = None
+    since, told = time.monotonic(), 0
     while True:
-        path, number = _newest(folder)
-        found = _read(path) if number else None
-        if number and found is None:
-            continue  # it went between two looks
-        if found is not None:
-            holder, moved = found
-            if seen != (path, moved):  # this machine's clock against itself: those of two machines may differ
-                seen, since = (path, moved), time.monotonic()
+        folder.mkdir(parents=True, exist_ok=True)
+        number, holder, moved = _look(folder)
+        if holder:
+            if seen != (number, moved):  # this machine's clock against itself: those of two machines may differ
+                seen, since = (number, moved), time.monotonic()
             if not is_dead(holder, still=time.monotonic() - since, beat=pace.beat):
-                if told != path:
+                if told != number:
                     say(f"{holder} is at work on this run; waiting for its end")
-                    told = path
+                    told = number
                 time.sleep(pace.look)
                 continue
             say(f"{holder} died at its work on this run; going on from its checkpoint")
-        mine = folder / f"lock.{number + 1}"
-        if _make(mine):
+        mine = Lock(_path(folder, number + 1))
+        if not _make(mine.path):
+            continue
+        if mine.counts():
             for older in folder.glob("lock.*"):
                 if _number(older) <= number:
                     older.unlink(missing_ok=True)
-            return Lock(mine)
+            return mine
+        mine.path.unlink(missing_ok=True)  # others came, and perhaps went, since the look
 
 
 def _make(path: Path) -> bool:
@@ -148,10 +164,19 @@ def _make(path: Path) -> bool:
     return True
 
 
-def _newest(folder: Path) -> tuple[Path, int]:
-    """The lock that counts, and its number; 0: there is none."""
-    path = max(folder.glob("lock.*"), key=_number, default=folder / "lock.0")
-    return path, _number(path)
+def _look(folder: Path) -> tuple[int, Holder | None, float]:
+    """The number of the lock that counts (0: none), its holder (None: it is free), and its last sign of life."""
+    while number := _newest(folder):
+        try:
+            return number, *_read(_path(folder, number))
+        except FileNotFoundError:
+            pass  # it went between two looks
+    return 0, None, 0.0
+
+
+def _newest(folder: Path) -> int:
+    """The number of the lock that counts; 0: there is none."""
+    return max(map(_number, folder.glob("lock.*")), default=0)
 
 
 def _number(path: Path) -> int:
@@ -159,12 +184,15 @@ def _number(path: Path) -> int:
     return int(number) if number.isdigit() else 0
 
 
-def _read(path: Path) -> tuple[Holder, float] | None:
+def _path(folder: Path, number: int) -> Path:
+    return folder / f"lock.{number}"
+
+
+def _read(path: Path) -> tuple[Holder | None, float]:
     try:
         with open(path, encoding="utf-8") as file:  # opening asks the server of a network file system anew
-            return Holder(**json.load(file)), os.fstat(file.fileno()).st_mtime
-    except FileNotFoundError:
-        return None
+            content = json.load(file)
+            return None if content is None else Holder(**content), os.fstat(file.fileno()).st_mtime
     except (ValueError, TypeError):
         raise FernnError(
             f"{path} is not a lock that this version wrote. If nothing trains this run, remove it."

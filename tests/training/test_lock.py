@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from fernn.errors import FernnError
-from fernn.training import holder
+from fernn.training import holder, lock
 from fernn.training.holder import Holder, is_dead, myself
 from fernn.training.lock import Pace, TakenOverError, hold, holder_of, remove_free
 
@@ -46,6 +46,11 @@ def leave(folder: Path, of: Holder, number: int = 1) -> Path:
     return folder / f"lock.{number}"
 
 
+def free(folder: Path) -> bool:
+    """Whether nobody holds it, and one free lock is all that is left."""
+    return holder_of(folder) is None and [path.name.partition(".")[0] for path in folder.iterdir()] == ["lock"]
+
+
 def squeue(monkeypatch: pytest.MonkeyPatch, folder: Path, lines: str) -> None:
     """A Slurm that answers so."""
     program = folder / "bin" / "squeue"
@@ -70,14 +75,13 @@ def test_it_names_its_holder_and_goes(tmp_path):
         assert found is not None
         assert found[0] == myself()
         assert not is_dead(found[0], still=1e9, beat=1.0)
-    assert list(tmp_path.iterdir()) == []
-    assert holder_of(tmp_path) is None
+    assert free(tmp_path)
 
 
 def test_it_goes_when_the_work_fails(tmp_path):
     with pytest.raises(ZeroDivisionError), hold(tmp_path, print, PACE):
         raise ZeroDivisionError
-    assert list(tmp_path.iterdir()) == []
+    assert free(tmp_path)
 
 
 def test_it_shows_signs_of_life(tmp_path):
@@ -129,7 +133,44 @@ def test_of_many_one_holds_at_a_time(tmp_path):
     for thread in threads:
         thread.join()
     assert most == [1] * 16
-    assert list(tmp_path.iterdir()) == []
+    assert free(tmp_path)
+
+
+@pytest.mark.parametrize("others", [1, 2, 3])
+@pytest.mark.parametrize("found", ["nothing", "a dead one", "a free one"])
+def test_who_looked_before_others_came_and_went_waits_for_the_last(tmp_path, monkeypatch, found, others):
+    """Between its look and its own lock, others held it, one after another; the last of them still does."""
+    if found == "a dead one":
+        leave(tmp_path, replace(myself(), pid=2**22 + 1))
+    elif found == "a free one":
+        with hold(tmp_path, print, PACE):
+            pass
+    make, looked, go_on, entered = lock._make, threading.Event(), threading.Event(), threading.Event()
+
+    def late(path: Path) -> bool:
+        if threading.current_thread() is slow and not looked.is_set():
+            looked.set()
+            assert go_on.wait(60)
+        return make(path)
+
+    def work() -> None:
+        with hold(tmp_path, lambda line: None, PACE):
+            entered.set()
+
+    monkeypatch.setattr(lock, "_make", late)
+    slow = threading.Thread(target=work)
+    slow.start()
+    assert looked.wait(60)
+    for _ in range(others - 1):
+        with hold(tmp_path, print, PACE):
+            pass
+    with hold(tmp_path, print, PACE) as last:
+        go_on.set()
+        assert not entered.wait(0.5)
+        last.check()
+    slow.join(60)
+    assert entered.is_set()
+    assert free(tmp_path)
 
 
 def test_a_pid_that_was_given_again_is_another_process():
@@ -202,16 +243,16 @@ def test_silence_is_measured_by_one_clock(tmp_path, monkeypatch):
     alive.join()
     waiter.join(20)
     assert not waiter.is_alive()
-    assert list(tmp_path.iterdir()) == []
+    assert free(tmp_path)
 
 
 def test_who_was_taken_for_dead_writes_nothing_more(tmp_path):
-    with hold(tmp_path, print, Pace(beat=3600.0)) as lock:
-        lock.check()
+    with hold(tmp_path, print, Pace(beat=3600.0)) as held:
+        held.check()
         leave(tmp_path, ELSEWHERE, number=2)
         with pytest.raises(TakenOverError, match="another process took this one for dead"):
-            lock.check()
-    assert (tmp_path / "lock.2").exists()
+            held.check()
+    assert holder_of(tmp_path)[0] == ELSEWHERE
 
 
 def test_a_process_that_slept_leaves_when_it_wakes(tmp_path, root):
