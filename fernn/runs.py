@@ -61,6 +61,10 @@ class Layout:
         """The folder in which a run that is under way keeps its checkpoint."""
         return self.base / "unfinished" / run
 
+    def lock(self, run: str) -> Path:
+        """The folder of the lock that whoever trains or evaluates a run holds."""
+        return self.base / "locks" / run
+
     def evaluation(self, run: str, file: str) -> Path:
         """A file of a run's evaluation: evaluation.json, samples.safetensors, record.json."""
         return self.base / "evaluations" / run / file

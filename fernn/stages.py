@@ -4,6 +4,7 @@ import csv
 import importlib.util
 import io
 import pkgutil
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -140,18 +141,19 @@ def make_dataset(params: Params, layout: Layout, name: str) -> Path:
     output = layout.dataset(experiment, part)
     inputs = dataset_inputs(params, experiment, part)
     files = _present(plan.dataset_files(params, layout, part))
-    maker = Maker("dataset", name, params.scale, inputs, files.values())
-    plan.make(plan.dataset_inputs(params, part), files, output)
-    maker.done(layout.dataset_record(experiment, part), [output])
+    maker = Maker(layout.dataset_record(experiment, part), "dataset", name, params.scale, inputs, files.values())
+    if not maker.is_done():
+        plan.make(plan.dataset_inputs(params, part), files, output)
+        maker.done([output])
     return output
 
 
 def train_run(params: Params, layout: Layout, name: str, allow_cpu: bool) -> Path:
     """Train a run and write model.safetensors, metrics.csv and record.json; returns the model's file.
 
-    Safe to start twice: the second waits for the first, and finds a finished training. The checkpoint therefore stays
-    until the run is evaluated: Snakemake removes the outputs of a job that it starts, as it does when it was killed and
-    its successor does not know that a job of its predecessor went on.
+    Safe to start twice: the second waits for the first, and finds the work done. The checkpoint stays until the run is
+    evaluated: Snakemake removes the outputs of a job that it starts, as it does when it was killed and its successor
+    does not know that a job of its predecessor went on.
     """
     from fernn.models.storage import save_model
     from fernn.training.device import choose_device, prepare
@@ -165,52 +167,62 @@ def train_run(params: Params, layout: Layout, name: str, allow_cpu: bool) -> Pat
     if not visible_gpus():
         choose_device(params.scale, allow_cpu)  # refuses at once, before anything is read
     files = _present(plan.train_files(params, layout, run))
-    maker = Maker("train", run.id, params.scale, train_inputs(params, run), files.values())
-    inputs, digest = plan.train_inputs(params, run), maker.identity
-    unfinished = layout.unfinished(run.id)
-    checkpoint = unfinished / "checkpoint.safetensors"
-    with TrainingProgress(run.id) as progress, hold(unfinished, progress.tell) as lock, one_gpu(progress.tell):
-        device = choose_device(params.scale, allow_cpu)
-        prepare(device, inputs.threads)
-        with measured(progress, unfinished / "pace.json", digest) as pace:
-            model, fit = plan.train(inputs, digest, files, checkpoint, device, progress)
-        lock.check()
-        save_model(model, layout.run(run.id, "model.safetensors"), fit.weights)
-        write_text(layout.run(run.id, "metrics.csv"), _csv(fit.history))
-        outputs = [layout.run(run.id, file) for file in ("model.safetensors", "metrics.csv")]
-        details = {"best_epoch": fit.best_epoch, "steps": pace["steps"], "seconds": pace["seconds"]}
-        maker.done(layout.run(run.id, NAME), outputs, device.type, **details)
-    return outputs[0]
+    inputs, unfinished = plan.train_inputs(params, run), layout.unfinished(run.id)
+    model_file, metrics, record = (layout.run(run.id, file) for file in ("model.safetensors", "metrics.csv", NAME))
+    with TrainingProgress(run.id) as progress, hold(layout.lock(run.id), progress.tell) as lock:
+        maker = Maker(record, "train", run.id, params.scale, train_inputs(params, run), files.values())
+        if maker.is_done():
+            return model_file
+        with one_gpu(progress.tell):
+            device = choose_device(params.scale, allow_cpu)
+            prepare(device, inputs.threads)
+            with measured(progress, unfinished / "pace.json", maker.identity) as pace:
+                checkpoint = unfinished / "checkpoint.safetensors"
+                model, fit = plan.train(inputs, maker.identity, files, checkpoint, device, progress)
+            lock.check()
+            save_model(model, model_file, fit.weights)
+            write_text(metrics, _csv(fit.history))
+            details = {"best_epoch": fit.best_epoch, "steps": pace["steps"], "seconds": pace["seconds"]}
+            maker.done([model_file, metrics], device.type, **details)
+    return model_file
 
 
 def evaluate_run(params: Params, layout: Layout, name: str) -> Path:
     """Evaluate a trained run and write evaluation.json, samples.safetensors and record.json; returns the first.
 
-    Then nobody starts its training any more, and its checkpoint goes.
+    The checkpoint of its training goes then. Like a training it is safe to start twice.
     """
     from fernn.datasets.storage import write_arrays
     from fernn.models.storage import load_model
     from fernn.training.device import choose_device, prepare
     from fernn.training.gpus import one_gpu
-    from fernn.training.lock import remove_free
+    from fernn.training.lock import hold
 
     run = find_run(params, name)
     plan = plan_of(run.experiment)
     files = _present(plan.evaluate_files(params, layout, run))
+    weights = _present({"model": layout.run(run.id, "model.safetensors")})["model"]
     inputs = plan.evaluate_inputs(params, run)
-    weights = layout.run(run.id, "model.safetensors")
-    maker = Maker("evaluate", run.id, params.scale, evaluate_inputs(params, run), [*files.values(), weights])
-    with one_gpu(lambda line: print(f"{run.id}: {line}", file=sys.stderr)):
-        device = choose_device(params.scale, allow_cpu=True)  # slow on a CPU, but never days
-        prepare(device, inputs.threads)
-        measures, samples = plan.evaluate(inputs, load_model(weights, device), files, device)
-    about = {"run": run.id, "inputs": maker.inputs, "files": maker.files}
-    samples_file = layout.evaluation(run.id, "samples.safetensors")
-    write_arrays(samples_file, samples, about)
-    output = layout.evaluation(run.id, "evaluation.json")
-    write_json(output, {**about, "measures": measures})
-    maker.done(layout.evaluation(run.id, NAME), [output, samples_file], device.type)
-    remove_free(layout.unfinished(run.id))
+    names = "evaluation.json", "samples.safetensors", NAME
+    output, samples_file, record = (layout.evaluation(run.id, file) for file in names)
+
+    def say(line: str) -> None:
+        print(f"{run.id}: {line}", file=sys.stderr)
+
+    with hold(layout.lock(run.id), say) as lock:
+        read = [*files.values(), weights]
+        maker = Maker(record, "evaluate", run.id, params.scale, evaluate_inputs(params, run), read)
+        if not maker.is_done():
+            with one_gpu(say):
+                device = choose_device(params.scale, allow_cpu=True)  # slow on a CPU, but never days
+                prepare(device, inputs.threads)
+                measures, samples = plan.evaluate(inputs, load_model(weights, device), files, device)
+            lock.check()
+            about = {"run": run.id, "inputs": maker.inputs, "files": maker.files}
+            write_arrays(samples_file, samples, about)
+            write_json(output, {**about, "measures": measures})
+            maker.done([output, samples_file], device.type)
+        shutil.rmtree(layout.unfinished(run.id), ignore_errors=True)
     return output
 
 

@@ -180,4 +180,4 @@ def _again(record: Record, params_file: Path) -> Iterator[str]:
 
 
 def _ignore(folder: str, names: list[str]) -> list[str]:
-    return [name for name in names if name == "unfinished" or name.endswith(".partial")]
+    return [name for name in names if name in ("unfinished", "locks") or name.endswith(".partial")]

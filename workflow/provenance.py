@@ -157,11 +157,21 @@ def _read_json(path: Path) -> dict[str, str | None]:
 
 
 def _records() -> Iterator[tuple[str, str]]:
-    """Every output that Snakemake has a record of, and the record."""
+    """Every output that Snakemake has a whole record of, and the record.
+
+    It writes them in place: a kill leaves half of one, and Snakemake makes that output again. And another Snakemake may
+    be at work here, whose records come and go.
+    """
     for path in sorted((STATE / "metadata").rglob("*")):
-        if path.is_file():
-            parts = path.relative_to(STATE / "metadata").parts
-            yield urlsafe_b64decode("".join(part.removeprefix("@") for part in parts)).decode(), path.read_text()
+        parts = path.relative_to(STATE / "metadata").parts
+        if path.is_dir() or path.name.startswith("."):
+            continue
+        try:
+            record = path.read_text()
+            json.loads(record)["endtime"]
+        except (FileNotFoundError, ValueError, TypeError, KeyError):
+            continue
+        yield urlsafe_b64decode("".join(part.removeprefix("@") for part in parts)).decode(), record
 
 
 def _record_path(kind: str, output: str) -> Path:

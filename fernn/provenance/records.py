@@ -1,6 +1,7 @@
 """One record beside each result: how it was made, of what, by which code, on which machine."""
 
 import json
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -46,10 +47,12 @@ class Record(BaseModel):
 
 
 class Maker:
-    """Takes down what a stage starts from; `done` writes the record when its outputs are there."""
+    """Takes down what a stage starts from; `done` writes the record, to `path`, when its outputs are there."""
 
-    def __init__(self, stage: str, name: str, scale: str, inputs: dict[str, Any], files: Iterable[Path]) -> None:
-        self.stage, self.name, self.scale = stage, name, scale
+    def __init__(
+        self, path: Path, stage: str, name: str, scale: str, inputs: dict[str, Any], files: Iterable[Path]
+    ) -> None:
+        self.path, self.stage, self.name, self.scale = path, stage, name, scale
         self.inputs, self.files = inputs, digests(files)
         self.started = now()
 
@@ -58,8 +61,29 @@ class Maker:
         """A digest of all that the result depends on."""
         return identity({"run": self.name, "inputs": self.inputs, "files": self.files})
 
-    def done(self, path: Path, outputs: Iterable[Path], device: str | None = None, **details: Any) -> None:
-        """Write the record to `path`; `device` is "cpu" or "cuda", where torch computed."""
+    def is_done(self) -> bool:
+        """Whether the result is there, whole, of the same params, code and files; says so.
+
+        Then nobody makes it again: neither one who waited while another made it, nor a command by hand, whose record
+        of another time Snakemake would take for damage. Snakemake itself removes what it wants made again.
+        """
+        try:
+            record = read_record(self.path)
+            same = (record.stage, record.name, record.scale) == (self.stage, self.name, self.scale)
+            same &= record.inputs == json.loads(json.dumps(self.inputs)) and record.files == self.files
+            if not same or record.outputs != digests(map(Path, record.outputs)):
+                return False
+        except (FernnError, FileNotFoundError):
+            return False
+        print(
+            f"{self.stage} {self.name}".rstrip() + ": there already, of the same params, code and files, says "
+            f"{self.path}. Remove the result to make it again.",
+            file=sys.stderr,
+        )
+        return True
+
+    def done(self, outputs: Iterable[Path], device: str | None = None, **details: Any) -> None:
+        """Write the record; `device` is "cpu" or "cuda", where torch computed."""
         record = Record(
             stage=self.stage,
             name=self.name,
@@ -72,7 +96,7 @@ class Maker:
             environment=environment(device),
             details=details,
         )
-        write_json(path, record.model_dump())
+        write_json(self.path, record.model_dump())
 
 
 def read_record(path: Path) -> Record:

@@ -64,13 +64,16 @@ def _claim(gpus: list[str], locks: Path, say: Callable[[str], None], look: float
     told = False
     while True:
         for gpu in gpus:
-            descriptor = os.open(locks / gpu.replace("/", "-"), os.O_RDWR | os.O_CREAT, 0o600)
+            file = locks / gpu.replace("/", "-")
+            descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                os.close(descriptor)
-            else:
-                return gpu, descriptor
+                os.utime(descriptor)
+                if os.path.samestat(os.fstat(descriptor), file.stat()):
+                    return gpu, descriptor
+            except (BlockingIOError, FileNotFoundError):
+                pass
+            os.close(descriptor)
         if not told:
             say(f"all GPUs that this may use are taken ({', '.join(gpus)}); waiting for one")
             told = True

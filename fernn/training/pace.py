@@ -17,9 +17,12 @@ def measured(progress: TrainingProgress, file: Path, identity: str) -> Iterator[
     Gives a dictionary that holds, at the end, "steps" and the "seconds" that they took, validation among them.
     """
     pace: dict[str, Any] = {"identity": identity, "steps": 0, "seconds": 0.0}
-    before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else pace
-    if before["identity"] == identity:
-        pace |= before
+    try:
+        before = json.loads(file.read_text(encoding="utf-8"))
+        if before["identity"] == identity:
+            pace |= before
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
+        pass  # a first start, or a damaged file, whose loss costs no more than these two figures
     try:
         yield pace
     finally:

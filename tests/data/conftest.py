@@ -17,7 +17,7 @@ def server() -> Iterator[Server]:
 @pytest.fixture
 def patience() -> Patience:
     """Waits that a test can bear."""
-    return Patience(attempts=4, wait=0.001, longest=0.01, connect=5.0, read=0.3)
+    return Patience(attempts=4, wait=0.001, longest=0.01, connect=5.0, read=1.0)
 
 
 @pytest.fixture

@@ -75,7 +75,7 @@ def test_the_wait_that_the_server_asks_for_is_bounded(server, target, patience):
     server.faults[NAME] = [Fault(status=429, headers={"Retry-After": "3600"})]
     began = time.monotonic()
     fetch([server.url(NAME)], target, [RIGHT], patience=patience)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60
 
 
 def test_the_next_mirror_at_once(server, target, patience):

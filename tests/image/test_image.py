@@ -1,6 +1,7 @@
 """What the image holds, and what it does not; what runs in it gives the same bytes as outside."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -111,7 +112,10 @@ def test_the_lock_for_cuda_is_complete(python: str, tmp_path: Path) -> None:
     """The package index gives all that torch with CUDA asks for, by the hashes of the lock; nothing is downloaded."""
     where = ["--python-platform", "x86_64-manylinux_2_28", "--python-version", python, "--target", str(tmp_path)]
     command = ["uv", "pip", "install", "--dry-run", "--only-binary", ":all:", "--require-hashes", *where]
-    ended = subprocess.run([*command, "-r", ROOT / "requirements/cuda.txt"], capture_output=True, text=True)
+    patient = {**os.environ, "UV_HTTP_TIMEOUT": "180"}
+    ended = subprocess.run(
+        [*command, "-r", ROOT / "requirements/cuda.txt"], capture_output=True, text=True, env=patient
+    )
     assert ended.returncode == 0, ended.stderr
     planned = set(re.findall(r"^ \+ ([a-z0-9-]+)==", ended.stderr, re.MULTILINE))
     assert planned == {line.name for line in locked("cuda")}

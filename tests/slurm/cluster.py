@@ -206,7 +206,7 @@ def configuration(folder: Path) -> str:
             "SlurmdParameters=config_overrides",
             "SchedulerParameters=bf_interval=5,sched_interval=5",
             "ReturnToService=2",
-            "SlurmdTimeout=10",
+            "SlurmdTimeout=300",
             "KillWait=10",
             "MinJobAge=3600",
             "GresTypes=gpu",

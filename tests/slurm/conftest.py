@@ -16,7 +16,7 @@ from tests.workflow.conftest import Clone, Project, make_project
 
 from .cluster import Cluster, cluster, until
 
-EPOCHS, BATCHES = 400, 2
+EPOCHS, BATCHES = 800, 2
 MODELS, SEEDS = ("G-RNN", "FERNN-V1T"), (0, 1)
 RUNS = [f"translation/V2T/{model}/lr0.01/seed{seed}" for model in MODELS for seed in SEEDS]
 SMALL = {"mem_mb": 1000, "runtime": 10, "cpus": 1}

@@ -1,5 +1,6 @@
 """One run on each GPU, on a machine whose GPUs are made up."""
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -46,6 +47,24 @@ def test_a_gpu_is_given_back(tmp_path, monkeypatch):
         with one_gpu(print, tmp_path):
             assert os.environ[VISIBLE] == "GPU-a"
         assert os.environ[VISIBLE] == "GPU-a,GPU-b"
+
+
+def test_a_claim_whose_file_was_cleaned_away(tmp_path, monkeypatch):
+    """/tmp may be cleaned: one who opened the file before takes no hold of the one that is gone."""
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    monkeypatch.setenv(VISIBLE, "GPU-a")
+    lock, opened = fcntl.flock, []
+
+    def clean(descriptor: int, operation: int) -> None:
+        lock(descriptor, operation)
+        if not opened:
+            (tmp_path / "GPU-a").unlink()
+        opened.append(os.fstat(descriptor).st_ino)
+
+    monkeypatch.setattr(fcntl, "flock", clean)
+    with one_gpu(print, tmp_path, 0.01):
+        assert len(opened) == 2
+        assert (tmp_path / "GPU-a").stat().st_ino == opened[1]
 
 
 def test_a_job_of_slurm_has_its_own(tmp_path, monkeypatch):

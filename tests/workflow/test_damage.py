@@ -1,6 +1,7 @@
 """A wrong artifact is noticed, wherever it was damaged, and nothing is made of it."""
 
 import os
+from base64 import urlsafe_b64encode
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,23 @@ def refuses(clone: Clone, name: str) -> None:
         assert "files that are not what their jobs wrote: 1" in said
         assert f"results/micro/{name}" in said
         assert "dvc checkout --force" in said
+
+
+@pytest.mark.parametrize("half", ["", '{"rule": "tab', "null"], ids=["empty", "cut", "of nothing"])
+def test_half_a_record_of_snakemake(pulled: Clone, half: str) -> None:
+    """It writes them in place. One that a kill left so stands in nobody's way: Snakemake makes that output again."""
+    assert pulled.planned() == set()
+    table = "results/micro/tables/table1.csv"
+    name = urlsafe_b64encode(table.encode()).decode()
+    for folder, content in (("metadata", half), ("incomplete", "{}")):
+        (pulled.folder / ".snakemake" / folder / name).write_text(content)
+    (pulled.folder / ".snakemake/metadata/.a.partial").write_text(half)
+    assert pulled.snakemake("--unlock").returncode == 0
+    assert pulled.planned() == {"Writing the tables"}
+    before = pulled.results()
+    assert pulled.snakemake().returncode == 0
+    assert pulled.results() == before
+    assert pulled.planned() == set()
 
 
 @pytest.mark.parametrize("name", FILES.values(), ids=FILES)

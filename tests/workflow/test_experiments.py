@@ -9,10 +9,10 @@ RATE = "scales.micro.translation.models.G-RNN.learning_rate"
 
 
 def test_an_experiment_in_the_workspace(pulled: Clone) -> None:
-    said = pulled.dvc("exp", "run", "tables@micro", "--name", "faster", "--set-param", f"{RATE}=0.02")
-    assert jobs(said) == run_and_after("translation/V2T/G-RNN/lr0.02/seed0") - {"Drawing the figures"}
+    said = pulled.dvc("exp", "run", "tables@micro", "--name", "faster", "--set-param", f"{RATE}=0.025")
+    assert jobs(said) == run_and_after("translation/V2T/G-RNN/lr0.025/seed0") - {"Drawing the figures"}
     shown = pulled.dvc("exp", "show", "--csv")
-    assert re.search(r"faster.*0\.02", shown)
+    assert re.search(r"faster.*0\.025", shown)
 
 
 def test_experiments_in_a_queue(pulled: Clone) -> None:

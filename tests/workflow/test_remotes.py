@@ -47,7 +47,7 @@ def server(tmp_path: Path) -> Iterator[str]:
         command = [program, "-D", "-e", "-f", str(tmp_path / "sshd_config")]
         running = subprocess.Popen(command, stdout=log, stderr=log)
     try:
-        for _ in range(100):
+        for _ in range(600):
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     break

@@ -130,3 +130,20 @@ def test_files_without_a_record(finished: Project) -> None:
     assert (status, "no record says where this comes from" in said) == (1, True)
     status, said = verify(finished, "nowhere")
     assert (status, "nowhere: no such file or folder" in said) == (1, True)
+
+
+def test_commands_by_hand_leave_a_finished_result_as_it_is(project: Project) -> None:
+    """Its record would tell another time, and Snakemake would take that for damage."""
+    before = {path: path.read_bytes() for path in (project.folder / BASE).rglob("*") if path.is_file()}
+    stages = [["dataset", "translation/digits"], ["train", RUN], ["evaluate", RUN], ["tables"], ["figures"]]
+    for stage in stages:
+        ended = project.run("python", "-m", "fernn.cli", *stage, "--scale", "micro")
+        assert ended.returncode == 0, ended.stderr
+        assert f"{' '.join(stage)}: there already, of the same params, code and files" in ended.stderr
+    assert {path: path.read_bytes() for path in before} == before
+    assert project.planned() == set()
+    (project.folder / TRAINED / "metrics.csv").write_text("epoch\n")
+    ended = project.run("python", "-m", "fernn.cli", "train", RUN, "--scale", "micro")
+    assert ended.returncode == 0, ended.stderr
+    assert "there already" not in ended.stderr
+    assert (project.folder / TRAINED / "metrics.csv").read_bytes() == before[project.folder / TRAINED / "metrics.csv"]

@@ -78,7 +78,7 @@ FAULTS = {
     "404": (Fault(status=404), "HTTP 404"),
     "503": (Fault(status=503), "HTTP 503 .*the last of 4 attempts"),
     "cut off": (Fault(cut=100), "after 400 of .* bytes"),
-    "slow": (Fault(stall=0), r"no data for 0\.3 s"),
+    "slow": (Fault(stall=0), r"no data for 1 s"),
     "no answer": (Fault(drop=True), "the connection was cut"),
     "wrong bytes": (Fault(garble=True), "found sha256:"),
 }

@@ -1,0 +1,80 @@
+"""Files that appear whole or not at all, and of several that would be written, one."""
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from fernn.files import atomic, write_once, write_text
+
+
+def test_nothing_is_left_of_what_failed(tmp_path: Path) -> None:
+    write_text(tmp_path / "a", "before")
+    with pytest.raises(ZeroDivisionError), atomic(tmp_path / "a") as temporary:
+        temporary.write_text("half")
+        raise ZeroDivisionError
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a").read_text() == "before"
+
+
+@pytest.mark.parametrize(("write", "naming"), [(write_text, "replace"), (write_once, "link")])
+def test_it_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch, write, naming) -> None:
+    """Else a loss of power may leave the name with nothing in it."""
+    steps, fsync, name = [], os.fsync, getattr(os, naming)
+
+    def brought(descriptor: int) -> None:
+        fsync(descriptor)
+        steps.append(("fsync", os.fstat(descriptor).st_ino, os.fstat(descriptor).st_size))
+
+    def named(source: Path, target: Path) -> None:
+        steps.append((naming, source.stat().st_ino, source.stat().st_size))
+        name(source, target)
+
+    monkeypatch.setattr(os, "fsync", brought)
+    monkeypatch.setattr(os, naming, named)
+    write(tmp_path / "a", "abc")
+    inode = (tmp_path / "a").stat().st_ino
+    assert steps == [("fsync", inode, 3), (naming, inode, 3)]
+
+
+def test_of_many_one_writes(tmp_path: Path) -> None:
+    start, wrote = threading.Barrier(16), []
+
+    def work(number: int) -> None:
+        start.wait()
+        if write_once(tmp_path / "a", str(number)):
+            wrote.append(str(number))
+
+    threads = [threading.Thread(target=work, args=[number]) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [(tmp_path / "a").read_text()] == wrote
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_an_answer_that_was_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network file system asks again, and is told that the file is there: its own."""
+    link = os.link
+
+    def twice(source: Path, target: Path) -> None:
+        link(source, target)
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", twice)
+    assert write_once(tmp_path / "a", "abc")
+    assert (tmp_path / "a").read_text() == "abc"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_the_usual_mode(tmp_path: Path) -> None:
+    """Those who share a folder can read them."""
+    before = os.umask(0o027)
+    try:
+        write_text(tmp_path / "a", "")
+        write_once(tmp_path / "b", "")
+    finally:
+        os.umask(before)
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in "ab"] == [0o640, 0o640]
