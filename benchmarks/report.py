@@ -68,7 +68,7 @@ KEPT = """On Linux the process keeps memory that was freed, as `fernn train` doe
 def page(options: Options, tables: Sequence[Table]) -> str:
     """The whole page, in Markdown."""
     about = environment(options.device.type)
-    rows = [["processor", about["device"]], ["torch", about["packages"]["torch"]]]
+    rows = [["processor", about["device"]], ["torch", torch.__version__]]
     if options.device.type == "cuda":
         rows += [["CUDA", about["cuda"]], ["cuDNN", str(about["cudnn"])]]
     else:
