@@ -1,6 +1,6 @@
 # The verbs of daily work; `make` alone lists them. Each does the set-up that it needs, once.
 #
-#   make demo                       make setup PYTHON=/path/to/python3.12
+#   make demo                       make setup PYTHON=/path/to/python3.13
 #   make test ARGS="-k rendering"   make demo ARGS="--dry-run"
 #
 # Packages come by the pip of the virtual environment, so what pip honours (PIP_INDEX_URL, PIP_FIND_LINKS,
@@ -8,7 +8,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-slurm image test-image lint bench artifacts verify lock clean
+.PHONY: help setup demo test test-slurm image test-image lint bench artifacts verify lock check-locks clean
 MAKEFLAGS += --no-print-directory
 
 ARGS ?=
@@ -28,36 +28,23 @@ ifneq "$(shell cat .venv/project.done 2>/dev/null)" "$(PROJECT)"
 .PHONY: .venv/project.done
 endif
 
-no_python = printf '%s\n' "No fitting Python: this needs Python 3.11 or 3.12, and none of these is one: $$*." \
-  "Install it (Debian, Ubuntu: apt-get install python3-venv) or name yours: make setup PYTHON=/path/to/python3.12" \
-  >&2; exit 1
-no_venv = printf '%s\n' "$$python cannot make virtual environments: its module ensurepip is missing." \
-  "Install it (Debian, Ubuntu: apt-get install python3-venv) or name another: make setup PYTHON=/path/to/python3.12" \
-  >&2; exit 1
 no_packages = printf '%s\n' "The set-up ended early: pip could not install a package; its own message stands above." \
   "pip must reach a package index: check the network, HTTPS_PROXY and PIP_INDEX_URL, then run the same command again." \
   >&2; exit 1
 
 help:  ## list the verbs
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
 
 setup: .venv/project.done  ## make .venv with the exact packages and this project (a second call is instant)
 
 .venv/packages.done:
-	@if [ -n "$$PYTHON" ]; then set -- "$$PYTHON"; else set -- python3 python3.12 python3.11; fi; \
-	python=; for candidate; do \
-	  if "$$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null; then \
-	    python=$$candidate; break; \
-	  fi; \
-	done; \
-	if [ -z "$$python" ]; then $(no_python); fi; \
-	if ! "$$python" -c 'import ensurepip' 2>/dev/null; then $(no_venv); fi; \
-	echo "Setting up .venv with $$("$$python" --version)"; \
-	rm -f .venv/*.done && "$$python" -m venv --clear .venv
+	@rm -f .venv/*.done && requirements/make-venv
 	@# setuptools first: it builds the packages that have no wheel, so that no build fetches one of its own choice
 	@sed -n '/^setuptools==/,/# via/p' requirements/lock.txt > .venv/setuptools.txt
+	@# CC=true: no compiler is needed. What has no wheel is Python, but for immutables on Python 3.14, which has a form in Python
+	@# that it takes where its compiled one is not there; so all machines get the same, with and without a compiler.
 	@echo "Installing the locked packages (about 150)"
-	@$(PIP) install $(HASHED) -r .venv/setuptools.txt && $(PIP) install $(HASHED) -r requirements/lock.txt \
+	@$(PIP) install $(HASHED) -r .venv/setuptools.txt && CC=true $(PIP) install $(HASHED) -r requirements/lock.txt \
 	  || { $(no_packages); }
 	@echo "Installing torch"
 	@$(PIP) install --no-warn-conflicts -r requirements/torch.txt || { $(no_packages); }
@@ -118,6 +105,22 @@ lock: setup  ## renew the locks after a change of pyproject.toml or requirements
 	  pyproject.toml requirements/image.in requirements/torch-needs.in --upgrade --output-file requirements/image.txt
 	@$(COMPILE) --constraint requirements/lock.txt --no-annotate \
 	  requirements/torch.txt --output-file requirements/cuda.txt $(ARGS)
+
+# Each Python that the project takes, on each kind of machine: every package has a wheel with a hash of the lock there, but for
+# those named here, which are built without a compiler (see the set-up above). Nothing is downloaded.
+FROM_SOURCE := antlr4-python3-runtime connection-pool immutables
+check-locks: setup  ## ask the package index whether the locks hold for Python 3.11 to 3.14 on Linux (x86-64, arm64) and macOS (arm64)
+	@for version in 3.11 3.12 3.13 3.14; do \
+	  for platform in x86_64-manylinux_2_28 aarch64-manylinux_2_28 aarch64-apple-darwin; do \
+	    for lock in lock image torch; do \
+	      case $$lock in torch) hashes=;; *) hashes=--require-hashes;; esac; \
+	      MACOSX_DEPLOYMENT_TARGET=14.0 .venv/bin/uv pip install --quiet --dry-run --target build/none --no-deps $$hashes \
+	        --python-version $$version --python-platform $$platform --only-binary :all: \
+	        $(FROM_SOURCE:%=--no-binary %) -r requirements/$$lock.txt || exit 1; \
+	    done; \
+	    echo "Python $$version on $$platform: every package is there"; \
+	  done; \
+	done
 
 clean:  ## remove the results of the demo and the tools' caches (never downloads, never other results)
 	rm -rf results/quick build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .grimp_cache

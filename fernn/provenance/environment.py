@@ -11,7 +11,7 @@ from typing import Any
 
 import fernn
 
-PACKAGES = ("av", "escnn", "lie-learn", "matplotlib", "numpy", "safetensors", "scipy", "torch")
+PACKAGES = ("av", "escnn", "matplotlib", "numpy", "safetensors", "scipy", "torch")
 
 
 def environment(device: str | None = None) -> dict[str, Any]:

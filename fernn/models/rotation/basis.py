@@ -9,7 +9,6 @@ with J fixed filters D_b,s in space (for 3x3: the centre, and on the ring around
 b-th turned to orientation s, and J * N free numbers a_b[d]. Both are read off escnn's own samples here.
 """
 
-import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fernn.errors import FernnError
+from fernn.models.rotation import escnn
 
 if TYPE_CHECKING:
     from escnn.nn import R2Conv
@@ -52,23 +52,13 @@ def r2conv(order: int, inputs: int, fields: int, kernel_size: int, lifting: bool
         draw: whether to draw weights from torch's generator, or leave them zero.
 
     Raises:
-        FernnError: if escnn is not installed.
+        FernnError: if escnn cannot be imported.
     """
-    with warnings.catch_warnings():
-        # escnn says at its import that py3nj is missing: it serves rotations in space, and would need a compiler
-        warnings.filterwarnings("ignore", message=".*py3nj.*")
-        try:  # only here, since its import takes most of a second and nothing else needs it
-            from escnn import gspaces, nn
-        except ImportError as error:
-            raise FernnError(
-                f"steerable convolutions need escnn, which cannot be imported here ({error}). `make setup` installs "
-                "it. Elsewhere: pip install 'numpy<2' scipy joblib lie-learn==0.0.2; pip install --no-deps escnn"
-            ) from None
-
-    space = gspaces.rot2dOnR2(N=order)
+    library = escnn.load()  # only here: its import takes most of a second, and nothing else needs it
+    space = library.gspaces.rot2dOnR2(N=order)
     kind = space.trivial_repr if lifting else space.regular_repr
-    source, target = nn.FieldType(space, inputs * [kind]), nn.FieldType(space, fields * [space.regular_repr])
-    return nn.R2Conv(source, target, kernel_size, padding=kernel_size // 2, bias=False, initialize=draw)
+    source, target = (library.nn.FieldType(space, each) for each in (inputs * [kind], fields * [space.regular_repr]))
+    return library.nn.R2Conv(source, target, kernel_size, padding=kernel_size // 2, bias=False, initialize=draw)
 
 
 def samples_of(conv: "R2Conv") -> Tensor:
