@@ -23,6 +23,8 @@ from fernn.runs import Layout
 from fernn.training.gpus import visible_gpus
 
 PROFILE = Path("slurm/config.yaml")
+# the Pythons that the project takes; a test holds pyproject.toml and the set-up to it
+OLDEST, NEWEST = (3, 11), (3, 14)
 PATIENCE = 10  # seconds for a program to answer
 
 
@@ -63,8 +65,9 @@ def show(params: Params, layout: Layout, console: Console) -> bool:
 
 
 def _python() -> Iterator[Finding]:
-    fits = (3, 11) <= sys.version_info < (3, 13)
-    yield Finding("Python", sys.version.split()[0], "" if fits else "Python 3.11 or 3.12: make setup PYTHON=...")
+    fits = OLDEST <= sys.version_info[:2] <= NEWEST
+    pythons = " to ".join(f"{major}.{minor}" for major, minor in (OLDEST, NEWEST))
+    yield Finding("Python", sys.version.split()[0], "" if fits else f"Python {pythons}: make setup PYTHON=...")
     # in the image a job runs, or a whole workflow: what keeps results and submits jobs is at work outside
     wanted = ("snakemake",) if "FERNN_IMAGE" in os.environ else ("snakemake", "dvc", "snakemake-executor-plugin-slurm")
     missing = [name for name in wanted if not _version(name)]

@@ -107,7 +107,7 @@ def test_the_pipeline_runs_inside_with_the_same_results(built: Engine, outside: 
     assert trained == {"translation", "rotation", "kth"}
 
 
-@pytest.mark.parametrize("python", ["3.11", "3.12"])
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13", "3.14"])
 def test_the_lock_for_cuda_is_complete(python: str, tmp_path: Path) -> None:
     """The package index gives all that torch with CUDA asks for, by the hashes of the lock; nothing is downloaded."""
     where = ["--python-platform", "x86_64-manylinux_2_28", "--python-version", python, "--target", str(tmp_path)]

@@ -40,8 +40,8 @@ def load() -> ModuleType:
                     importlib.import_module(f"escnn.{part}")
         except ImportError as error:
             raise FernnError(
-                f"steerable convolutions need escnn, which cannot be imported here ({error}). `make setup` installs it. "
-                "Elsewhere: pip install scipy joblib; pip install --no-deps escnn"
+                f"steerable convolutions need escnn, which cannot be imported here ({error}). `make setup` installs "
+                "it. Elsewhere: pip install scipy joblib; pip install --no-deps escnn"
             ) from None
     return escnn
 
@@ -60,10 +60,10 @@ def _lie_learn() -> Iterator[None]:
         yield
         return
 
-    def wigner_D_matrix(*_: Any, **__: Any) -> None:  # noqa: N802: lie-learn's own name
+    def wigner_D_matrix(*_: Any, **__: Any) -> None:  # noqa: N802
         raise FernnError(
-            f"rotations in space (SO(3)) need the package lie-learn, which cannot be imported here ({reason}). Nothing in "
-            "fernn uses them; for escnn's own: Python up to 3.12 with pip install 'numpy<2' lie-learn==0.0.2"
+            f"rotations in space (SO(3)) need the package lie-learn, which cannot be imported here ({reason}). Nothing "
+            "in fernn uses them; for escnn's own: Python up to 3.12 with pip install 'numpy<2' lie-learn==0.0.2"
         )
 
     names = [WIGNER.rsplit(".", count)[0] for count in range(3, -1, -1)]  # the package first
@@ -88,7 +88,7 @@ def _cache() -> Iterator[None]:
     if os.access(Path(found.origin).parent / "group", os.W_OK):
         yield
         return
-    joblib = importlib.import_module("joblib")
+    joblib: Any = importlib.import_module("joblib")
     memory = joblib.Memory
     joblib.Memory = lambda *_, **__: memory(None)
     try:

@@ -49,7 +49,9 @@ def test_without_lie_learn_all_but_rotations_in_space(tmp_path: Path, body: str)
     assert "need the package lie-learn, which cannot be imported here" in said
     assert body.split("'")[1] in said
     # the stand-in answers escnn alone
-    done = run(TURNS + "print([name for name in sys.modules if 'lie_learn' in name]); import lie_learn.representations.SO3")
+    done = run(
+        TURNS + "print([name for name in sys.modules if 'lie_learn' in name]); import lie_learn.representations.SO3"
+    )
     assert (done.stdout.splitlines()[1], done.stderr.splitlines()[-1].split(":")[0]) == ("[]", "ModuleNotFoundError")
 
 
