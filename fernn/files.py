@@ -17,26 +17,10 @@ def atomic(path: str | Path) -> Iterator[Path]:
     A reader (another job, a killed run's successor) therefore never meets a half-written file, nor does one after a
     loss of power.
     """
-    with _temporary(Path(path)) as temporary:
+    with temporary_beside(Path(path)) as temporary:
         yield temporary
-        _finish(temporary)
+        finish(temporary)
         os.replace(temporary, path)
-
-
-def write_once(path: str | Path, text: str) -> bool:
-    """Write `text` to `path`, whole or not at all, unless the file is there; returns whether this call wrote it.
-
-    Of several that try at once, on one machine or on many that share the file system, one succeeds.
-    """
-    with _temporary(Path(path)) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-        _finish(temporary)
-        try:
-            os.link(temporary, path)
-        except FileExistsError:
-            # a network file system may have lost its answer, and been asked twice: then the file is this very one
-            return temporary.stat().st_nlink > 1
-        return True
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -51,7 +35,8 @@ def write_json(path: str | Path, content: Any) -> None:
 
 
 @contextmanager
-def _temporary(path: Path) -> Iterator[Path]:
+def temporary_beside(path: Path) -> Iterator[Path]:
+    """A new file in the folder of `path`, which is made if need be; it is removed at the end, if it is still there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
     os.close(descriptor)
@@ -61,7 +46,7 @@ def _temporary(path: Path) -> Iterator[Path]:
         Path(name).unlink(missing_ok=True)
 
 
-def _finish(temporary: Path) -> None:
+def finish(temporary: Path) -> None:
     """Bring it to the disk before it gets its name, with the mode of this user's other files (mkstemp gives 0600)."""
     umask = os.umask(0)
     os.umask(umask)

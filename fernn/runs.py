@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fernn.errors import FernnError
-from fernn.params import Experiment, Params
+from fernn.params.schema import Experiment, Params
 
 
 @dataclass(frozen=True, order=True)

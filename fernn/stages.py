@@ -1,100 +1,141 @@
-"""The stages of the pipeline over any experiment: read the params, do the work, leave result and record."""
+"""The stages of the pipeline over any experiment: control around the work, files in, files out, a record beside them.
 
-import csv
-import importlib.util
-import io
-import pkgutil
-import shutil
+Each stage goes the same way. It holds what it was asked to do against today's params and code, and every file that it
+reads against the record of whoever made it; it leaves a result alone that is there already; it has the work done, which
+lies in modules of its own, whose code stands in the record; and it writes the record last.
+"""
+
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-import fernn.experiments
+from fernn.audit import Audit, State
 from fernn.errors import FernnError
-from fernn.files import sha256, write_json, write_text
+from fernn.jobs import RELEASE, Job, Jobs, plan_of
 from fernn.params import Params
-from fernn.provenance.digests import PACKAGE, code_digest
-from fernn.provenance.records import NAME, Maker
-from fernn.runs import Layout, Run, all_runs, evaluations_of, find_run
+from fernn.provenance.code import import_all
+from fernn.provenance.digests import identity, now
+from fernn.provenance.environment import environment
+from fernn.provenance.records import Record, write_record
+from fernn.runs import Layout, find_run
 
 if TYPE_CHECKING:
     from fernn.data.kth.release import Release
 
 
-def plan_of(experiment: str) -> ModuleType:
-    """The plan of an experiment: what its stages depend on, and the stages.
+@dataclass
+class Task:
+    """A job in the making.
+
+    Attributes:
+        job: what is made.
+        lineage: see `Jobs.lineage`.
+        files: digests of what it reads, taken before it is read.
+        started: in UTC.
+        device: "cpu" or "cuda", where torch computes.
+        details: what only this stage has to tell.
+    """
+
+    job: Job
+    lineage: str
+    files: dict[str, str]
+    started: str
+    device: str | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> str:
+        """A digest of all that the bytes of the result depend on."""
+        return identity([self.job.stage, self.job.name, self.job.inputs, self.files])
+
+    def check(self, jobs: Jobs) -> None:
+        """Make sure that what was read is still there; and that no old record speaks for what is written now.
+
+        Raises:
+            FernnError: if a file was changed since.
+        """
+        later = Audit(jobs).digests(self.job.reads)
+        for name, digest in self.files.items():
+            if later.get(name) != digest:
+                raise FernnError(f"{name} was changed while {self.job} read it: run this again.")
+        self.job.record.unlink(missing_ok=True)
+
+
+@contextmanager
+def making(jobs: Jobs, job: Job, planned: str | None) -> Iterator[Task | None]:
+    """Make a job's result inside; the record is written at the end. Gives None if the result is there already.
 
     Raises:
-        FernnError: if this version has no code for it.
+        FernnError: if params or code are not those that the workflow planned with, or a file that the job reads is
+            missing, or not what params, code and data of today make.
     """
-    try:
-        return importlib.import_module(f"fernn.experiments.{experiment}.plan")
-    except ModuleNotFoundError as error:
-        if error.name is None or not error.name.startswith("fernn.experiments"):
-            raise
-        packages = (f"fernn.experiments.{module.name}" for module in pkgutil.iter_modules(fernn.experiments.__path__))
-        known = [name.rpartition(".")[2] for name in packages if importlib.util.find_spec(f"{name}.plan")]
-        raise FernnError(f"experiment {experiment!r}: this version can run {', '.join(sorted(known))}.") from None
+    lineage = jobs.lineage(job)
+    if planned not in (None, lineage):
+        raise FernnError(
+            f"{job}: params.yaml or the library was edited since the workflow started: it planned {planned}, and now "
+            f"it would be {lineage}. Nothing was made. Start snakemake again: it runs what the edit asks for."
+        )
+    audit = Audit(jobs)
+    if problems := audit.problems(job):
+        lines = list(problems.values())
+        more = [f"... and {len(lines) - 10} more"] if len(lines) > 10 else []
+        raise FernnError(
+            f"{job} cannot start, since what it reads is not as it should be:\n  "
+            + "\n  ".join([*lines[:10], *more])
+            + f"\nThis makes it: snakemake --cores all --config scale={jobs.params.scale} {next(iter(problems))}"
+        )
+    found = audit.of(job)
+    if found.state is State.DONE:
+        print(
+            f"{job}: there already, of the same params, code and files, says {job.record}. Remove the result to "
+            "make it again.",
+            file=sys.stderr,
+        )
+        yield None
+        return
+    if found.state is not State.MISSING:
+        print(
+            f"{job}: what is there is {found.state.value} and is made again: {'; '.join(found.reasons)}",
+            file=sys.stderr,
+        )
+    import_all(job.code)
+    task = Task(job, lineage, audit.digests(job.reads), now())
+    yield task
+    record = Record(
+        stage=job.stage,
+        name=job.name,
+        scale=jobs.params.scale,
+        inputs=job.inputs,
+        lineage=lineage,
+        files=task.files,
+        outputs=Audit(jobs).digests(job.writes),
+        started=task.started,
+        ended=now(),
+        environment=environment(task.device),
+        details=task.details,
+    )
+    write_record(job.record, record)
 
 
-def dataset_inputs(params: Params, experiment: str, part: str) -> dict[str, Any]:
-    """Everything that a part of a data set depends on besides what other stages make, as plain values."""
-    plan = plan_of(experiment)
-    carried = {path.as_posix(): sha256(path) for path in carried_files(params, experiment, part) if path.exists()}
-    code = code_digest(plan.dataset_code(part))
-    return {**asdict(plan.dataset_inputs(params, part)), **({"carried": carried} if carried else {}), "code": code}
-
-
-def carried_files(params: Params, experiment: str, part: str) -> list[Path]:
-    """The files of the repository that a part is made from: their times mean nothing, that of a checkout at best."""
-    files = plan_of(experiment).dataset_files(params, Layout(params.scale), part).values()
-    return [path for path in files if not params.mnist.sources and path.parent == Path(params.mnist.folder)]
-
-
-def train_inputs(params: Params, run: Run) -> dict[str, Any]:
-    """Everything that a run depends on besides its files, as plain values."""
-    inputs = asdict(plan_of(run.experiment).train_inputs(params, run))
-    code = code_digest(f"fernn.experiments.{run.experiment}.train"), code_digest("fernn.training.device")
-    return {**inputs, "code": "-".join(code)}
-
-
-def evaluate_inputs(params: Params, run: Run) -> dict[str, Any]:
-    """Everything that an evaluation depends on besides its files, as plain values."""
-    inputs = asdict(plan_of(run.experiment).evaluate_inputs(params, run))
-    return {**inputs, "code": code_digest(f"fernn.experiments.{run.experiment}.evaluate")}
-
-
-def results_inputs(params: Params, kind: str) -> dict[str, Any]:
-    """Everything that "tables" or "figures" depend on besides their files, as plain values."""
-    runs = {run.id: evaluations_of(params, run) for run in all_runs(params).values()}
-    paper = sha256(PACKAGE / "results" / "published.yaml")
-    return {"scale": params.scale, "runs": runs, "paper": paper, "code": code_digest(f"fernn.results.{kind}")}
-
-
-def standins_inputs(params: Params) -> dict[str, Any]:
-    """Everything that the stand-ins depend on, as plain values."""
-    wanted = params.kth.source.stand_ins
-    return {**(wanted.model_dump() if wanted else {}), "code": code_digest("fernn.data.standins.make")}
-
-
-def draw_standins(params: Params, layout: Layout) -> Path:
+def draw_standins(params: Params, layout: Layout, planned: str | None = None) -> Path:
     """Draw the videos that stand in for KTH at this scale; returns the file of their digests.
 
     Raises:
         FernnError: if the scale uses the originals.
     """
-    from fernn.data.standins.make import RELEASE, make_standins
+    from fernn.data.standins.make import make_standins
 
-    wanted = params.kth.source.stand_ins
-    if wanted is None:
-        raise FernnError(
-            f"scale {params.scale} uses the KTH originals (kth.source.stand_ins is null): nothing to draw."
-        )
-    make_standins(layout.standins(), wanted.persons, wanted.scenarios, wanted.frames, wanted.seed)
-    return layout.standins() / RELEASE
+    jobs = Jobs(params, layout)
+    job, wanted = jobs.find("standins"), params.kth.source.stand_ins
+    assert wanted is not None  # else there is no such job
+    with making(jobs, job, planned) as task:
+        if task:
+            task.check(jobs)
+            make_standins(layout.standins(), wanted.persons, wanted.scenarios, wanted.frames, wanted.seed)
+    return job.writes[0]
 
 
 def fetch_videos(params: Params, layout: Layout, from_folder: Path | None, accept: Sequence[str]) -> Path:
@@ -102,10 +143,10 @@ def fetch_videos(params: Params, layout: Layout, from_folder: Path | None, accep
 
     At a scale with stand-ins these come by the same code, from a server on this machine that is there for that long.
     """
-    from fernn.data.kth.fetching import RECORD, fetch_kth, parse_accept
+    from fernn.data.kth.fetched import RECORD
+    from fernn.data.kth.fetching import fetch_kth, parse_accept
     from fernn.data.kth.release import OFFICIAL, read_release
     from fernn.data.progress import ShowProgress
-    from fernn.data.standins.make import RELEASE
     from fernn.data.standins.server import serve
 
     source = params.kth.source
@@ -114,7 +155,10 @@ def fetch_videos(params: Params, layout: Layout, from_folder: Path | None, accep
         if source.stand_ins is None or from_folder is not None:
             fetch_kth(source.folder, source.bases, from_folder, accepted, OFFICIAL, progress)
         else:
-            release = read_release(_present({"release": layout.standins() / RELEASE})["release"])
+            drawn = layout.standins() / RELEASE
+            if not drawn.exists():
+                raise FernnError(f"{drawn} is missing: `fernn standins --scale {params.scale}` draws the stand-ins.")
+            release = read_release(drawn)
             if Path(source.folder).resolve().is_relative_to(layout.base.resolve()):
                 _discard_others(Path(source.folder), release)
             with serve(layout.standins()) as base:
@@ -134,110 +178,120 @@ def _discard_others(folder: Path, release: "Release") -> None:
             (folder / file).unlink()
 
 
-def make_dataset(params: Params, layout: Layout, name: str) -> Path:
+def make_dataset(params: Params, layout: Layout, name: str, planned: str | None = None) -> Path:
     """Make a part of a data set, such as "translation/test-V2T"; returns its file."""
     experiment, _, part = name.partition("/")
-    plan = plan_of(experiment)
-    output = layout.dataset(experiment, part)
-    inputs = dataset_inputs(params, experiment, part)
-    files = _present(plan.dataset_files(params, layout, part))
-    maker = Maker(layout.dataset_record(experiment, part), "dataset", name, params.scale, inputs, files.values())
-    if not maker.is_done():
-        plan.make(plan.dataset_inputs(params, part), files, output)
-        maker.done([output])
-    return output
+    plan, jobs = plan_of(experiment), Jobs(params, layout)
+    job = jobs.find("dataset", name)
+    with making(jobs, job, planned) as task:
+        if task:
+            task.check(jobs)
+            plan.make(plan.dataset_inputs(params, part), plan.dataset_files(params, layout, part), job.writes[0])
+            task.check(jobs)
+    return job.writes[0]
 
 
-def train_run(params: Params, layout: Layout, name: str, allow_cpu: bool) -> Path:
+def train_run(params: Params, layout: Layout, name: str, allow_cpu: bool, planned: str | None = None) -> Path:
     """Train a run and write model.safetensors, metrics.csv and record.json; returns the model's file.
 
     Safe to start twice: the second waits for the first, and finds the work done. The checkpoint stays until the run is
     evaluated: Snakemake removes the outputs of a job that it starts, as it does when it was killed and its successor
     does not know that a job of its predecessor went on.
     """
-    from fernn.models.storage import save_model
-    from fernn.training.device import choose_device, prepare
+    from fernn.training.device import choose_device
     from fernn.training.gpus import one_gpu, visible_gpus
     from fernn.training.lock import hold
+    from fernn.training.outcome import Workplace
     from fernn.training.pace import measured
     from fernn.training.progress import TrainingProgress
 
-    run = find_run(params, name)
-    plan = plan_of(run.experiment)
+    run, jobs = find_run(params, name), Jobs(params, layout)
+    plan, job, unfinished = plan_of(run.experiment), jobs.find("train", name), layout.unfinished(name)
     if not visible_gpus():
         choose_device(params.scale, allow_cpu)  # refuses at once, before anything is read
-    files = _present(plan.train_files(params, layout, run))
-    inputs, unfinished = plan.train_inputs(params, run), layout.unfinished(run.id)
-    model_file, metrics, record = (layout.run(run.id, file) for file in ("model.safetensors", "metrics.csv", NAME))
-    with TrainingProgress(run.id) as progress, hold(layout.lock(run.id), progress.tell) as lock:
-        maker = Maker(record, "train", run.id, params.scale, train_inputs(params, run), files.values())
-        if maker.is_done():
-            return model_file
-        with one_gpu(progress.tell):
-            device = choose_device(params.scale, allow_cpu)
-            prepare(device, inputs.threads)
-            with measured(progress, unfinished / "pace.json", maker.identity) as pace:
-                checkpoint = unfinished / "checkpoint.safetensors"
-                model, fit = plan.train(inputs, maker.identity, files, checkpoint, device, progress)
+    with (
+        TrainingProgress(name) as progress,
+        hold(layout.lock(name), progress.tell) as lock,
+        making(jobs, job, planned) as task,
+    ):
+        if task is None:
+            return job.writes[0]
+
+        def check() -> None:
             lock.check()
-            save_model(model, model_file, fit.weights)
-            write_text(metrics, _csv(fit.history))
-            details = {"best_epoch": fit.best_epoch, "steps": pace["steps"], "seconds": pace["seconds"]}
-            maker.done([model_file, metrics], device.type, **details)
-    return model_file
+            task.check(jobs)
+
+        with one_gpu(progress.tell), measured(progress, unfinished / "pace.json", task.identity) as pace:
+            device = choose_device(params.scale, allow_cpu)
+            place = Workplace(device, unfinished / "checkpoint.safetensors", task.identity, progress, check)
+            files = plan.train_files(params, layout, run)
+            best_epoch = plan.train(plan.train_inputs(params, run), files, place, job.writes)
+        task.device = device.type
+        task.details = {"best_epoch": best_epoch, "steps": pace["steps"], "seconds": pace["seconds"]}
+    return job.writes[0]
 
 
-def evaluate_run(params: Params, layout: Layout, name: str) -> Path:
+def evaluate_run(params: Params, layout: Layout, name: str, planned: str | None = None) -> Path:
     """Evaluate a trained run and write evaluation.json, samples.safetensors and record.json; returns the first.
 
     The checkpoint of its training goes then. Like a training it is safe to start twice.
     """
-    from fernn.datasets.storage import write_arrays
-    from fernn.models.storage import load_model
-    from fernn.training.device import choose_device, prepare
+    from fernn.evaluation.outcome import Workplace
+    from fernn.training.checkpoint import discard
+    from fernn.training.device import choose_device
     from fernn.training.gpus import one_gpu
     from fernn.training.lock import hold
 
-    run = find_run(params, name)
-    plan = plan_of(run.experiment)
-    files = _present(plan.evaluate_files(params, layout, run))
-    weights = _present({"model": layout.run(run.id, "model.safetensors")})["model"]
-    inputs = plan.evaluate_inputs(params, run)
-    names = "evaluation.json", "samples.safetensors", NAME
-    output, samples_file, record = (layout.evaluation(run.id, file) for file in names)
+    run, jobs = find_run(params, name), Jobs(params, layout)
+    plan, job = plan_of(run.experiment), jobs.find("evaluate", name)
 
     def say(line: str) -> None:
-        print(f"{run.id}: {line}", file=sys.stderr)
+        print(f"{name}: {line}", file=sys.stderr)
 
-    with hold(layout.lock(run.id), say) as lock:
-        read = [*files.values(), weights]
-        maker = Maker(record, "evaluate", run.id, params.scale, evaluate_inputs(params, run), read)
-        if not maker.is_done():
-            with one_gpu(say):
-                device = choose_device(params.scale, allow_cpu=True)  # slow on a CPU, but never days
-                prepare(device, inputs.threads)
-                measures, samples = plan.evaluate(inputs, load_model(weights, device), files, device)
-            lock.check()
-            about = {"run": run.id, "inputs": maker.inputs, "files": maker.files}
-            write_arrays(samples_file, samples, about)
-            write_json(output, {**about, "measures": measures})
-            maker.done([output, samples_file], device.type)
-        shutil.rmtree(layout.unfinished(run.id), ignore_errors=True)
-    return output
+    with hold(layout.lock(name), say) as lock:
+        with making(jobs, job, planned) as task:
+            if task:
 
+                def check() -> None:
+                    lock.check()
+                    task.check(jobs)
 
-def _present(files: dict[str, Path]) -> dict[str, Path]:
-    for path in files.values():
-        if not path.exists():
-            raise FernnError(
-                f"{path} is missing: it is made by an earlier stage. `snakemake {path}` makes it with all it needs."
-            )
-    return files
+                with one_gpu(say):
+                    device = choose_device(params.scale, allow_cpu=True)  # slow on a CPU, but never days
+                    files = {**plan.evaluate_files(params, layout, run), "model": layout.run(name, "model.safetensors")}
+                    place = Workplace(device, name, check)
+                    plan.evaluate(plan.evaluate_inputs(params, run), files, place, job.writes)
+                task.device = device.type
+        discard(layout.unfinished(name))
+    return job.writes[0]
 
 
-def _csv(rows: list[dict[str, float]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+def make_tables(params: Params, layout: Layout, planned: str | None = None) -> list[Path]:
+    """Write the tables and their record; returns the files. See `fernn.results.tables.write_tables`."""
+    from fernn.results.tables import write_tables
+
+    return _results("tables", write_tables, params, layout, planned)
+
+
+def make_figures(params: Params, layout: Layout, planned: str | None = None) -> list[Path]:
+    """Draw the figures and write their record; returns the files. See `fernn.results.figures.write_figures`."""
+    from fernn.results.figures import write_figures
+
+    return _results("figures", write_figures, params, layout, planned)
+
+
+def _results(
+    kind: str,
+    write: Callable[[Params, Layout], list[Path]],
+    params: Params,
+    layout: Layout,
+    planned: str | None,
+) -> list[Path]:
+    jobs = Jobs(params, layout)
+    job = jobs.find(kind)
+    with making(jobs, job, planned) as task:
+        if task:
+            task.check(jobs)
+            write(params, layout)
+            task.check(jobs)
+    return [*job.writes, job.record]

@@ -1,6 +1,5 @@
 """`fernn verify`: hold a result against its record, and the record against the params, code and machine of today."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -10,16 +9,16 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from fernn.audit import Audit, State, differences
 from fernn.errors import FernnError
 from fernn.files import sha256
+from fernn.jobs import Jobs
 from fernn.params import load_params
-from fernn.provenance.digests import PACKAGE
+from fernn.provenance.code import PACKAGE
 from fernn.provenance.environment import environment
-from fernn.provenance.records import NAME, Record, read_record
-from fernn.runs import find_run
-from fernn.stages import dataset_inputs, evaluate_inputs, results_inputs, train_inputs
+from fernn.provenance.records import NAME, DamagedRecordError, Record, read_record
+from fernn.runs import Layout
 
 # what no result depends on, or what is set anew by every stage
 UNCOMPARED = ("host", "commit.changed", "determinism")
@@ -31,12 +30,12 @@ class Verdict:
     """What came of one result.
 
     Attributes:
-        record: of the result.
+        name: of the result.
         differs: what is not as recorded, one sentence each.
         machine: what was otherwise where it was made; no fault by itself.
     """
 
-    record: Record
+    name: str
     differs: list[str]
     machine: list[str]
 
@@ -56,7 +55,8 @@ def find_records(results: list[Path]) -> list[Path]:
         folder = result if result.is_dir() else result.parent
         records = sorted(path for path in folder.rglob(f"*{NAME}") if not path.name.startswith("."))
         if result.is_file() and result not in records:
-            records = [path for path in records if result.as_posix() in read_record(path).outputs]
+            told = ((path, read_record(path)) for path in records)
+            records = [path for path, record in told if record and result.as_posix() in record.outputs]
         elif result.is_file():
             records = [result]
         if not records:
@@ -68,23 +68,37 @@ def find_records(results: list[Path]) -> list[Path]:
     return list(found)
 
 
-def verify(path: Path, params_file: Path, again: bool = False) -> Verdict:
+def verify(path: Path, params_file: Path, audits: dict[str, Audit], again: bool = False) -> Verdict:
     """Hold one result against its record.
 
     Args:
         path: the record.
         params_file: of today.
+        audits: by scale; filled here, so that each file is looked at once.
         again: also make the result once more, in a folder of its own, and compare the bytes.
 
     Raises:
-        FernnError: if the record cannot be read, or making it again fails.
+        FernnError: if there is no such record, or making it again fails.
     """
-    record = read_record(path)
-    differs = [*_bytes(record.outputs, "written"), *_bytes(record.files, "read")]
-    differs += _inputs(record, params_file)
+    try:
+        record = read_record(path)
+    except DamagedRecordError as error:
+        return Verdict(str(path), [str(error)], [])
+    if record is None:
+        raise FernnError(f"{path}: no such record.")
+    if record.scale not in audits:
+        params = load_params(params_file, record.scale)
+        audits[record.scale] = Audit(Jobs(params, Layout(record.scale)))
+    audit, name = audits[record.scale], f"{record.stage} {record.name}".rstrip()
+    try:
+        job = audit.jobs.find(record.stage, record.name)
+    except FernnError as error:
+        return Verdict(name, [f"{params_file} no longer names it: {str(error).splitlines()[0]}"], [])
+    found = audit.of(job)
+    differs = [] if found.state is State.DONE else list(found.reasons)
     if again:
         differs += _again(record, params_file)
-    return Verdict(record, differs, _machine(record))
+    return Verdict(name, differs, _machine(record))
 
 
 def show(verdicts: Iterator[Verdict], say: Callable[[str], None]) -> bool:
@@ -93,8 +107,7 @@ def show(verdicts: Iterator[Verdict], say: Callable[[str], None]) -> bool:
     for verdict in verdicts:
         count, wrong = count + 1, wrong + bool(verdict.differs)
         machines.update(verdict.machine)
-        of = verdict.record
-        say(f"{'DIFFERS' if verdict.differs else 'as recorded'}: {of.stage} {of.name}".rstrip())
+        say(f"{'DIFFERS' if verdict.differs else 'as recorded'}: {verdict.name}")
         for line in verdict.differs:
             say(f"  {line}")
     for line, number in machines.items():
@@ -103,55 +116,11 @@ def show(verdicts: Iterator[Verdict], say: Callable[[str], None]) -> bool:
     return not wrong
 
 
-def _bytes(digests: dict[str, str], what: str) -> Iterator[str]:
-    for name, digest in digests.items():
-        if not Path(name).exists():
-            yield f"{name}, which was {what}, is missing"
-        elif (now := sha256(name)) != digest:
-            yield f"{name} is not what was {what}: sha256 {digest[:12]}... then, {now[:12]}... now"
-
-
-def _inputs(record: Record, params_file: Path) -> Iterator[str]:
-    params = load_params(params_file, record.scale)
-    try:
-        if record.stage == "dataset":
-            now = dataset_inputs(params, *record.name.split("/", 1))
-        elif record.stage in ("train", "evaluate"):
-            of = {"train": train_inputs, "evaluate": evaluate_inputs}[record.stage]
-            now = of(params, find_run(params, record.name))
-        else:
-            now = results_inputs(params, record.stage)
-    except FernnError as error:
-        yield f"{params_file} no longer names it: {str(error).splitlines()[0]}"
-        return
-    for line in _differences(record.inputs, json.loads(json.dumps(now))):
-        commit = (record.environment.get("commit") or {}).get("id") if line.startswith("code ") else None
-        yield f"input {line}" + (f"; see git diff {commit[:12]} -- fernn" if commit else "")
-
-
 def _machine(record: Record) -> list[str]:
     then = record.environment
     device = ("cuda" if "cuda" in then else "cpu") if "determinism" in then else None
-    lines = _differences(then, environment(device))
+    lines = differences(then, environment(device))
     return [line for line in lines if not line.startswith(UNCOMPARED) or line.startswith(INSTRUCTIONS)]
-
-
-def _differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    before, after = dict(_leaves(then)), dict(_leaves(now))
-    names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
-    return [f"{name} {_shown(before, name)} then, {_shown(after, name)} now" for name in names]
-
-
-def _leaves(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in values.items():
-        if isinstance(value, dict) and value:
-            yield from _leaves(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
-
-
-def _shown(values: dict[str, Any], name: str) -> str:
-    return json.dumps(values[name]) if name in values else "not there"
 
 
 def _again(record: Record, params_file: Path) -> Iterator[str]:

@@ -4,17 +4,19 @@ from pathlib import Path
 
 import yaml
 
-from fernn.dependencies import dependencies, left_behind, source_files
+from fernn.dependencies import dependencies, left_behind
+from fernn.jobs import Jobs
 from fernn.params import load_params
 from fernn.results.plan import figure_names
 from fernn.runs import Layout, all_runs
-from fernn.stages import train_inputs
 
 
 def test_every_job_stands_there_with_its_parameters(root: Path) -> None:
     params = load_params(root / "params.yaml", "quick")
-    found = dependencies(params, Layout("quick"))
-    assert found["train"] == {run.id: train_inputs(params, run) for run in all_runs(params).values()}
+    jobs = Jobs(params, Layout("quick"))
+    found = dependencies(jobs)
+    assert list(found["train"]) == list(all_runs(params))
+    assert all(found["train"][run] == jobs.find("train", run).inputs for run in found["train"])
     assert found["evaluate"].keys() == found["train"].keys()
     digits = found["datasets"]["translation/digits"]
     assert set(digits["carried"]) == {str(path) for path in Path("resources/mnist-subset").glob("*.gz")}
@@ -24,21 +26,25 @@ def test_every_job_stands_there_with_its_parameters(root: Path) -> None:
 def test_other_stand_ins_are_other_frames(root: Path) -> None:
     # stand-ins are not kept: where they are missing, only this tells frames of other videos
     params = load_params(root / "params.yaml", "quick")
-    frames = dependencies(params, Layout("quick"))["datasets"]["kth/frames"]
+    frames = dependencies(Jobs(params, Layout("quick")))["datasets"]["kth/frames"]
     assert frames["stand_ins"]["seed"] == params.kth.source.stand_ins.seed
     assert frames["stand_ins"]["code"]
 
 
 def test_sources_of_the_paper_are_fetched(root: Path) -> None:
     params = load_params(root / "params.yaml", "paper")
-    assert {path.parent.as_posix() for path in source_files(params, Layout("paper"))} == {"data/mnist", "data/kth"}
+    assert {path.parent.as_posix() for path in Jobs(params, Layout("paper")).sources()} == {"data/mnist", "data/kth"}
 
 
 def test_nothing_else_is_left_behind(root: Path, tmp_path: Path) -> None:
     params, layout = load_params(root / "params.yaml", "quick"), Layout("quick", tmp_path)
     run = next(iter(all_runs(params)))
-    kept = [layout.run(run, "model.safetensors"), layout.base / "runs/provenance.zip", layout.base / "logs/train.log"]
-    gone = [layout.run(run.replace("seed", "seed9"), "model.safetensors"), layout.table("table9.csv")]
+    kept = [layout.run(run, "model.safetensors"), layout.base / "logs/train.log"]
+    gone = [
+        layout.base / "runs/provenance.zip",
+        layout.run(run.replace("seed", "seed9"), "model.safetensors"),
+        layout.table("table9.csv"),
+    ]
     for path in [*kept, *gone]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()

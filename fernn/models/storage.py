@@ -11,30 +11,26 @@ from torch import Tensor, nn
 
 from fernn.errors import FernnError
 from fernn.files import atomic
-from fernn.models.classifier import FERNNClassifier, GRNNPlusClassifier
-from fernn.models.cnn3d import CNN3D
-from fernn.models.predictor import FERNNPredictor
-from fernn.models.rotation.predictor import RotationPredictor
-
-MODELS: dict[str, type[nn.Module]] = {
-    cls.__name__: cls for cls in (FERNNPredictor, RotationPredictor, FERNNClassifier, GRNNPlusClassifier, CNN3D)
-}
 
 
-def save_model(model: nn.Module, path: str | Path, weights: dict[str, Tensor] | None = None) -> None:
-    """Write a model of `fernn.models` to `path`, whole or not at all.
+def write_model(
+    model: Any, kinds: tuple[type[nn.Module], ...], path: str | Path, weights: dict[str, Tensor] | None = None
+) -> None:
+    """Write a model to `path`, whole or not at all.
 
     Args:
-        model: a model with a `config`.
+        model: of one of the classes; its `config` names the arguments that build it.
+        kinds: the classes that it may be of.
         path: a file name, by custom *.safetensors.
         weights: written in place of the model's own (the best epoch's, say).
 
     Raises:
-        FernnError: if it is no model of `fernn.models`.
+        FernnError: if it is of none of them.
     """
-    kind = next((name for name, cls in MODELS.items() if isinstance(model, cls)), None)
+    kind = next((kind.__name__ for kind in kinds if isinstance(model, kind)), None)
     if kind is None:
-        raise FernnError(f"save_model got a {type(model).__name__}; it writes these: {', '.join(MODELS)}.")
+        names = ", ".join(kind.__name__ for kind in kinds)
+        raise FernnError(f"save_model got a {type(model).__name__}; it writes these: {names}.")
     tensors = {name: value.detach().cpu().contiguous() for name, value in (weights or model.state_dict()).items()}
     # one metadata key only: the format keeps several in an order that changes from run to run
     about = json.dumps({"model": kind, "config": model.config}, sort_keys=True)
@@ -42,19 +38,24 @@ def save_model(model: nn.Module, path: str | Path, weights: dict[str, Tensor] | 
         temporary.write_bytes(save(tensors, {"fernn": about}))
 
 
-def load_model(path: str | Path, device: torch.device | str = "cpu") -> Any:
-    """Build the model that `save_model` wrote to `path`.
+def read_model(path: str | Path, kinds: tuple[type[nn.Module], ...], device: torch.device | str = "cpu") -> Any:
+    """Build the model that `write_model` wrote to `path`.
+
+    Args:
+        path: of the file.
+        kinds: the classes that it may be of.
+        device: where to put it.
 
     Returns:
         The model, on `device`, in evaluation mode.
 
     Raises:
-        FernnError: if the file is missing or was not written by `save_model`.
+        FernnError: if the file is missing or holds no such model.
     """
     try:
         with safe_open(str(path), "pt", device=str(device)) as file:
             about = json.loads((file.metadata() or {})["fernn"])
-            build, config = MODELS[about["model"]], about["config"]
+            build, config = {kind.__name__: kind for kind in kinds}[about["model"]], about["config"]
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except FileNotFoundError:
         raise FernnError(f"{path}: no such file. Expected a model that `fernn train` or `save_model` wrote.") from None

@@ -14,9 +14,9 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from fernn.dependencies import source_files
 from fernn.errors import FernnError
 from fernn.image import fetched
+from fernn.jobs import Jobs
 from fernn.outlook.plan import disk
 from fernn.params import Params
 from fernn.runs import Layout
@@ -106,7 +106,7 @@ def _room(params: Params, layout: Layout) -> Iterator[Finding]:
 
 
 def _data(params: Params, layout: Layout) -> Iterator[Finding]:
-    missing = [path for path in source_files(params, layout) if not path.exists()]
+    missing = [path for path in Jobs(params, layout).sources() if not path.exists()]
     if not missing:
         yield Finding("data", "all there")
     elif params.kth.source.stand_ins and not params.mnist.sources:

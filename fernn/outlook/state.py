@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fernn.dependencies import EVALUATION_FILES, RUN_FILES, dataset_parts, source_files
+from fernn.data.kth.fetched import RECORD as FETCHED
 from fernn.errors import FernnError
+from fernn.jobs import Jobs as JobsOfScale
 from fernn.params import Params
 from fernn.provenance.records import NAME, read_record
-from fernn.results.plan import figure_names, table_names
-from fernn.runs import Layout, Run, all_runs
+from fernn.runs import Layout, Run
 
 
 @dataclass
@@ -49,25 +49,19 @@ class State:
 
 def read_state(params: Params, layout: Layout) -> State:
     """Look at the files of a scale. What a change of params or code makes stale is not told: `snakemake -n` does."""
-    state, runs = State(), all_runs(params)
-    fetched, parts = source_files(params, layout), dataset_parts(params, layout)
-    jobs = {
-        "fetch": [[path] for path in fetched if path.name == "fetched.json"],
-        "dataset": [[path, layout.dataset_record(*name.split("/"))] for path, name in parts.items()],
-        "train": [[layout.run(run, name) for name in RUN_FILES] for run in runs],
-        "evaluate": [[layout.evaluation(run, name) for name in EVALUATION_FILES] for run in runs],
-        "tables": [[layout.table(name) for name in (*table_names(params), NAME)]],
-        "figures": [[layout.figure(name) for name in (*figure_names(params), NAME)]],
+    state, jobs = State(), JobsOfScale(params, layout)
+    rules = {
+        stage: [[*job.writes, job.record] for job in jobs.of(stage).values()]
+        for stage in ("standins", "dataset", "train", "evaluate", "tables", "figures")
     }
-    if params.mnist.sources:
-        jobs["fetch"].append([path for path in fetched if path.name != "fetched.json"])
-    if params.kth.source.stand_ins and "kth" in params.experiments:
-        jobs["standins"] = [[layout.standins() / "release.json"]]
-    for rule, outputs in jobs.items():
+    fetched = [path for path in jobs.sources() if not jobs.carried(path)]
+    digits = [path for path in fetched if path.name != FETCHED]
+    rules["fetch"] = [[path] for path in fetched if path.name == FETCHED] + ([digits] if digits else [])
+    for rule, outputs in rules.items():
         state.jobs[rule] = Jobs()
         for files in outputs:
             state.jobs[rule].count(files)
-    for run in runs.values():
+    for run in jobs.runs.values():
         _look_at(state, layout, run)
     return state
 
@@ -76,6 +70,7 @@ def _look_at(state: State, layout: Layout, run: Run) -> None:
     if (file := layout.run(run.id, NAME)).exists():
         with suppress(FernnError, KeyError):  # not of this version: Snakemake makes it again
             record = read_record(file)
+            assert record is not None
             seconds = record.details["seconds"] if record.details["steps"] else _benchmark(layout, "train", run)
             if seconds:
                 state.trained[run] = seconds

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from fernn.params import Params
+from fernn.params.schema import Params
 from fernn.results.names import math_name
 from fernn.results.recognition import Clips, read_clips, read_videos
 from fernn.results.selection import Selection

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from fernn.params import Params
+from fernn.params.schema import Params
 from fernn.results.names import math_name
 from fernn.results.recognition import read_recognition, read_videos
 from fernn.results.selection import Selection

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from fernn.params import Params
+from fernn.params.schema import Params
 from fernn.results.forecasts import read_step_errors
 from fernn.results.names import math_name
 from fernn.results.reading import read_metrics

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import matplotlib
 
-from fernn.params import Params
+from fernn.params.schema import Params
 from fernn.results.clips import clips
 from fernn.results.confusion import confusion
 from fernn.results.curves import length_generalization, validation_accuracy, validation_loss

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from fernn.params import Params
+from fernn.params.schema import Params
 from fernn.runs import Layout, all_runs, evaluations_of, runs_of
 
 TABLE1 = ("translation", "rotation")  # its experiments

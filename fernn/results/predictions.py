@@ -8,7 +8,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from fernn.params import Params
+from fernn.params.schema import Params
 from fernn.results.forecasts import Samples, read_samples
 from fernn.results.names import math_name
 from fernn.results.selection import Selection

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fernn.files import sha256
-from fernn.params import Params
+from fernn.params.schema import Params
 from fernn.provenance.digests import identity
 from fernn.results.names import math_name
 from fernn.results.published import Claim, Published, Verdict, claims, compare, lower_is_better, order, published

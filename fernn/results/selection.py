@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from fernn.params import Params
+from fernn.params.schema import Params
 from fernn.results.reading import read_metrics
 from fernn.results.summary import Summary, summarize
 from fernn.runs import Layout, Run, all_runs, experiment_params

@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from fernn.files import atomic
-from fernn.params import Params
+from fernn.params.schema import Params
 from fernn.results.names import math_name
 from fernn.results.recognition import Videos
 from fernn.results.selection import Selection

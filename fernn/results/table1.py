@@ -1,6 +1,6 @@
 """Table 1 of the paper: test MSE of the flowing MNIST experiments."""
 
-from fernn.params import Params
+from fernn.params.schema import Params
 from fernn.results.forecasts import read_step_errors
 from fernn.results.names import plus_minus
 from fernn.results.plan import TABLE1

@@ -1,6 +1,6 @@
 """Table 2 of the paper: test accuracy on moving KTH, and the search for the learning rates."""
 
-from fernn.params import Params
+from fernn.params.schema import Params
 from fernn.results.names import fixed
 from fernn.results.plan import TABLE2, data_files
 from fernn.results.recognition import Videos, read_recognition, read_videos

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from fernn.files import write_json, write_text
-from fernn.params import Params
+from fernn.params.schema import Params
 from fernn.results.plan import table_names
 from fernn.results.selection import Selection, select
 from fernn.results.table1 import table1

@@ -7,7 +7,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from fernn.params import Params
+from fernn.params.schema import Params
 from fernn.results.forecasts import read_turn_errors, read_velocity_errors
 from fernn.results.names import math_name
 from fernn.results.selection import Selection

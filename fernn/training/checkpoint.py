@@ -1,6 +1,9 @@
 """The state of a training between two batches, in one file without pickles."""
 
+import hashlib
 import json
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -95,20 +98,76 @@ def write_checkpoint(path: Path, state: Checkpoint, model: nn.Module, optimizer:
         name: getattr(state, name) for name in ("identity", "epoch", "batch", "history", "best_epoch", "best_score")
     }
     with atomic(path) as temporary:
-        temporary.write_bytes(save(tensors, {"fernn": json.dumps(about)}))
+        temporary.write_bytes(save(tensors, {"fernn": json.dumps({**about, "checksum": _checksum(about, tensors)})}))
 
 
-def read_checkpoint(path: Path, identity: str, device: torch.device) -> Checkpoint | None:
-    """The state in `path`, or None if there is none that can be taken up (no file, a broken one, another identity)."""
+class UnusableCheckpointError(Exception):
+    """Why a checkpoint cannot be taken up."""
+
+
+def read_checkpoint(path: Path, device: torch.device) -> Checkpoint:
+    """The state in `path`.
+
+    Raises:
+        UnusableCheckpointError: if the file is no checkpoint of this version, or not as it was written.
+    """
     groups: dict[str, dict[str, Tensor]] = {"best": {}}
     try:
-        with safe_open(str(path), "pt", device=str(device)) as file:
+        with safe_open(str(path), "pt", device="cpu") as file:
             about: dict[str, Any] = json.loads((file.metadata() or {})["fernn"])
-            for key in file.keys():  # noqa: SIM118 (not a dict)
-                group, _, name = key.partition("/")
-                groups.setdefault(group, {})[name] = file.get_tensor(key)
-    except (FileNotFoundError, SafetensorError, KeyError, json.JSONDecodeError):
-        return None
-    if about["identity"] != identity:
-        return None
-    return Checkpoint(**about, loss_sum=groups["sum"]["loss"], best_weights=groups["best"], tensors=groups)
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
+        if about.pop("checksum") != _checksum(about, tensors):
+            raise ValueError("its checksum is not that of its content")
+        for key, value in tensors.items():
+            group, _, name = key.partition("/")
+            groups.setdefault(group, {})[name] = value.to(device)
+        return Checkpoint(**about, loss_sum=groups["sum"]["loss"], best_weights=groups["best"], tensors=groups)
+    except (SafetensorError, KeyError, ValueError, TypeError, AttributeError) as error:
+        raise UnusableCheckpointError(f"{error}") from None
+
+
+def take_up(path: Path, identity: str, device: torch.device, say: Callable[[str], None]) -> Checkpoint | None:
+    """The state of this training in `path`, or None if there is none.
+
+    What is damaged, or of a training of other params, code or data, is moved aside and named, never overwritten; that
+    of this training comes back from there.
+    """
+    own = aside(path, identity)
+    state = None
+    if path.exists():
+        try:
+            state = read_checkpoint(path, device)
+            if state.identity == identity:
+                return state
+            to, why = aside(path, state.identity), "of other params, code or data"
+        except UnusableCheckpointError as error:
+            to, why = path.with_suffix(".damaged"), f"damaged, or of another version ({error})"
+        path.replace(to)
+        say(f"{path} is {why}: not used, and kept as {to}")
+    if own.exists():
+        own.replace(path)
+        say(f"going on from {own}, which was set aside")
+        return take_up(path, identity, device, say)
+    return None
+
+
+def discard(folder: Path) -> None:
+    """Remove what a training kept in `folder` while it was under way; what it had set aside stays."""
+    for name in ("checkpoint.safetensors", "pace.json"):
+        (folder / name).unlink(missing_ok=True)
+    with suppress(OSError):  # something was set aside, or there is no such folder
+        folder.rmdir()
+
+
+def aside(path: Path, identity: str) -> Path:
+    """Where a checkpoint of another training is kept, from which it goes on when its params come back."""
+    return path.with_name(f"{path.stem}-{identity}{path.suffix}")
+
+
+def _checksum(about: dict[str, Any], tensors: dict[str, Tensor]) -> str:
+    """A digest of everything in a checkpoint."""
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+    for name, value in sorted(tensors.items()):
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from fernn.errors import FernnError
-from fernn.files import write_json, write_once
+from fernn.files import finish, temporary_beside, write_json
 from fernn.training.holder import Holder, is_dead, myself
 
 
@@ -110,6 +110,22 @@ def holder_of(folder: Path) -> tuple[Holder, float] | None:
     """
     number = _newest(folder)
     return _read(folder / str(number)) if number else None
+
+
+def write_once(path: str | Path, text: str) -> bool:
+    """Write `text` to `path`, whole or not at all, unless the file is there; returns whether this call wrote it.
+
+    Of several that try at once, on one machine or on many that share the file system, one succeeds.
+    """
+    with temporary_beside(Path(path)) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+        finish(temporary)
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            # a network file system may have lost its answer, and been asked twice: then the file is this very one
+            return temporary.stat().st_nlink > 1
+        return True
 
 
 def _acquire(folder: Path, say: Callable[[str], None], pace: Pace) -> Lock:

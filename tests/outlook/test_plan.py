@@ -16,7 +16,8 @@ from fernn.outlook import doctor, plan
 from fernn.outlook.operations import of_run
 from fernn.outlook.state import read_state
 from fernn.params import Params, load_params
-from fernn.provenance.records import NAME, Maker
+from fernn.provenance.environment import environment
+from fernn.provenance.records import NAME, Record, write_record
 from fernn.runs import Layout, Run, all_runs
 from tests.workflow.conftest import make_project
 
@@ -41,8 +42,10 @@ def finish(layout: Layout, run: Run, seconds: float) -> None:
     for name in ("model.safetensors", "metrics.csv"):
         layout.run(run.id, name).parent.mkdir(parents=True, exist_ok=True)
         layout.run(run.id, name).touch()
-    maker = Maker(layout.run(run.id, NAME), "train", run.id, "quick", {}, [])
-    maker.done([], steps=10, seconds=seconds)
+    said = {"inputs": {}, "lineage": "", "files": {}, "outputs": {}, "started": "", "ended": ""}
+    details = {"steps": 10, "seconds": seconds}
+    record = Record(stage="train", name=run.id, scale="quick", environment=environment(), details=details, **said)
+    write_record(layout.run(run.id, NAME), record)
 
 
 def under_way(layout: Layout, run: Run, epoch: int) -> None:

@@ -47,7 +47,7 @@ def test_killed_and_stopped_runs_end_as_the_undisturbed_one(projects):
     assert "stopped by SIGTERM; the same command goes on from" in said[2]
 
     cpu = torch.device("cpu")
-    states = [read_checkpoint(project.checkpoint, identity(project), cpu) for project in (killed, stopped)]
+    states = [read_checkpoint(project.checkpoint, cpu) for project in (killed, stopped)]
     assert (states[0].epoch, states[0].batch) in [(epoch, 0) for epoch in range(1, EPOCHS)]
     assert (states[1].epoch, states[1].batch) == divmod(after, BATCHES)
 
@@ -117,7 +117,7 @@ def test_data_set_that_was_not_made(prepared, root, tmp_path, monkeypatch, capsy
     status, said = fernn(monkeypatch, capsys, "train", RUN, "--scale", SCALE)
     assert status == 1
     assert "datasets/translation/digits.safetensors is missing" in said
-    assert "snakemake results/tiny/datasets/translation/digits.safetensors" in said
+    assert "snakemake --cores all --config scale=tiny results/tiny/datasets/translation/digits.safetensors" in said
 
 
 def test_run_that_params_do_not_have(prepared, monkeypatch, capsys):

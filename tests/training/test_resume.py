@@ -1,12 +1,13 @@
 """A training that is disturbed and started again ends as the undisturbed one, bit for bit."""
 
 import os
+import random
 import signal
 
 import pytest
 import torch
 
-from fernn.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from fernn.training.checkpoint import Checkpoint, UnusableCheckpointError, read_checkpoint, take_up, write_checkpoint
 from fernn.training.loop import Fit, Interrupted
 
 from .toy import BATCHES, EPOCHS, Killed, Toy, kill, same, send, toy_model, train
@@ -48,7 +49,7 @@ def test_asked_to_stop(undisturbed, tmp_path, after, signum):
         train(tmp_path / "c", after, send(signum))
     assert stopped.value.signum == signum
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == handlers
-    state = read_checkpoint(tmp_path / "c", "i", CPU)
+    state = read_checkpoint(tmp_path / "c", CPU)
     assert (state.epoch, state.batch) == divmod(after, BATCHES)
     task = Toy()
     assert same(train(tmp_path / "c", task=task), undisturbed)
@@ -87,10 +88,20 @@ def test_the_best_epoch_survives(tmp_path, losses, wanted):
 
 def test_another_identity_starts_afresh(undisturbed, tmp_path):
     with pytest.raises(Killed):
-        train(tmp_path / "c", BATCHES + 1, identity="before a change", learning_rate=0.1)
-    assert read_checkpoint(tmp_path / "c", "i", CPU) is None
-    (tmp_path / "c").rename(tmp_path / "d")  # so that `train` seeds the weights' random state as a first start does
+        train(tmp_path / "c", BATCHES + 1, identity="before", learning_rate=0.1)
+    other, said = (tmp_path / "c").read_bytes(), []
+    assert take_up(tmp_path / "c", "i", CPU, said.append) is None
+    # it is moved aside and named
+    assert said == [f"{tmp_path}/c is of other params, code or data: not used, and kept as {tmp_path}/c-before"]
+    assert not (tmp_path / "c").exists()
     assert same(train(tmp_path / "c"), undisturbed)
+    assert (tmp_path / "c-before").read_bytes() == other
+    # and is taken up when its params come back
+    mine = (tmp_path / "c").read_bytes()
+    state = take_up(tmp_path / "c", "before", CPU, said.append)
+    assert (state.epoch, state.batch) == (1, 0)
+    assert (tmp_path / "c-i").read_bytes() == mine
+    assert said[-1] == f"going on from {tmp_path}/c-before, which was set aside"
 
 
 @pytest.mark.parametrize("spoil", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b"{" * 64, lambda b: b[:-1]])
@@ -98,9 +109,28 @@ def test_a_broken_checkpoint_starts_afresh(undisturbed, tmp_path, spoil):
     with pytest.raises(Killed):
         train(tmp_path / "c", BATCHES + 1)
     (tmp_path / "c").write_bytes(spoil((tmp_path / "c").read_bytes()))
-    assert read_checkpoint(tmp_path / "c", "i", CPU) is None
+    with pytest.raises(UnusableCheckpointError):
+        read_checkpoint(tmp_path / "c", CPU)
+    spoiled = (tmp_path / "c").read_bytes()
     fit = train(tmp_path / "c")
     assert [row["epoch"] for row in fit.history] == [1, 2, 3]
+    assert (tmp_path / "c.damaged").read_bytes() == spoiled
+
+
+def test_a_flipped_bit_anywhere_in_a_checkpoint_is_noticed(tmp_path):
+    with pytest.raises(Killed):
+        train(tmp_path / "c", BATCHES + 1)
+    whole = (tmp_path / "c").read_bytes()
+    drawn = random.Random(0)
+    for place in [*(drawn.randrange(len(whole)) for _ in range(200)), len(whole) - 1]:
+        spoiled = bytearray(whole)
+        spoiled[place] ^= 1 << drawn.randrange(8)
+        (tmp_path / "c").write_bytes(spoiled)
+        try:
+            read_checkpoint(tmp_path / "c", CPU)
+        except UnusableCheckpointError:
+            continue
+        pytest.fail(f"byte {place} of {len(whole)}")
 
 
 def test_moments_come_back_in_the_memory_order_of_their_weights(tmp_path):
@@ -110,7 +140,7 @@ def test_moments_come_back_in_the_memory_order_of_their_weights(tmp_path):
         model = toy_model().to(memory_format=torch.channels_last).eval()
         optimizer = torch.optim.Adam(model.parameters(), fused=True)
         if restored:
-            read_checkpoint(tmp_path / "c", "i", CPU).restore(model, optimizer)
+            read_checkpoint(tmp_path / "c", CPU).restore(model, optimizer)
         for number in range(first, count):
             optimizer.zero_grad()
             Toy().loss(model, Toy().batch(0, number)).backward()

@@ -40,15 +40,12 @@ def refuses(clone: Clone, name: str) -> None:
         assert "dvc checkout --force" in said
 
 
-@pytest.mark.parametrize("half", ["", '{"rule": "tab', "null"], ids=["empty", "cut", "of nothing"])
-def test_half_a_record_of_snakemake(pulled: Clone, half: str) -> None:
-    """It writes them in place. One that a kill left so stands in nobody's way: Snakemake makes that output again."""
+def test_what_a_killed_snakemake_left_half_made(pulled: Clone) -> None:
+    """Snakemake marks what it begins; what a kill left marked is made again."""
     assert pulled.planned() == set()
-    table = "results/micro/tables/table1.csv"
-    name = urlsafe_b64encode(table.encode()).decode()
-    for folder, content in (("metadata", half), ("incomplete", "{}")):
-        (pulled.folder / ".snakemake" / folder / name).write_text(content)
-    (pulled.folder / ".snakemake/metadata/.a.partial").write_text(half)
+    name = urlsafe_b64encode(b"results/micro/tables/table1.csv").decode()
+    (pulled.folder / ".snakemake/incomplete").mkdir(exist_ok=True)
+    (pulled.folder / ".snakemake/incomplete" / name).write_text("{}")
     assert pulled.snakemake("--unlock").returncode == 0
     assert pulled.planned() == {"Writing the tables"}
     before = pulled.results()
@@ -94,9 +91,18 @@ def test_in_the_remote(clone: Clone, origin: Clone) -> None:
     assert not (clone.folder / "results/micro" / FILES["evaluation"]).exists()
 
 
-def test_damaged_records(pulled: Clone) -> None:
-    records = pulled.folder / "results/micro/runs/provenance.zip"
-    records.write_bytes(records.read_bytes()[:-100])
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_damaged_record(pulled: Clone, cut: bool) -> None:
+    record = pulled.folder / f"results/micro/runs/{GRNN}/seed0/record.json"
+    if cut:
+        record.chmod(0o644)
+        record.write_bytes(record.read_bytes()[:-100])
+    else:
+        text = record.read_text()
+        record.chmod(0o644)
+        record.write_text(text.replace('"python": "3', '"python": "4'))
     ended = pulled.snakemake()
     assert ended.returncode != 0
-    assert "results/micro/runs/provenance.zip is damaged" in ended.stdout + ended.stderr
+    assert f"{GRNN}/seed0/record.json is no record of this version, or damaged" in ended.stdout + ended.stderr
+    record.unlink()
+    assert f"Training {GRNN}/seed0" in pulled.planned()

@@ -6,16 +6,15 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
-from fernn import stages
-from fernn.dependencies import dataset_parts, source_files
 from fernn.errors import FernnError
+from fernn.jobs import Jobs
 from fernn.params import check_overrides, resolve
-from fernn.runs import Layout, all_runs, experiment_params
+from fernn.runs import Layout, experiment_params
 from fernn.training.gpus import visible_gpus
 from workflow.cluster import after_predecessors, check_slurm, resources_of, site
 from workflow.container import image_of, tell_apptainer
+from workflow.plan import Plan
 from workflow.presence import enter
-from workflow.provenance import keep, take_over
 
 # a rule's command is the one that belongs to this Snakemake, whether or not its environment is activated
 os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
@@ -35,30 +34,25 @@ try:
     IMAGE = image_of(PARAMS.image, must=workflow.is_main_process and not REMOTE) if CONTAINED else None
     if IMAGE:
         tell_apptainer(IMAGE, Path(workflow.basedir))
-    PLANS = {name: stages.plan_of(name) for name in PARAMS.experiments}
     LAYOUT = Layout(PARAMS.scale)
-    # the folders that DVC keeps, each with the rule that fills it
-    KEPT = {
-        LAYOUT.base / folder: rule
-        for folder, rule in {
-            "datasets": "dataset",
-            "runs": "train",
-            "evaluations": "evaluate",
-            "tables": "tables",
-            "figures": "figures",
-        }.items()
-    }
-    if workflow.is_main_process and enter():
-        take_over(KEPT)
+    JOBS = Jobs(PARAMS, LAYOUT)
+    if workflow.is_main_process:
+        enter()
+    PLAN = Plan(JOBS, workflow.is_main_process)
 except FernnError as error:
     raise WorkflowError(str(error))
 
-RUNS = all_runs(PARAMS)
+RUNS = JOBS.runs
 BASE = str(LAYOUT.base)
 
 
+def results(*names):
+    """All files of these stages: intermediates too, since one that was deleted is noticed only if it is asked for."""
+    return [path for name in names for job in JOBS.of(name).values() for path in (*job.writes, job.record)]
+
+
 wildcard_constraints:
-    experiment="|".join(PLANS),
+    experiment="|".join(PARAMS.experiments),
     part="[A-Za-z0-9-]+",
     run="[A-Za-z]+/.+/seed[0-9]+",
 

@@ -18,27 +18,30 @@ if PARAMS.mnist.sources:
             "fernn fetch mnist --scale {PARAMS.scale} > {log} 2>&1"
 
 
-if VIDEOS.stand_ins:
+if ("standins", "") in JOBS.all:
 
     rule standins:
+        input:
+            PLAN.inputs("standins"),
         output:
-            f"{LAYOUT.standins()}/release.json",
+            release=f"{LAYOUT.standins()}/release.json",
+            record=f"{LAYOUT.standins()}/record.json",
         log:
             f"{BASE}/logs/standins.log",
         threads: workflow.cores
         resources:
             **submission("standins"),
         params:
-            cfg=stages.standins_inputs(PARAMS),
+            planned=PLAN.lineage("standins"),
         message:
             "Drawing stand-ins for KTH"
         shell:
-            "fernn standins --scale {PARAMS.scale} > {log} 2>&1"
+            "fernn standins --scale {PARAMS.scale} --planned {params.planned} > {log} 2>&1"
 
 
 rule fetch_kth:
     input:
-        rules.standins.output if VIDEOS.stand_ins else [],
+        rules.standins.output.release if ("standins", "") in JOBS.all else [],
     output:
         # the archives are no outputs: those of a job that failed would be deleted, and downloaded anew
         f"{VIDEOS.folder}/fetched.json",
@@ -53,4 +56,4 @@ rule fetch_kth:
 
 rule data:
     input:
-        source_files(PARAMS, LAYOUT),
+        JOBS.sources(),

@@ -1,8 +1,7 @@
 # What is measured of every trained run.
 rule evaluate:
     input:
-        lambda w: PLANS[RUNS[w.run].experiment].evaluate_files(PARAMS, LAYOUT, RUNS[w.run]).values(),
-        model=rules.train.output.model,
+        lambda w: PLAN.inputs("evaluate", w.run),
     output:
         evaluation=f"{BASE}/evaluations/{{run}}/evaluation.json",
         samples=f"{BASE}/evaluations/{{run}}/samples.safetensors",
@@ -15,16 +14,13 @@ rule evaluate:
     resources:
         **asks("evaluate"),
     params:
-        cfg=lambda w: stages.evaluate_inputs(PARAMS, RUNS[w.run]),
+        planned=lambda w: PLAN.lineage("evaluate", w.run),
     message:
         "Evaluating {wildcards.run}"
     shell:
-        "fernn evaluate {wildcards.run} --scale {PARAMS.scale} > {log} 2>&1"
-
-
-EVALUATIONS = expand(rules.evaluate.output, run=RUNS)
+        "fernn evaluate {wildcards.run} --scale {PARAMS.scale} --planned {params.planned} > {log} 2>&1"
 
 
 rule evaluations:
     input:
-        EVALUATIONS,
+        results("evaluate"),

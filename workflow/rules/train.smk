@@ -6,7 +6,7 @@ ALLOW_CPU = "--allow-cpu" if PARAMS.allow_cpu else ""
 
 rule train:
     input:
-        lambda w: PLANS[RUNS[w.run].experiment].train_files(PARAMS, LAYOUT, RUNS[w.run]).values(),
+        lambda w: PLAN.inputs("train", w.run),
     output:
         model=f"{BASE}/runs/{{run}}/model.safetensors",
         metrics=f"{BASE}/runs/{{run}}/metrics.csv",
@@ -19,16 +19,13 @@ rule train:
     resources:
         **asks("train"),
     params:
-        cfg=lambda w: stages.train_inputs(PARAMS, RUNS[w.run]),
+        planned=lambda w: PLAN.lineage("train", w.run),
     message:
         "Training {wildcards.run}"
     shell:
-        "fernn train {wildcards.run} --scale {PARAMS.scale} {ALLOW_CPU} > {log} 2>&1"
-
-
-MODELS = expand(rules.train.output, run=RUNS)
+        "fernn train {wildcards.run} --scale {PARAMS.scale} --planned {params.planned} {ALLOW_CPU} > {log} 2>&1"
 
 
 rule runs:
     input:
-        MODELS,
+        results("train"),

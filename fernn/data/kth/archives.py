@@ -5,10 +5,13 @@ import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fernn.data.digests import CHUNK
-from fernn.data.transfer import Progress
 from fernn.errors import FernnError
+
+if TYPE_CHECKING:
+    from fernn.data.transfer import Progress
 
 LARGEST = 1 << 28  # bytes of one video; the longest official one has a few million
 CURE = "Delete it and fetch it again; if you accepted its digest yourself, it is not what you took it for"
@@ -36,7 +39,7 @@ def open_archive(path: str | Path, names: Collection[str]) -> Iterator[zipfile.Z
         raise FernnError(f"{path} is a broken archive: {error}. {CURE}") from error
 
 
-def check_archive(path: str | Path, names: Collection[str], progress: Progress | None = None) -> None:
+def check_archive(path: str | Path, names: Collection[str], progress: "Progress | None" = None) -> None:
     """Check the names of all members and the CRC of each. FernnError as in `open_archive`."""
     with open_archive(path, names) as archive:
         total, done = sum(info.file_size for info in archive.infolist()), 0

@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 
 from fernn.data.kth.annotations import Annotations, read_annotations
 from fernn.data.kth.archives import open_archive
-from fernn.data.kth.fetching import members, read_record
+from fernn.data.kth.fetched import members, read_record
 from fernn.data.kth.parallel import in_order
 from fernn.data.kth.release import ACTIONS, ANNOTATIONS, ARCHIVES, Video
 from fernn.data.kth.video import GREY, Decoded, decode_video

@@ -1,25 +1,23 @@
 """The seven files of KTH: fetched, or taken from a folder, checked as a whole, and put on record."""
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from fernn.data.digests import Digest, WrongFileError, install, verify
 from fernn.data.download import ALREADY_THERE, DownloadError, Failure, Fetched, fetch
-from fernn.data.kth.annotations import Annotations, read_annotations
+from fernn.data.kth.annotations import read_annotations
 from fernn.data.kth.archives import check_archive
-from fernn.data.kth.release import ANNOTATIONS, ARCHIVES, BASES, FILES, OFFICIAL, Release, Video
+from fernn.data.kth.fetched import RECORD, members, read_record
+from fernn.data.kth.release import ANNOTATIONS, ARCHIVES, BASES, FILES, OFFICIAL, Release
 from fernn.data.partial import discard_partial
 from fernn.data.transfer import Patience, Progress
 from fernn.errors import FernnError
 from fernn.files import write_json
 
-RECORD = "fetched.json"
 BY_USER = "by the user"
 KNOWN = "known"
-ENTRY = {"sha256", "source", "accepted", "digest"}
 
 
 class UnknownDigestError(FernnError):
@@ -122,24 +120,6 @@ def parse_accept(words: Iterable[str]) -> dict[str, Digest]:
         except ValueError as error:
             raise FernnError(f"cannot accept {word!r}: expected such as boxing.zip=sha256:0943... ({error})") from None
     return accepted
-
-
-def read_record(folder: str | Path) -> dict[str, Any]:
-    """The record that `fetch_kth` left in `folder`. FernnError if it never came to its end there."""
-    try:
-        record: dict[str, Any] = json.loads((Path(folder) / RECORD).read_text(encoding="utf-8"))
-        if set(record["files"]) != set(FILES) or any(set(told) != ENTRY for told in record["files"].values()):
-            raise ValueError("it does not tell of all files")
-        return record
-    except FileNotFoundError:
-        raise FernnError(f"{folder} holds no {RECORD}: the files are not all there. Run: fernn fetch kth") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise FernnError(f"{Path(folder) / RECORD} is broken ({error}). Run: fernn fetch kth") from None
-
-
-def members(annotations: Annotations, action: str) -> dict[str, Video]:
-    """The members that the archive of an action must have."""
-    return {video.file: video for video in annotations.videos if video.action == action}
 
 
 def _check(folder: Path, release: Release, progress: Progress | None) -> None:

@@ -10,8 +10,11 @@ from torch import Tensor, nn
 
 from fernn.datasets.sequences import Recipes, Render, RenderedSequences, Velocity, read_recipes
 from fernn.datasets.storage import read_arrays
+from fernn.evaluation.outcome import Workplace, write_outcome
 from fernn.evaluation.prediction import StepErrors, step_errors
 from fernn.models.precision import autocast
+from fernn.models.storage import read_model
+from fernn.training.device import prepare
 
 SAMPLES = 4  # sequences whose predictions are kept for figures
 
@@ -46,28 +49,35 @@ class MeasureInputs:
 
 
 def evaluate_predictor(
-    inputs: MeasureInputs, model: nn.Module, render: Render, grid: Grid, files: dict[str, Path], device: torch.device
-) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Measure a model.
+    inputs: MeasureInputs,
+    kind: type[nn.Module],
+    render: Render,
+    grid: Grid,
+    files: dict[str, Path],
+    place: Workplace,
+    outputs: tuple[Path, Path],
+) -> None:
+    """Measure a trained predictor and write what came of it.
+
+    A measure is the error by predicted step and over all steps; "velocity" is the error at each velocity of the grid,
+    where all digits move at it. Samples are "seen", "truth" and "prediction", each (S, T, 1, H, W) float32.
 
     Args:
-        inputs: see there.
-        model: a trained predictor on the device, in evaluation mode.
+        inputs: what it depends on.
+        kind: the model's class.
         render: makes frames of recipes.
         grid: the velocities of "velocity".
-        files: "digits" and the sequences of each measure, by its name.
-        device: what computes.
-
-    Returns:
-        The measures by name, and samples for figures: "seen", "truth" and "prediction", each (S, T, 1, H, W) float32.
-        A measure is the error by predicted step and over all steps; "velocity" is the error at each velocity of the
-        grid, where all digits move at it.
+        files: "model", "digits" and the sequences of each measure, by its name.
+        place: where it is done.
+        outputs: see `write_outcome`.
     """
+    prepare(place.device, inputs.threads)
+    model = read_model(files["model"], (kind,), place.device)
     pools, _ = read_arrays(files["digits"])
-    bench = _Bench(inputs, model, render, pools["test"].to(device))
+    bench = _Bench(inputs, model, render, pools["test"].to(place.device))
     measures: dict[str, Any] = {}
     samples: dict[str, Tensor] = {}
-    with torch.no_grad(), autocast(device, inputs.precision):
+    with torch.no_grad(), autocast(place.device, inputs.precision):
         for name in inputs.measures:
             recipes = read_recipes(files[name])
             if name == "velocity":
@@ -83,7 +93,7 @@ def evaluate_predictor(
                 errors = bench.errors(recipes, inputs.length if name == "length" else inputs.predicted)
                 measures[name] = {"mse": errors.mse, **asdict(errors)}
             samples = samples or bench.samples(recipes)
-    return measures, samples
+    write_outcome(measures, samples, place, outputs)
 
 
 @dataclass(frozen=True)

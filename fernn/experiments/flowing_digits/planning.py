@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from fernn.data.mnist import FILES, find
+from fernn.data.mnist import FILES
 from fernn.errors import FernnError
 from fernn.params import Params
 from fernn.params.schema import RotationExperiment, TranslationExperiment
@@ -51,7 +51,10 @@ def dataset_files(params: Params, layout: Layout, experiment: str, part: str) ->
         return {"digits": layout.dataset(experiment, "digits")}
     folder = Path(params.mnist.folder)
     # what is fetched comes unpacked; what the repository carries is there already, as it is
-    return {name: folder / name if params.mnist.sources else find(folder, name) for name in FILES}
+    if params.mnist.sources:
+        return {name: folder / name for name in FILES}
+    packed = {name: folder / f"{name}.gz" for name in FILES}
+    return {name: path if path.exists() else folder / name for name, path in packed.items()}
 
 
 def of_training(section: DigitExperiment, run: Run) -> dict[str, Any]:

@@ -5,12 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from fernn.datasets.moving_clips import gather, read_clips
 from fernn.datasets.storage import read_arrays
+from fernn.evaluation.outcome import Workplace, write_outcome
 from fernn.evaluation.recognition import recognition
+from fernn.models.classifier import FERNNClassifier, GRNNPlusClassifier
+from fernn.models.cnn3d import CNN3D
 from fernn.models.precision import autocast
+from fernn.models.storage import read_model
+from fernn.training.device import prepare
 
 
 @dataclass(frozen=True)
@@ -34,28 +39,27 @@ class EvaluateInputs:
     threads: int
 
 
-def evaluate(
-    inputs: EvaluateInputs, model: nn.Module, files: dict[str, Path], device: torch.device
-) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Measure a model.
+def evaluate(inputs: EvaluateInputs, files: dict[str, Path], place: Workplace, outputs: tuple[Path, Path]) -> None:
+    """Measure a trained classifier and write what came of it.
+
+    Measures are accuracy, loss, number of clips and confusion by flow. Samples are of the last flow, one of each
+    action: "clip" (S, T, 1, H, W) float32, "label" (S,), "logits" (S, classes).
 
     Args:
-        inputs: see there.
-        model: a trained classifier on the device, in evaluation mode.
-        files: "frames", and the test clips of each flow by its name.
-        device: what computes.
-
-    Returns:
-        Accuracy, loss, number of clips and confusion by flow; and, for figures, samples of the last flow, one of each
-        action: "clip" (S, T, 1, H, W) float32, "label" (S,), "logits" (S, classes).
+        inputs: what it depends on.
+        files: "model", "frames", and the test clips of each flow by its name.
+        place: where it is done.
+        outputs: see `write_outcome`.
     """
+    prepare(place.device, inputs.threads)
+    model = read_model(files["model"], (FERNNClassifier, GRNNPlusClassifier, CNN3D), place.device)
     arrays, _ = read_arrays(files["frames"])
-    frames = arrays["frames"].to(device)
+    frames = arrays["frames"].to(place.device)
     measures: dict[str, Any] = {}
     samples: dict[str, Tensor] = {}
-    with torch.no_grad(), autocast(device, inputs.precision):
+    with torch.no_grad(), autocast(place.device, inputs.precision):
         for flow in inputs.flows:
-            clips = read_clips(files[flow]).to(device)
+            clips = read_clips(files[flow]).to(place.device)
 
             def batch(first: int, count: int, clips: Any = clips) -> tuple[Tensor, Tensor]:
                 part = clips[first : first + count]
@@ -66,4 +70,4 @@ def evaluate(
             chosen = clips[torch.stack([found[len(found) // 2] for found in of_action])]
             shown = gather(frames, chosen, inputs.frames, inputs.stride)
             samples = {"clip": shown, "label": chosen.label, "logits": model(shown).float()}
-    return measures, {name: value.cpu() for name, value in samples.items()}
+    write_outcome(measures, {name: value.cpu() for name, value in samples.items()}, place, outputs)

@@ -1,10 +1,9 @@
 """Experiment C: all frames of the videos, decoded once."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from rich.console import Console
 
 from fernn.data.kth.decode import decode_kth
 
@@ -25,14 +24,8 @@ class FramesInputs:
     stand_ins: dict[str, Any] | None = None
 
 
-def make_frames(inputs: FramesInputs, fetched: Path, output: Path) -> None:
-    """Decode the archives in the folder of the record `fetched`, on all cores."""
-    console = Console(stderr=True)
-
-    def progress(done: int, total: int) -> None:
-        if done == total or done % 50 == 0:
-            console.print(f"{done} of {total} videos", highlight=False)
-
-    record = decode_kth(fetched.parent, output, inputs.size, most_dropped=inputs.most_dropped, progress=progress)
-    for lost in record["dropped"]:
-        console.print(f"dropped {lost['video']} frames {lost['frames']}: {lost['reason']}", highlight=False)
+def make_frames(
+    inputs: FramesInputs, fetched: Path, output: Path, progress: Callable[[int, int], None]
+) -> dict[str, Any]:
+    """Decode the archives in the folder of the record `fetched`, on all cores; see `decode_kth`."""
+    return decode_kth(fetched.parent, output, inputs.size, most_dropped=inputs.most_dropped, progress=progress)

@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
+from rich.console import Console
+
 from fernn.errors import FernnError
 from fernn.experiments.kth.clips import ClipsInputs, make_clips
 from fernn.experiments.kth.evaluate import EvaluateInputs, evaluate
 from fernn.experiments.kth.frames import FramesInputs, make_frames
 from fernn.experiments.kth.train import TrainInputs, train
 from fernn.params import Params
-from fernn.provenance.digests import code_digest
+from fernn.provenance.code import code_digest
 from fernn.runs import Layout, Run, evaluations_of
 
 __all__ = [
@@ -57,9 +59,20 @@ def dataset_files(params: Params, layout: Layout, part: str) -> dict[str, Path]:
 def make(inputs: FramesInputs | ClipsInputs, files: dict[str, Path], output: Path) -> None:
     """Make a part."""
     if isinstance(inputs, FramesInputs):
-        make_frames(inputs, files["fetched"], output)
+        _decode(inputs, files["fetched"], output)
     else:
         make_clips(inputs, files["frames"], output)
+
+
+def _decode(inputs: FramesInputs, fetched: Path, output: Path) -> None:
+    console = Console(stderr=True)
+
+    def progress(done: int, total: int) -> None:
+        if done == total or done % 50 == 0:
+            console.print(f"{done} of {total} videos", highlight=False)
+
+    for lost in make_frames(inputs, fetched, output, progress)["dropped"]:
+        console.print(f"dropped {lost['video']} frames {lost['frames']}: {lost['reason']}", highlight=False)
 
 
 def train_inputs(params: Params, run: Run) -> TrainInputs:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -13,11 +12,10 @@ from fernn.datasets.storage import read_arrays
 from fernn.errors import FernnError
 from fernn.models.classifier import FERNNClassifier, GRNNPlusClassifier
 from fernn.models.cnn3d import CNN3D
-from fernn.training.loop import Fit, Settings, fit
+from fernn.training.device import prepare
+from fernn.training.loop import Settings
+from fernn.training.outcome import Workplace, train_to_files
 from fernn.training.recognition import RecognitionTask
-
-if TYPE_CHECKING:
-    from fernn.training.progress import TrainingProgress
 
 
 @dataclass(frozen=True)
@@ -108,27 +106,22 @@ def fixed(frames: Tensor, clips: Clips, inputs: TrainInputs) -> Callable[[int, i
     return lambda first, count: _batch(frames, clips[first : first + count], inputs)
 
 
-def train(
-    inputs: TrainInputs,
-    identity: str,
-    files: dict[str, Path],
-    checkpoint: Path,
-    device: torch.device,
-    progress: "TrainingProgress",
-) -> tuple[nn.Module, Fit]:
+def train(inputs: TrainInputs, files: dict[str, Path], place: Workplace, outputs: tuple[Path, Path]) -> int:
     """Train one run, or go on with it.
 
     Args:
-        inputs: see there.
-        identity: digest of the inputs, the code and the files.
+        inputs: what it depends on.
         files: "frames", "train" and "validation", as the plan names them.
-        checkpoint: where its state is kept while it is under way.
-        device: what trains.
-        progress: what a person sees.
+        place: where.
+        outputs: see `train_to_files`.
+
+    Returns:
+        The best epoch, from 1.
     """
-    model = build(inputs, device)
-    settings = Settings(inputs.learning_rate, inputs.epochs, inputs.clip_norm, inputs.precision, identity)
-    return model, fit(model, task(inputs, files, device), settings, checkpoint, progress)
+    prepare(place.device, inputs.threads)
+    model = build(inputs, place.device)
+    settings = Settings(inputs.learning_rate, inputs.epochs, inputs.clip_norm, inputs.precision, place.identity)
+    return train_to_files(model, type(model), task(inputs, files, place.device), settings, place, outputs)
 
 
 def _batch(frames: Tensor, clips: Clips, inputs: TrainInputs) -> tuple[Tensor, Tensor]:

@@ -2,14 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import torch
-from torch import Tensor, nn
 
 from fernn.datasets.rotating import render
+from fernn.evaluation.outcome import Workplace
 from fernn.experiments.flowing_digits.evaluation import MeasureInputs, evaluate_predictor
 from fernn.flows.rotation import Rotation
+from fernn.models.rotation.predictor import RotationPredictor
 
 
 @dataclass(frozen=True)
@@ -23,10 +21,8 @@ class EvaluateInputs(MeasureInputs):
     degrees: float
 
 
-def evaluate(
-    inputs: EvaluateInputs, model: nn.Module, files: dict[str, Path], device: torch.device
-) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Measure a trained predictor; arguments and results are those of `evaluate_predictor`."""
+def evaluate(inputs: EvaluateInputs, files: dict[str, Path], place: Workplace, outputs: tuple[Path, Path]) -> None:
+    """Measure a trained predictor; see `evaluate_predictor`."""
     generators = Rotation.parse(inputs.velocities, inputs.degrees).generators
     grid = [(degrees, {"degrees": degrees}) for degrees in generators]
-    return evaluate_predictor(inputs, model, render, grid, files, device)
+    evaluate_predictor(inputs, RotationPredictor, render, grid, files, place, outputs)

@@ -1,19 +1,15 @@
 """Experiment A: what is measured of a trained model."""
 
 from pathlib import Path
-from typing import Any
-
-import torch
-from torch import Tensor, nn
 
 from fernn.datasets.translating import render
+from fernn.evaluation.outcome import Workplace
 from fernn.experiments.flowing_digits.evaluation import MeasureInputs, evaluate_predictor
 from fernn.flows.translation import Translation
+from fernn.models.predictor import FERNNPredictor
 
 
-def evaluate(
-    inputs: MeasureInputs, model: nn.Module, files: dict[str, Path], device: torch.device
-) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Measure a trained predictor; arguments and results are those of `evaluate_predictor`."""
+def evaluate(inputs: MeasureInputs, files: dict[str, Path], place: Workplace, outputs: tuple[Path, Path]) -> None:
+    """Measure a trained predictor; see `evaluate_predictor`."""
     grid = [((vx, vy), {"vx": vx, "vy": vy}) for vx, vy in Translation.parse(inputs.velocities).generators]
-    return evaluate_predictor(inputs, model, render, grid, files, device)
+    evaluate_predictor(inputs, FERNNPredictor, render, grid, files, place, outputs)

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 
@@ -10,10 +9,8 @@ from fernn.datasets.translating import RecipeBook, render
 from fernn.experiments.flowing_digits.training import PredictorInputs, prediction_task
 from fernn.flows.translation import Translation
 from fernn.models.predictor import FERNNPredictor
-from fernn.training.loop import Fit, fit
-
-if TYPE_CHECKING:
-    from fernn.training.progress import TrainingProgress
+from fernn.training.device import prepare
+from fernn.training.outcome import Workplace, train_to_files
 
 
 @dataclass(frozen=True)
@@ -43,28 +40,23 @@ def build(inputs: TrainInputs, device: torch.device) -> FERNNPredictor:
     return model.to(device)
 
 
-def train(
-    inputs: TrainInputs,
-    identity: str,
-    files: dict[str, Path],
-    checkpoint: Path,
-    device: torch.device,
-    progress: "TrainingProgress",
-) -> tuple[FERNNPredictor, Fit]:
+def train(inputs: TrainInputs, files: dict[str, Path], place: Workplace, outputs: tuple[Path, Path]) -> int:
     """Train one run, or go on with it.
 
     Args:
-        inputs: see there.
-        identity: digest of the inputs, the code and the files.
+        inputs: what it depends on.
         files: "digits" and "validation", as the plan names them.
-        checkpoint: where its state is kept while it is under way.
-        device: what trains.
-        progress: what a person sees.
+        place: where.
+        outputs: see `train_to_files`.
+
+    Returns:
+        The best epoch, from 1.
     """
+    prepare(place.device, inputs.threads)
     flow = Translation.parse(inputs.data_flow)
 
     def book(pool: int) -> RecipeBook:
         return RecipeBook(inputs.data_seed, inputs.stream, pool, inputs.digits, inputs.frame, flow)
 
-    model, task = build(inputs, device), prediction_task(inputs, book, render, files, device)
-    return model, fit(model, task, inputs.settings(identity), checkpoint, progress)
+    model, task = build(inputs, place.device), prediction_task(inputs, book, render, files, place.device)
+    return train_to_files(model, FERNNPredictor, task, inputs.settings(place.identity), place, outputs)

@@ -1,0 +1,145 @@
+"""Whether results are what params, code and data of today make: each held against its record, which alone decides.
+
+    done      the record is of today's params and code, here and in all that the result was made of; the bytes are those
+              that it tells, and those of the files that were read are, where these are here
+    missing   the result is not here, or not whole
+    stale     it was made of other params, code or files, or nothing says how
+    damaged   it is of today's params and code, and the bytes are others
+
+What a result was made of need not be here: a part that was pulled alone is done if its record says so.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from fernn.data.kth.fetched import RECORD as FETCHED
+from fernn.data.kth.fetched import contents
+from fernn.files import sha256
+from fernn.jobs import Job, Jobs
+from fernn.provenance.digests import identity
+from fernn.provenance.records import DamagedRecordError, Record, read_record
+
+
+class State(Enum):
+    """Of a result."""
+
+    DONE = "done"
+    MISSING = "missing"
+    STALE = "stale"
+    DAMAGED = "damaged"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What came of looking at a result, and why, one sentence each."""
+
+    state: State
+    reasons: tuple[str, ...] = ()
+    record: Record | None = None
+
+
+class Audit:
+    """Looks at each file and each result once; what changes later is not seen."""
+
+    def __init__(self, jobs: Jobs) -> None:
+        self.jobs = jobs
+        self._digests: dict[Path, str] = {}
+        self._found: dict[tuple[str, str], Finding] = {}
+
+    def of(self, job: Job) -> Finding:
+        """What there is of a job."""
+        key = job.stage, job.name
+        if key not in self._found:
+            self._found[key] = self._look(job)
+        return self._found[key]
+
+    def digests(self, paths: tuple[Path, ...]) -> dict[str, str]:
+        """The digests of files that are here, by path."""
+        return {path.as_posix(): self._digest(path) for path in paths if path.exists()}
+
+    def problems(self, job: Job) -> dict[Path, str]:
+        """Why a job may not start: what is wrong with the files that it reads."""
+        makers = self.jobs.makers(job)
+        wrong = {}
+        for path in job.reads:
+            found = self.of(makers[path]) if path in makers else Finding(State.DONE)
+            if not path.exists():
+                wrong[path] = f"{path} is missing"
+            elif found.state is not State.DONE:
+                wrong[path] = f"{path} is {found.state.value}: {'; '.join(found.reasons)}"
+        return wrong
+
+    def _look(self, job: Job) -> Finding:
+        try:
+            record = read_record(job.record)
+        except DamagedRecordError as error:
+            return Finding(State.DAMAGED, (str(error),))
+        if record is None:
+            left = [path for path in job.writes if path.exists()]
+            if left:
+                return Finding(State.STALE, (f"no record says where {left[0]} comes from",))
+            return Finding(State.MISSING, (f"{job.record} is missing",))
+        if stale := [*self._otherwise(job, record)]:
+            return Finding(State.STALE, tuple(stale), record)
+        missing = [name for name in record.outputs if not Path(name).exists()]
+        if missing:
+            return Finding(State.MISSING, tuple(f"{name} is missing" for name in missing), record)
+        damaged = [
+            f"{name} is not what was written: {self._told(Path(name), digest)}"
+            for name, digest in record.outputs.items()
+            if self._digest(Path(name)) != digest
+        ]
+        return Finding(State.DAMAGED if damaged else State.DONE, tuple(damaged), record)
+
+    def _otherwise(self, job: Job, record: Record) -> Iterator[str]:
+        """What the result was made of, or into, that a job of today is not."""
+        if (record.stage, record.name) != (job.stage, job.name):
+            yield f"the record is of {record.stage} {record.name}"
+            return
+        commit = (record.environment.get("commit") or {}).get("id")
+        for line in differences(record.inputs, job.inputs):
+            see = f"; see git diff {commit[:12]} -- fernn" if commit and line.startswith("code ") else ""
+            yield f"input {line}{see}"
+        if record.inputs == job.inputs and record.lineage != self.jobs.lineage(job):
+            yield "it was made of results of other params or code"
+        for what, then, now in (("reads", record.files, job.reads), ("writes", record.outputs, job.writes)):
+            for name in then.keys() ^ {path.as_posix() for path in now}:
+                yield f"it {what} {name} {'no longer' if name in then else 'now'}"
+        for name, digest in record.files.items():
+            if Path(name).exists() and Path(name) in job.reads and self._digest(Path(name)) != digest:
+                yield f"{name} is not what was read: {self._told(Path(name), digest)}"
+
+    def _told(self, path: Path, digest: str) -> str:
+        return f"sha256 {digest[:12]}... then, {self._digest(path)[:12]}... now"
+
+    def _digest(self, path: Path) -> str:
+        if path not in self._digests:
+            # of what was fetched the contents count, not from where they came
+            self._digests[path] = contents(path) if path.name == FETCHED else sha256(path)
+        return self._digests[path]
+
+
+def differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Where two mappings of plain values differ, one line each."""
+    before, after = dict(_leaves(then)), dict(_leaves(now))
+    names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+    return [f"{name} {_shown(before, name)} then, {_shown(after, name)} now" for name in names]
+
+
+def _leaves(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _shown(values: dict[str, Any], name: str) -> str:
+    if name not in values:
+        return "not there"
+    text = json.dumps(values[name])
+    return text if len(text) < 200 else f"{text[:200]}... ({identity(values[name])})"

@@ -1,0 +1,107 @@
+"""Digests of what code means: what a stage runs between its inputs and the bytes of its result.
+
+Comments, docstrings, formatting and the words of errors mean nothing here, so a change of these changes no digest. The
+digest is made of the syntax tree, in a form that is the same on every Python that the project takes.
+"""
+
+import ast
+import hashlib
+import importlib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import grimp
+
+from fernn.errors import FernnError
+
+PACKAGE = Path(__file__).parent.parent
+# what differs between Pythons, or says nothing: whether a name is read or written follows from its place
+UNSAID = frozenset({"ctx", "kind", "type_comment", "type_ignores", "type_params"})
+
+
+@cache
+def code_of(module: str) -> tuple[str, ...]:
+    """The modules of this library that `module` runs: itself and all that it imports, directly or not, sorted."""
+    return tuple(sorted({module, *_graph().find_upstream_modules(module)}))
+
+
+@cache
+def code_digest(module: str) -> str:
+    """A digest of what all those modules mean, and the packages that they lie in."""
+    digest = hashlib.sha256()
+    for name in code_of(module):
+        digest.update(f"{name}\n{meaning(_source(name).read_text(encoding='utf-8'))}\n".encode())
+    for name in sorted({".".join(name.split(".")[:depth]) for name in code_of(module) for depth in range(1, 9)}):
+        if name not in code_of(module) and _source(name).name == "__init__.py":
+            digest.update(f"{name}\n{meaning(_source(name).read_text(encoding='utf-8'), package=True)}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def import_all(module: str) -> None:
+    """Import all that `module` runs, so that nothing of it is read from a file that is edited later.
+
+    Raises:
+        FernnError: if a file was edited meanwhile.
+    """
+    before = code_digest(module)
+    for name in code_of(module):
+        importlib.import_module(name)
+    code_digest.cache_clear()
+    if code_digest(module) != before:
+        raise FernnError("the library was edited while this command read it: run it again.")
+
+
+def meaning(source: str, package: bool = False) -> str:
+    """The syntax tree of a module as text, without what says nothing.
+
+    Args:
+        source: of the module.
+        package: whether it is a package that is only passed through on the way to a module of its own: its imports, and
+            its names with two underscores, then say nothing either.
+    """
+    tree = ast.parse(source)
+    if package:
+        tree.body = [statement for statement in tree.body if not _is_index(statement)]
+    return "".join(_written(tree))
+
+
+def _written(node: object) -> Iterator[str]:
+    if isinstance(node, list):
+        yield "["
+        for each in node:
+            if isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant):
+                continue  # a docstring
+            yield from _written(each)
+            yield ","
+        yield "]"
+    elif isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+        yield from _written(ast.Raise(node.exc.func))  # which error it is, not in which words it is told
+    elif isinstance(node, ast.AST):
+        yield f"{type(node).__name__}("
+        for field, value in ast.iter_fields(node):
+            if field not in UNSAID and value is not None and value != []:
+                yield f"{field}="
+                yield from _written(value)
+                yield ";"
+        yield ")"
+    else:
+        yield ascii(node)  # what repr escapes depends on the version of Unicode
+
+
+def _is_index(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.Import | ast.ImportFrom):
+        return True
+    targets = statement.targets if isinstance(statement, ast.Assign) else []
+    return bool(targets) and all(isinstance(name, ast.Name) and name.id.startswith("__") for name in targets)
+
+
+@cache
+def _graph() -> grimp.ImportGraph:
+    # what is imported for type checking alone changes no result
+    return grimp.build_graph("fernn", cache_dir=None, exclude_type_checking_imports=True)
+
+
+def _source(module: str) -> Path:
+    path = PACKAGE.joinpath(*module.split(".")[1:])
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")

@@ -1,0 +1,140 @@
+"""What Snakemake has to do: the records decide, and it is told in its own words.
+
+Snakemake goes by times, and times mean nothing in a clone, after a pull, or once a file was touched. So a file whose
+result is done, says its record, is `ancient` to whoever reads it: its time does not count. A result that is not what
+params, code and data of today make gets one input more, which is newer than it. What is missing Snakemake sees by
+itself, and what depends on a job that runs, too.
+"""
+
+import json
+import logging
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+from snakemake.io import ancient
+from snakemake.logging import logger
+
+from fernn.audit import Audit, State
+from fernn.errors import FernnError
+from fernn.files import atomic, write_json
+from fernn.jobs import Job, Jobs
+
+FOLDER = Path(".snakemake/fernn")
+NEWER = FOLDER / "not-of-today"  # an input of what is stale
+LISTED = 10
+
+
+class KeepsRecords(logging.Filter):
+    """Leaves out Snakemake's remark that it has no records of its own: ours decide."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a line is shown."""
+        said = record.getMessage()
+        return "missing provenance/metadata" not in said and "missing metadata" not in said
+
+
+class Plan:
+    """What is to be done at a scale.
+
+    The process that a person started looks at all results; one that runs a job of its own, on a node of a cluster say,
+    takes over what that one planned.
+    """
+
+    def __init__(self, jobs: Jobs, main: bool) -> None:
+        """Look at all results.
+
+        Raises:
+            FernnError: naming the results whose bytes are not those that their jobs wrote.
+        """
+        self.jobs = jobs
+        self._file = FOLDER / f"{jobs.params.scale}.json"
+        self._audit = Audit(jobs) if main else None
+        self._planned: dict[str, str] = {}
+        if main:
+            logger.addFilter(KeepsRecords())
+            FOLDER.mkdir(parents=True, exist_ok=True)
+            self._refuse_damage()
+            self._tell_stale()
+            self._release()
+            self._date()
+        elif self._file.exists():
+            self._planned = json.loads(self._file.read_text(encoding="utf-8"))
+
+    def inputs(self, stage: str, name: str = "") -> list[str]:
+        """The files that a job reads, as Snakemake is to take them."""
+        job = self.jobs.find(stage, name)
+        makers = self.jobs.makers(job)
+        files = [
+            ancient(str(path)) if path not in makers or self._state(makers[path]) is State.DONE else str(path)
+            for path in job.reads
+        ]
+        return [*files, *([str(NEWER)] if self._state(job) is State.STALE else [])]
+
+    def lineage(self, stage: str, name: str = "") -> str:
+        """What a job is planned to make; one that finds other params or code than that refuses."""
+        job = self.jobs.find(stage, name)
+        return self._planned.get(str(job)) or self.jobs.lineage(job)
+
+    def announce(self) -> None:
+        """Tell it to the processes that run jobs."""
+        write_json(self._file, {str(job): self.jobs.lineage(job) for job in self.jobs.all.values()})
+
+    def _state(self, job: Job) -> State:
+        return self._audit.of(job).state if self._audit else State.DONE
+
+    def _refuse_damage(self) -> None:
+        found = [self._audit.of(job) for job in self.jobs.all.values()] if self._audit else []
+        damaged = [reason for each in found if each.state is State.DAMAGED for reason in each.reasons]
+        if damaged:
+            raise FernnError(
+                f"files that are not what their jobs wrote: {len(damaged)}\n  " + "\n  ".join(damaged) + "\n"
+                "They were damaged or changed by hand. Remove them: Snakemake makes them again. Or bring back what DVC "
+                "keeps: dvc checkout --force; where its cache is damaged too, remove .dvc/cache first, then dvc pull."
+            )
+
+    def _tell_stale(self) -> None:
+        stale = [job for job in self.jobs.all.values() if self._state(job) is State.STALE]
+        if stale and self._audit:
+            print(f"Not of today's params, code and files: {len(stale)} of {len(self.jobs.all)}", file=sys.stderr)
+            for job in stale[:LISTED]:
+                print(f"  {job}: {self._audit.of(job).reasons[0]}", file=sys.stderr)
+            if len(stale) > LISTED:
+                print(f"  ... and {len(stale) - LISTED} more; `fernn verify` names them", file=sys.stderr)
+
+    def _release(self) -> None:
+        """Give what may be made again a file of its own.
+
+        DVC makes files read-only that are links into its cache, and Snakemake refuses to replace what is read-only.
+        """
+        again: set[Path] = set()
+        for job in self.jobs.all.values():
+            if self._state(job) is not State.DONE or not again.isdisjoint(job.reads):
+                again |= {*job.writes, job.record}
+        for path in again:
+            if path.exists() and not path.is_symlink() and not os.access(path, os.W_OK):
+                _own(path)
+
+    def _date(self) -> None:
+        """Make the additional input newer than what is stale, and no newer than that: clocks of nodes may differ."""
+        oldest: dict[Path, float] = {}
+        for job in self.jobs.all.values():
+            there = [path for path in (*job.writes, job.record) if path.exists()]
+            if self._state(job) is State.STALE and there:
+                first = min(there, key=lambda path: path.stat().st_mtime)
+                oldest[first] = first.stat().st_mtime
+        time_of_it = min(time.time(), max(oldest.values(), default=0) + 1)
+        for path, written in oldest.items():
+            if written >= time_of_it:  # of a clock that was ahead
+                _own(path)
+                os.utime(path, (0, 0))
+        NEWER.touch()
+        os.utime(NEWER, (time_of_it, time_of_it))
+
+
+def _own(path: Path) -> None:
+    """Make a copy in the place of a link into a cache that others use too."""
+    with atomic(path) as temporary:
+        shutil.copyfile(path, temporary)
