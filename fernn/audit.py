@@ -85,15 +85,16 @@ class Audit:
             return Finding(State.MISSING, (f"{job.record} is missing",))
         if stale := [*self._otherwise(job, record)]:
             return Finding(State.STALE, tuple(stale), record)
-        missing = [name for name in record.outputs if not Path(name).exists()]
-        if missing:
-            return Finding(State.MISSING, tuple(f"{name} is missing" for name in missing), record)
+        there = {name: digest for name, digest in record.outputs.items() if Path(name).exists()}
         damaged = [
             f"{name} is not what was written: {self._told(Path(name), digest)}"
-            for name, digest in record.outputs.items()
+            for name, digest in there.items()
             if self._digest(Path(name)) != digest
         ]
-        return Finding(State.DAMAGED if damaged else State.DONE, tuple(damaged), record)
+        if damaged:
+            return Finding(State.DAMAGED, tuple(damaged), record)
+        missing = [f"{name} is missing" for name in record.outputs if name not in there]
+        return Finding(State.MISSING if missing else State.DONE, tuple(missing), record)
 
     def _otherwise(self, job: Job, record: Record) -> Iterator[str]:
         """What the result was made of, or into, that a job of today is not."""

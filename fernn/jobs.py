@@ -177,7 +177,7 @@ class Jobs:
             "scale": self.params.scale,
             # as lists, since rows and panels stand in this order
             "runs": [[run.id, evaluations_of(self.params, run)] for run in self.runs.values()],
-            "models": [list(section.models) for section in sections],
+            "models": [sorted(section.models) for section in sections],
             "sections": {
                 name: section.model_dump(include={"data", "training"})
                 for name, section in zip(self.params.experiments, sections, strict=True)

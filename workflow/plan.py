@@ -1,9 +1,9 @@
 """What Snakemake has to do: the records decide, and it is told in its own words.
 
-Snakemake goes by times, and times mean nothing in a clone, after a pull, or once a file was touched. So a file whose
-result is done, says its record, is `ancient` to whoever reads it: its time does not count. A result that is not what
-params, code and data of today make gets one input more, which is newer than it. What is missing Snakemake sees by
-itself, and what depends on a job that runs, too.
+Snakemake goes by times, and times mean nothing in a clone, after a pull, or once a file was touched. So a file that
+will not be made again, since its record and those before it are of today, is `ancient` to whoever reads it: its time
+does not count. A result that is not what params, code and data of today make gets one input more, which is newer than
+it. What is missing Snakemake sees by itself, and what depends on a job that runs, too.
 """
 
 import json
@@ -12,6 +12,7 @@ import os
 import shutil
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 
 from snakemake.io import ancient
@@ -53,6 +54,7 @@ class Plan:
         self._file = FOLDER / f"{jobs.params.scale}.json"
         self._audit = Audit(jobs) if main else None
         self._planned: dict[str, str] = {}
+        self._again = self._may_run() if main else []
         if main:
             logger.addFilter(KeepsRecords())
             FOLDER.mkdir(parents=True, exist_ok=True)
@@ -68,7 +70,9 @@ class Plan:
         job = self.jobs.find(stage, name)
         makers = self.jobs.makers(job)
         files = [
-            ancient(str(path)) if path not in makers or self._state(makers[path]) is State.DONE else str(path)
+            str(path)
+            if path in makers and (makers[path].stage, makers[path].name) in self._again
+            else ancient(str(path))
             for path in job.reads
         ]
         return [*files, *([str(NEWER)] if self._state(job) is State.STALE else [])]
@@ -104,18 +108,40 @@ class Plan:
             if len(stale) > LISTED:
                 print(f"  ... and {len(stale) - LISTED} more; `fernn verify` names them", file=sys.stderr)
 
+    def _may_run(self) -> list[tuple[str, str]]:
+        """The jobs that are not done, and all that is made of them."""
+        found: dict[tuple[str, str], None] = {}
+        for key, job in self.jobs.all.items():  # what a job is made of stands before it
+            before = {(maker.stage, maker.name) for maker in self.jobs.makers(job).values()}
+            if self._state(job) is not State.DONE or found.keys() & before:
+                found[key] = None
+        return list(found)
+
     def _release(self) -> None:
-        """Give what may be made again a file of its own.
+        """Let Snakemake make again whatever it may have to.
 
         DVC makes files read-only that are links into its cache, and Snakemake refuses to replace what is read-only.
+        And a result that is done may have to be made again when something before it is: its time counts then, so it
+        gets one after those of the files that it was made of.
         """
-        again: set[Path] = set()
-        for job in self.jobs.all.values():
-            if self._state(job) is not State.DONE or not again.isdisjoint(job.reads):
-                again |= {*job.writes, job.record}
-        for path in again:
-            if path.exists() and not path.is_symlink() and not os.access(path, os.W_OK):
-                _own(path)
+        made: dict[tuple[str, str], float] = {}
+        for key in self._again:
+            job, record = self.jobs.all[key], self._audit.of(self.jobs.all[key]).record if self._audit else None
+            before = [
+                made[maker] for each in self.jobs.makers(job).values() if (maker := (each.stage, each.name)) in made
+            ]
+            if record and self._state(job) is State.DONE:
+                ended = datetime.fromisoformat(record.ended).timestamp()
+                made[key] = max([ended, *(time_of_it + 1 for time_of_it in before)])
+            for path in (*job.writes, job.record):
+                if not path.exists():
+                    continue
+                if not path.is_symlink() and not os.access(path, os.W_OK):
+                    _own(path)
+                if before and key in made and abs(path.stat().st_mtime - made[key]) > 1e-6:
+                    if path.is_symlink() or path.stat().st_nlink > 1:
+                        _own(path)
+                    os.utime(path, (made[key], made[key]))
 
     def _date(self) -> None:
         """Make the additional input newer than what is stale, and no newer than that: clocks of nodes may differ."""

@@ -66,12 +66,14 @@ def meaning(source: str, package: bool = False) -> str:
     return "".join(_written(tree))
 
 
-def _written(node: object) -> Iterator[str]:
+def _written(node: object, in_string: bool = False) -> Iterator[str]:
     if isinstance(node, list):
         yield "["
         for each in node:
             if isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant):
                 continue  # a docstring
+            if in_string and isinstance(each, ast.Constant) and not each.value:
+                continue  # Python 3.12 has empty ones between two values
             yield from _written(each)
             yield ","
         yield "]"
@@ -82,7 +84,7 @@ def _written(node: object) -> Iterator[str]:
         for field, value in ast.iter_fields(node):
             if field not in UNSAID and value is not None and value != []:
                 yield f"{field}="
-                yield from _written(value)
+                yield from _written(value, isinstance(node, ast.JoinedStr))
                 yield ";"
         yield ")"
     else:

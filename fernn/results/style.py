@@ -63,7 +63,7 @@ def line(params: Params, selection: Selection) -> tuple[str, LineStyle]:
     """Colour and line style of a model: the same in every figure of an experiment."""
     if selection.model in LINES:
         return LINES[selection.model]
-    own = [name for name in experiment_params(params, selection.experiment).models if name not in LINES]
+    own = sorted(name for name in experiment_params(params, selection.experiment).models if name not in LINES)
     return OTHERS[own.index(selection.model) % len(OTHERS)], "-."
 
 

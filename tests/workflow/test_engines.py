@@ -1,0 +1,195 @@
+"""Snakemake, DVC and `fernn verify` say the same of an edit: the table in docs/architecture.md, row by row."""
+
+import gzip
+import json
+import re
+import shutil
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from .conftest import ROOT, Clone
+from .test_dag import GRNN
+
+STAGES = ["datasets", "train", "evaluate", "tables", "figures"]
+AFTER = {"datasets": set(STAGES), "train": set(STAGES[1:]), "evaluate": set(STAGES[2:])}  # what a stage is followed by
+MESSAGES = {
+    "Data": "datasets",
+    "Training": "train",
+    "Evaluating": "evaluate",
+    "Writing": "tables",
+    "Drawing": "figures",
+}
+VERIFIED = {"dataset": "datasets"}
+
+Edit = Callable[[Clone], Any]
+
+
+def params(change: Callable[[dict[str, Any]], Any]) -> Edit:
+    return lambda clone: clone.edit_params(lambda scale: change(scale["translation"]))
+
+
+def of_scale(change: Callable[[dict[str, Any]], Any]) -> Edit:
+    return lambda clone: clone.edit_params(change)
+
+
+def text(file: str, old: str, new: str) -> Edit:
+    def edit(clone: Clone) -> None:
+        path = clone.folder / file
+        assert old in path.read_text()
+        path.write_text(path.read_text().replace(old, new, 1))
+
+    return edit
+
+
+def append(file: str, line: str) -> Edit:
+    def edit(clone: Clone) -> None:
+        with (clone.folder / file).open("a") as opened:
+            opened.write(f"\n{line}\n")
+
+    return edit
+
+
+def remove(path: str) -> Edit:
+    return lambda clone: clone.must("rm", "-r", f"results/micro/{path}")
+
+
+def recompress(clone: Clone) -> None:
+    path = clone.folder / "resources/mnist-subset/t10k-labels-idx1-ubyte.gz"
+    path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()), 1))
+
+
+def touch(clone: Clone) -> None:
+    for path in clone.folder.rglob("*"):
+        if path.is_file() and not {".git", ".dvc"} & set(path.parts):
+            path.touch()
+
+
+def keys_in_another_order(clone: Clone) -> None:
+    path = clone.folder / "params.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()), sort_keys=True))
+
+
+def by_hand(clone: Clone) -> None:
+    remove(f"evaluations/{GRNN}/seed0")(clone)
+    clone.must("fernn", "evaluate", f"{GRNN}/seed0", "--scale", "micro")
+
+
+EDITS: dict[str, Edit] = {
+    "a learning rate": params(lambda s: s["models"]["G-RNN"].update(learning_rate=0.02)),
+    "`epochs`": params(lambda s: s["training"].update(epochs=2)),
+    "`hidden_channels`": params(lambda s: s["architecture"].update(hidden_channels=3)),
+    "`threads`": params(lambda s: s["training"].update(threads=2)),
+    "the size of the test set": params(lambda s: s["data"].update(test=5)),
+    "the seed of the data": params(lambda s: s["data"].update(seed=43)),
+    "the size of a digit": params(lambda s: s["data"].update(digit=14)),
+    "the steps of `length`": params(lambda s: s["data"]["length"].update(predicted=6)),
+    "a seed more": params(lambda s: s.update(seeds=[0, 1])),
+    "the models of a group in another order": params(lambda s: s["runs"][0]["models"].reverse()),
+    "a group of runs dropped": params(lambda s: s["runs"].pop()),
+    "`allow_cpu`, `resources`": of_scale(lambda s: s.update(resources={"train": {"mem_mb": 1000}})),
+    "all keys of params.yaml in another order": keys_in_another_order,
+    "a comment in params.yaml": append("params.yaml", "# a comment"),
+    "a constant of a model": text("fernn/models/cell.py", "class FERNNCell", "EDITED = 1\n\n\nclass FERNNCell"),
+    "a constant of another model": append("fernn/models/cnn3d.py", "EDITED = 1"),
+    "a constant of a recipe": append("fernn/datasets/translating.py", "EDITED = 1"),
+    "how a model is read": text("fernn/models/storage.py", "return model.eval()", "return model.float().eval()"),
+    "how a figure looks": text("fernn/results/style.py", "WIDTH = 5.5", "WIDTH = 5.4"),
+    "a figure of the paper": append("fernn/results/published.yaml", "# another"),
+    "a comment in errors.py": append("fernn/errors.py", "# a comment"),
+    "a docstring": text("fernn/models/cell.py", '"""', '"""Another word: '),
+    "the words of an error": text("fernn/models/storage.py", "not a model of this library", "no model of ours"),
+    "how downloads are retried": text("fernn/data/transfer.py", "attempts: int = 5", "attempts: int = 6"),
+    "how a lock waits": text("fernn/training/lock.py", "beat: float = 10.0", "beat: float = 20.0"),
+    "a comment in a rule": append("workflow/rules/train.smk", "# a comment"),
+    "another version of a package": append("requirements/lock.txt", "# another"),
+    "README.md": append("README.md", "another line"),
+    "a file of digits": recompress,
+    "all times": touch,
+    "a data set removed": remove("datasets/translation/test-V2T.safetensors"),
+    "a model removed": remove(f"runs/{GRNN}/seed0/model.safetensors"),
+    "an evaluation removed": remove(f"evaluations/{GRNN}/seed0"),
+    "a table removed": remove("tables/table1.md"),
+    "a record removed": remove(f"runs/{GRNN}/seed0/record.json"),
+    "an evaluation removed and made by hand": by_hand,
+}
+# DVC sees another record, of another time; `dvc repro` then finds nothing to do
+NEW_RECORD = {"an evaluation removed and made by hand"}
+# `fernn verify` judges what is there: of what is made again, it tells these
+REMOVED = {
+    "a data set removed": {"datasets"},
+    "a model removed": {"train"},
+    "an evaluation removed": set(),
+    "a table removed": {"tables"},
+    "a record removed": set(),
+    "a seed more": {"tables", "figures"},
+    "a learning rate": {"train", "evaluate", "tables", "figures"},  # the former run is no longer named
+}
+# what the params no longer name is told by `fernn verify`
+DROPPED = {"a group of runs dropped": {"train", "evaluate"}}
+# DVC goes by whole folders and lists: these stages it runs too, and nothing is to be done in them
+COARSE = {"a group of runs dropped": {"datasets", "train", "evaluate"}, "a data set removed": {"train"}}
+
+
+def rows() -> dict[str, set[str]]:
+    """The table: what is edited, and what runs again."""
+    page = (ROOT / "docs/architecture.md").read_text()
+    table = page.split("| edit | what runs again |")[1].split("\n\n")[0]
+    found = re.findall(r"^\| (.+?) \| (.+?) \|$", table, re.MULTILINE)[1:]
+    return {edit: set() if again == "nothing" else set(again.split(", ")) for edit, again in found}
+
+
+def test_the_table_has_every_edit() -> None:
+    assert list(rows()) == list(EDITS)
+    assert len(EDITS) >= 30
+
+
+@pytest.fixture(scope="module")
+def base(origin: Clone, tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """A clone after `dvc pull`, to be copied."""
+    folder = tmp_path_factory.mktemp("engines") / "base"
+    origin.git("clone", "--quiet", "--local", str(origin.folder), str(folder))
+    clone = Clone(folder)
+    clone.dvc("pull")
+    (folder / "requirements").mkdir()
+    (folder / "requirements/lock.txt").touch()
+    return clone
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_they_agree(base: Clone, tmp_path: Path, edit: str) -> None:
+    shutil.copytree(base.folder, tmp_path / "clone", symlinks=True)
+    clone, expected = Clone(tmp_path / "clone"), rows()[edit]
+    EDITS[edit](clone)
+    with ThreadPoolExecutor() as pool:
+        planned, verified = pool.submit(by_snakemake, clone), pool.submit(by_verify, clone)
+        assert planned.result() == expected
+        assert verified.result() == REMOVED.get(edit, expected) | DROPPED.get(edit, set())
+    changed = by_dvc(clone)
+    if edit in NEW_RECORD:
+        assert changed == {"evaluate", "tables", "figures"}
+        return
+    followed = set(changed).union(*(AFTER.get(stage, set()) for stage in changed))
+    assert changed - COARSE.get(edit, set()) <= expected <= followed
+
+
+def by_snakemake(clone: Clone) -> set[str]:
+    return {MESSAGES[job.split()[0]] for job in clone.planned()}
+
+
+def by_verify(clone: Clone) -> set[str]:
+    ended = clone.run("fernn", "verify", "results/micro")
+    found = re.findall(r"^DIFFERS: (\w+)", ended.stdout, re.MULTILINE)
+    assert ended.returncode == bool(found), ended.stdout + ended.stderr
+    return {VERIFIED.get(stage, stage) for stage in found}
+
+
+def by_dvc(clone: Clone) -> set[str]:
+    """The stages of which DVC says that they changed, once the first has written down what each depends on."""
+    clone.must("fernn", "dependencies", "--scale", "micro")
+    found = json.loads(clone.must("dvc", "status", "--json").splitlines()[-1])
+    return {stage.partition("@")[0] for stage in found} - {"dependencies"}
