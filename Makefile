@@ -94,6 +94,7 @@ verify: setup  ## pull the artifacts and hold them, dvc.lock and the code agains
 	@$(IN_VENV) dvc status
 	@$(IN_VENV) dvc status --quiet
 	@$(IN_VENV) snakemake --cores all --config scale=quick --dry-run | tee /dev/stderr | grep -q "Nothing to be done"
+	@$(IN_VENV) fernn verify results/quick
 
 COMPILE := .venv/bin/uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 \
   --generate-hashes --no-emit-index-url --custom-compile-command "make lock"

@@ -25,6 +25,8 @@ from fernn.runs import Layout, find_run
 if TYPE_CHECKING:
     from fernn.data.kth.release import Release
 
+SUPERSEDED = "superseded"  # folder of finished runs that made room for others of their name
+
 
 @dataclass
 class Task:
@@ -101,6 +103,10 @@ def making(jobs: Jobs, job: Job, planned: str | None) -> Iterator[Task | None]:
             f"{job}: what is there is {found.state.value} and is made again: {'; '.join(found.reasons)}",
             file=sys.stderr,
         )
+        if job.stage == "train" and found.state is State.STALE:
+            _set_aside(
+                job, jobs.layout.base / SUPERSEDED / job.name / (found.record.lineage if found.record else "unknown")
+            )
     import_all(job.code)
     task = Task(job, lineage, audit.digests(job.reads), now())
     yield task
@@ -118,6 +124,15 @@ def making(jobs: Jobs, job: Job, planned: str | None) -> Iterator[Task | None]:
         details=task.details,
     )
     write_record(job.record, record)
+
+
+def _set_aside(job: Job, folder: Path) -> None:
+    """Move a trained run out of the way of another one: it took long, and its params may come back."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in (*job.writes, job.record):
+        if path.exists():
+            path.replace(folder / path.name)
+    print(f"{job}: the run that was there is kept as {folder}, until `fernn prune`", file=sys.stderr)
 
 
 def draw_standins(params: Params, layout: Layout, planned: str | None = None) -> Path:

@@ -12,7 +12,6 @@ import os
 import shutil
 import sys
 import time
-from datetime import datetime
 from pathlib import Path
 
 from snakemake.io import ancient
@@ -61,7 +60,6 @@ class Plan:
             self._refuse_damage()
             self._tell_stale()
             self._release()
-            self._date()
         elif self._file.exists():
             self._planned = json.loads(self._file.read_text(encoding="utf-8"))
 
@@ -120,47 +118,19 @@ class Plan:
     def _release(self) -> None:
         """Let Snakemake make again whatever it may have to.
 
-        DVC makes files read-only that are links into its cache, and Snakemake refuses to replace what is read-only.
-        And a result that is done may have to be made again when something before it is: its time counts then, so it
-        gets one after those of the files that it was made of.
+        What is stale gets a time before that of its additional input; what is done and may have to follow, one after
+        those of the files that it was made of. DVC's links are copied first: others use the cache too, and it is
+        read-only, which Snakemake takes for a wish.
         """
-        made: dict[tuple[str, str], float] = {}
-        for key in self._again:
-            job, record = self.jobs.all[key], self._audit.of(self.jobs.all[key]).record if self._audit else None
-            before = [
-                made[maker] for each in self.jobs.makers(job).values() if (maker := (each.stage, each.name)) in made
-            ]
-            if record and self._state(job) is State.DONE:
-                ended = datetime.fromisoformat(record.ended).timestamp()
-                made[key] = max([ended, *(time_of_it + 1 for time_of_it in before)])
-            for path in (*job.writes, job.record):
+        now = time.time() - len(self._again)
+        for number, key in enumerate(self._again):
+            when = 0 if self._state(self.jobs.all[key]) is State.STALE else now + number
+            for path in (*self.jobs.all[key].writes, self.jobs.all[key].record):
                 if not path.exists():
                     continue
-                if not path.is_symlink() and not os.access(path, os.W_OK):
-                    _own(path)
-                if before and key in made and abs(path.stat().st_mtime - made[key]) > 1e-6:
-                    if path.is_symlink() or path.stat().st_nlink > 1:
-                        _own(path)
-                    os.utime(path, (made[key], made[key]))
-
-    def _date(self) -> None:
-        """Make the additional input newer than what is stale, and no newer than that: clocks of nodes may differ."""
-        oldest: dict[Path, float] = {}
-        for job in self.jobs.all.values():
-            there = [path for path in (*job.writes, job.record) if path.exists()]
-            if self._state(job) is State.STALE and there:
-                first = min(there, key=lambda path: path.stat().st_mtime)
-                oldest[first] = first.stat().st_mtime
-        time_of_it = min(time.time(), max(oldest.values(), default=0) + 1)
-        for path, written in oldest.items():
-            if written >= time_of_it:  # of a clock that was ahead
-                _own(path)
-                os.utime(path, (0, 0))
+                if path.is_symlink() or path.stat().st_nlink > 1 or not os.access(path, os.W_OK):
+                    with atomic(path) as temporary:
+                        shutil.copyfile(path, temporary)
+                os.utime(path, (when, when))
         NEWER.touch()
-        os.utime(NEWER, (time_of_it, time_of_it))
-
-
-def _own(path: Path) -> None:
-    """Make a copy in the place of a link into a cache that others use too."""
-    with atomic(path) as temporary:
-        shutil.copyfile(path, temporary)
+        os.utime(NEWER, (1, 1))

@@ -1,0 +1,163 @@
+"""One truth about a result, its record: what once passed in silence, and what must not run again."""
+
+import os
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fernn.provenance.records import read_record
+
+from .conftest import Clone, Project
+from .test_dag import GRNN, REPORT, V1, V1_SLOW, run_and_after
+from .test_damage import flip
+
+RUN = f"{GRNN}/seed0"
+EVALUATION = Path("results/micro/evaluations") / RUN
+
+
+def fernn(project: Project, *command: str) -> subprocess.CompletedProcess[str]:
+    return project.run("fernn", *command, "--scale", "micro")
+
+
+def wider(scale: dict[str, Any]) -> None:
+    scale["translation"]["architecture"]["hidden_channels"] = 3
+
+
+def test_results_made_by_hand_before_any_snakemake(fresh: Project) -> None:
+    parts = ("digits", "validation-V2T", "test-V2T", "length-V2T", "validation-V1T", "velocity-V0T")
+    for part in parts:
+        assert fernn(fresh, "dataset", f"translation/{part}").returncode == 0
+    for run in (GRNN, V1, V1_SLOW):
+        assert fernn(fresh, "train", f"{run}/seed0").returncode == 0
+        assert fernn(fresh, "evaluate", f"{run}/seed0").returncode == 0
+    assert fernn(fresh, "tables").returncode == 0
+    # they are results like any others
+    assert fresh.planned() == {"Drawing the figures"}
+    fresh.edit_params(wider)
+    assert fresh.planned() == run_and_after(*(f"{run}/seed0" for run in (GRNN, V1, V1_SLOW)))
+
+
+def test_params_edited_while_a_workflow_runs(finished: Project, fresh: Project) -> None:
+    before = (fresh.folder / "params.yaml").read_bytes()
+    with open(fresh.folder / "said", "w") as said:
+        command = ["snakemake", "--cores", "1", "--config", "scale=micro"]
+        under_way = subprocess.Popen(command, cwd=fresh.folder, env=fresh.environment, stdout=said, stderr=said)
+    patience = time.monotonic() + 600
+    while not list(fresh.folder.glob("results/micro/datasets/**/*.safetensors")):
+        assert under_way.poll() is None
+        assert time.monotonic() < patience
+        time.sleep(0.02)
+    fresh.edit_params(wider)
+    assert under_way.wait() != 0
+    said_ = (fresh.folder / "said").read_text()
+    assert "params.yaml or the library was edited since the workflow started" in said_
+    assert not list(fresh.folder.glob("results/micro/runs/**/model.safetensors"))
+    # and edited back
+    (fresh.folder / "params.yaml").write_bytes(before)
+    ended = fresh.snakemake()
+    assert ended.returncode == 0, ended.stderr
+    models = [f"runs/{run}/seed0/model.safetensors" for run in (GRNN, V1, V1_SLOW)]
+    assert [fresh.read(model) for model in models] == [finished.read(model) for model in models]
+
+
+def test_an_evaluation_by_code_that_was_edited_back(pulled: Clone) -> None:
+    before = pulled.results()
+    storage = pulled.folder / "fernn/models/storage.py"
+    text = storage.read_text()
+    storage.write_text(
+        text.replace(
+            "    model.load_state_dict(weights)\n",
+            "    model.load_state_dict({name: 1.01 * value for name, value in weights.items()})\n",
+        )
+    )
+    # how a model is read belongs to what made the model too
+    refused = fernn(pulled, "evaluate", RUN)
+    assert refused.returncode == 1
+    assert f"runs/{RUN}/model.safetensors is stale: input code" in refused.stderr
+    pulled.must("snakemake", "--cores", "1", "--config", "scale=micro", "--", f"{EVALUATION}/evaluation.json")
+    assert pulled.results() != before
+    storage.write_text(text)
+    assert {f"Training {RUN}", f"Evaluating {RUN}"} | REPORT <= pulled.planned()
+    assert not pulled.up_to_date()
+    assert pulled.run("fernn", "verify", str(EVALUATION)).returncode == 1
+    pulled.dvc("repro")
+    assert pulled.results() == before
+
+
+def test_a_stage_by_hand_reads_no_damaged_model(project: Project) -> None:
+    before = (project.folder / EVALUATION / "evaluation.json").read_bytes()
+    flip(project.folder / f"results/micro/runs/{RUN}/model.safetensors")
+    (project.folder / EVALUATION / "record.json").unlink()
+    ended = fernn(project, "evaluate", RUN)
+    assert ended.returncode == 1
+    assert f"runs/{RUN}/model.safetensors is damaged" in ended.stderr
+    assert (project.folder / EVALUATION / "evaluation.json").read_bytes() == before
+
+
+def test_a_stage_by_hand_reads_no_data_of_other_params(project: Project) -> None:
+    project.edit_params(lambda scale: scale["translation"]["data"].update(digit=14))
+    ended = fernn(project, "train", RUN)
+    assert ended.returncode == 1
+    assert "datasets/translation/digits.safetensors is stale: input digit 7 then, 14 now" in ended.stderr
+    advice = "snakemake --cores all --config scale=micro results/micro/datasets/translation/digits.safetensors"
+    assert advice in ended.stderr
+
+
+def test_a_result_that_is_made_again_by_hand_is_the_same_result(pulled: Clone) -> None:
+    before = pulled.results()
+    pulled.must("rm", "-r", str(EVALUATION))
+    assert fernn(pulled, "evaluate", RUN).returncode == 0
+    assert pulled.results() == before
+    assert pulled.planned() == set()
+    assert pulled.run("fernn", "verify", "results/micro").returncode == 0
+    assert "Nothing to be done" in pulled.dvc("repro")
+    assert pulled.up_to_date()
+
+
+def test_a_trained_run_of_other_params_is_set_aside(project: Project) -> None:
+    model = project.folder / f"results/micro/runs/{RUN}/model.safetensors"
+    before, record = model.read_bytes(), read_record(model.with_name("record.json"))
+    assert record
+    project.edit_params(wider)
+    ended = fernn(project, "train", RUN)
+    assert ended.returncode == 0, ended.stderr
+    aside = project.folder / f"results/micro/superseded/{RUN}/{record.lineage}"
+    assert f"{aside.relative_to(project.folder)}" in ended.stderr
+    assert (aside / "model.safetensors").read_bytes() == before
+    assert sorted(path.name for path in aside.iterdir()) == ["metrics.csv", "model.safetensors", "record.json"]
+    assert model.read_bytes() != before
+    assert str(aside.relative_to(project.folder) / "model.safetensors") in fernn(project, "prune").stdout
+
+
+@pytest.mark.parametrize("name", ["digits.safetensors", "model.safetensors", "metrics.csv", "table1.md", "record.json"])
+@pytest.mark.parametrize("links", ["hardlink", "symlink"])
+def test_any_deleted_result_comes_back_and_the_cache_is_left_alone(clone: Clone, links: str, name: str) -> None:
+    clone.dvc("config", "--local", "cache.type", links)
+    clone.dvc("pull")
+    cache = {path: path.read_bytes() for path in (clone.folder / ".dvc/cache/files").rglob("*") if path.is_file()}
+    modes = {path: path.stat().st_mode for path in cache}
+    before = clone.results()
+    sorted((clone.folder / "results/micro").rglob(name))[0].unlink()
+    ended = clone.snakemake()
+    assert ended.returncode == 0, ended.stderr
+    assert clone.results() == before
+    assert {path: path.read_bytes() for path in cache} == cache
+    assert {path: path.stat().st_mode for path in cache} == modes
+    assert clone.planned() == set()
+
+
+def test_a_clock_that_was_ahead(project: Project) -> None:
+    """Files of the future are made again all the same when they are of other params."""
+    future = time.time() + 1e6
+    for path in (project.folder / "results/micro").rglob("*"):
+        os.utime(path, (future, future))
+    assert project.planned() == set()
+    project.edit_params(lambda scale: scale["translation"]["data"].update(test=5))
+    wanted = {"Data set translation/test-V2T", f"Evaluating {GRNN}/seed0", f"Evaluating {V1}/seed0"} | REPORT
+    assert project.planned() == wanted
+    ended = project.snakemake()
+    assert ended.returncode == 0, ended.stderr
+    assert project.planned() == set()
