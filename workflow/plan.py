@@ -24,6 +24,7 @@ from fernn.jobs import Job, Jobs
 
 FOLDER = Path(".snakemake/fernn")
 NEWER = FOLDER / "not-of-today"  # an input of what is stale
+OLD = 86_400  # seconds; Snakemake takes 0 for no time at all
 LISTED = 10
 
 
@@ -124,7 +125,7 @@ class Plan:
         """
         now = time.time() - len(self._again)
         for number, key in enumerate(self._again):
-            when = 0 if self._state(self.jobs.all[key]) is State.STALE else now + number
+            when = OLD if self._state(self.jobs.all[key]) is State.STALE else now + number
             for path in (*self.jobs.all[key].writes, self.jobs.all[key].record):
                 if not path.exists():
                     continue
@@ -133,4 +134,4 @@ class Plan:
                         shutil.copyfile(path, temporary)
                 os.utime(path, (when, when))
         NEWER.touch()
-        os.utime(NEWER, (1, 1))
+        os.utime(NEWER, (OLD + 1, OLD + 1))
