@@ -91,6 +91,7 @@ def test_every_job_ran_in_the_image(contained: Contained) -> None:
 def test_records_name_the_image_and_the_library_of_the_checkout(contained: Contained) -> None:
     records = list((contained.project.folder / "results/micro").rglob("*record.json"))
     assert {json.loads(record.read_text())["stage"] for record in records} == {
+        "standins",
         "dataset",
         "train",
         "evaluate",
