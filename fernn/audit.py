@@ -48,14 +48,13 @@ class Audit:
     def __init__(self, jobs: Jobs) -> None:
         self.jobs = jobs
         self._digests: dict[Path, str] = {}
-        self._found: dict[tuple[str, str], Finding] = {}
+        self._found: dict[Job, Finding] = {}
 
     def of(self, job: Job) -> Finding:
         """What there is of a job."""
-        key = job.stage, job.name
-        if key not in self._found:
-            self._found[key] = self._look(job)
-        return self._found[key]
+        if job not in self._found:
+            self._found[job] = self._look(job)
+        return self._found[job]
 
     def digests(self, paths: tuple[Path, ...]) -> dict[str, str]:
         """The digests of files that are here, by path."""
@@ -79,22 +78,14 @@ class Audit:
         except DamagedRecordError as error:
             return Finding(State.DAMAGED, (str(error),))
         if record is None:
-            left = [path for path in job.writes if path.exists()]
-            if left:
-                return Finding(State.STALE, (f"no record says where {left[0]} comes from",))
-            return Finding(State.MISSING, (f"{job.record} is missing",))
+            left = tuple(f"no record says where {path} comes from" for path in job.writes if path.exists())
+            return Finding(State.STALE, left) if left else Finding(State.MISSING, (f"{job.record} is missing",))
         if stale := [*self._otherwise(job, record)]:
             return Finding(State.STALE, tuple(stale), record)
-        there = {name: digest for name, digest in record.outputs.items() if Path(name).exists()}
-        damaged = [
-            f"{name} is not what was written: {self._told(Path(name), digest)}"
-            for name, digest in there.items()
-            if self._digest(Path(name)) != digest
-        ]
-        if damaged:
+        if damaged := [*self._changed(record.outputs, "written")]:
             return Finding(State.DAMAGED, tuple(damaged), record)
-        missing = [f"{name} is missing" for name in record.outputs if name not in there]
-        return Finding(State.MISSING if missing else State.DONE, tuple(missing), record)
+        missing = tuple(f"{name} is missing" for name in record.outputs if not Path(name).exists())
+        return Finding(State.MISSING if missing else State.DONE, missing, record)
 
     def _otherwise(self, job: Job, record: Record) -> Iterator[str]:
         """What the result was made of, or into, that a job of today is not."""
@@ -110,12 +101,15 @@ class Audit:
         for what, then, now in (("reads", record.files, job.reads), ("writes", record.outputs, job.writes)):
             for name in then.keys() ^ {path.as_posix() for path in now}:
                 yield f"it {what} {name} {'no longer' if name in then else 'now'}"
-        for name, digest in record.files.items():
-            if Path(name).exists() and Path(name) in job.reads and self._digest(Path(name)) != digest:
-                yield f"{name} is not what was read: {self._told(Path(name), digest)}"
+        reads = {path.as_posix() for path in job.reads}
+        yield from self._changed({name: then for name, then in record.files.items() if name in reads}, "read")
 
-    def _told(self, path: Path, digest: str) -> str:
-        return f"sha256 {digest[:12]}... then, {self._digest(path)[:12]}... now"
+    def _changed(self, digests: dict[str, str], what: str) -> Iterator[str]:
+        """The files whose bytes are others than then; of those that are here."""
+        for name, then in digests.items():
+            now = self._digest(Path(name)) if Path(name).exists() else then
+            if now != then:
+                yield f"{name} is not what was {what}: sha256 {then[:12]}... then, {now[:12]}... now"
 
     def _digest(self, path: Path) -> str:
         if path not in self._digests:

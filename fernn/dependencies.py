@@ -24,10 +24,7 @@ def dependencies(jobs: Jobs) -> dict[str, Any]:
     return {
         "data": {"files": [path.as_posix() for path in jobs.sources()], "stand_ins": inputs("standins")},
         "datasets": inputs("dataset"),
-        "train": inputs("train"),
-        "evaluate": inputs("evaluate"),
-        "tables": inputs("tables"),
-        "figures": inputs("figures"),
+        **{stage: inputs(stage) for stage in ("train", "evaluate", "tables", "figures")},
     }
 
 

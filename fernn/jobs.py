@@ -30,7 +30,7 @@ EVALUATION_FILES = ("evaluation.json", "samples.safetensors")
 RELEASE = "release.json"  # what the stand-ins are, written last
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Job:
     """One result of the pipeline.
 
@@ -63,7 +63,7 @@ class Jobs:
     def __init__(self, params: Params, layout: Layout) -> None:
         self.params, self.layout = params, layout
         self.runs = all_runs(params)
-        self._lineages: dict[tuple[str, str], str] = {}
+        self._lineages: dict[Job, str] = {}
 
     @cached_property
     def all(self) -> dict[tuple[str, str], Job]:
@@ -108,11 +108,10 @@ class Jobs:
 
     def lineage(self, job: Job) -> str:
         """A digest of what this job and all before it depend on, known before any of them has run."""
-        key = job.stage, job.name
-        if key not in self._lineages:
+        if job not in self._lineages:
             before = {self.lineage(maker) for maker in self.makers(job).values()}
-            self._lineages[key] = identity([*key, job.inputs, sorted(before)])
-        return self._lineages[key]
+            self._lineages[job] = identity([job.stage, job.name, job.inputs, sorted(before)])
+        return self._lineages[job]
 
     def sources(self) -> list[Path]:
         """The files that data sets are made of and no job makes: fetched, or part of the repository."""

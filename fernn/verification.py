@@ -87,8 +87,7 @@ def verify(path: Path, params_file: Path, audits: dict[str, Audit], again: bool 
     if record is None:
         raise FernnError(f"{path}: no such record.")
     if record.scale not in audits:
-        params = load_params(params_file, record.scale)
-        audits[record.scale] = Audit(Jobs(params, Layout(record.scale)))
+        audits[record.scale] = Audit(Jobs(load_params(params_file, record.scale), Layout(record.scale)))
     audit, name = audits[record.scale], f"{record.stage} {record.name}".rstrip()
     try:
         job = audit.jobs.find(record.stage, record.name)
@@ -132,7 +131,8 @@ def _again(record: Record, params_file: Path) -> Iterator[str]:
             if not entry.name.startswith(".") and entry.name != "results":
                 (shadow / entry.name).symlink_to(entry)
         # a checkpoint would spare the work that is to be done again
-        shutil.copytree(base.absolute(), shadow / base, copy_function=os.symlink, ignore=_ignore)
+        left_out = shutil.ignore_patterns("unfinished", "locks", "*.partial")
+        shutil.copytree(base.absolute(), shadow / base, copy_function=os.symlink, ignore=left_out)
         for output in record.outputs:
             (shadow / output).unlink(missing_ok=True)
         command = [sys.executable, "-m", "fernn.cli", record.stage, *([record.name] if record.name else [])]
@@ -146,7 +146,3 @@ def _again(record: Record, params_file: Path) -> Iterator[str]:
         for output, digest in record.outputs.items():
             if sha256(shadow / output) != digest:
                 yield f"{output}: made again, it has other bytes"
-
-
-def _ignore(folder: str, names: list[str]) -> list[str]:
-    return [name for name in names if name in ("unfinished", "locks") or name.endswith(".partial")]
