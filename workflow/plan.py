@@ -1,8 +1,9 @@
 """What Snakemake has to do: the records decide, and it is told in its own words.
 
-Snakemake goes by times, and times mean nothing in a clone, after a pull, or once a file was touched. So the files that
-a job reads are `ancient` to it: their times do not count. A result that is not what params, code and data of today
-make, or is made of one that is not, gets one input more, which is newer than it.
+Snakemake goes by times, and times mean nothing in a clone, after a pull, or once a file was touched. So a file that
+will not be made again, since its record and those before it are of today, is `ancient` to whoever reads it: its time
+does not count. A result that is not what params, code and data of today make gets one input more, which is newer than
+it. What is missing Snakemake sees by itself, and what depends on a job that runs, too.
 """
 
 import json
@@ -21,7 +22,7 @@ from fernn.files import atomic, write_json
 from fernn.jobs import Job, Jobs
 
 FOLDER = Path(".snakemake/fernn")
-NEWER = FOLDER / "not-of-today"  # an input of what is made again
+NEWER = FOLDER / "not-of-today"  # an input of what is stale
 OLD = 86_400  # seconds; Snakemake takes 0 for no time at all
 LISTED = 10
 
@@ -50,7 +51,7 @@ class Plan:
         """
         self.jobs = jobs
         self._file = FOLDER / f"{jobs.params.scale}.json"
-        self._again: set[Job] = set()
+        self._again: dict[Job, State] = {}  # what is not done, or made of what is not
         self._planned: dict[str, str] = {}
         if main:
             logger.addFilter(KeepsRecords())
@@ -59,17 +60,18 @@ class Plan:
             _refuse_damage(found)
             _tell_stale(found)
             for job, finding in found.items():  # what a job is made of stands before it
-                if finding.state is not State.DONE or self._again & set(jobs.makers(job).values()):
-                    self._again.add(job)
-            _release([path for job in self._again for path in (*job.writes, job.record) if path.exists()])
+                if finding.state is not State.DONE or self._again.keys() & set(jobs.makers(job).values()):
+                    self._again[job] = finding.state
+            _release(self._again)
         elif self._file.exists():
             self._planned = json.loads(self._file.read_text(encoding="utf-8"))
 
     def inputs(self, stage: str, name: str = "") -> list[str]:
         """The files that a job reads, as Snakemake is to take them."""
         job = self.jobs.find(stage, name)
-        again = job in self._again and job.record.exists()  # what is missing, Snakemake sees by itself
-        return [*(ancient(str(path)) for path in job.reads), *([str(NEWER)] if again else [])]
+        makers = self.jobs.makers(job)
+        files = [str(path) if makers.get(path) in self._again else ancient(str(path)) for path in job.reads]
+        return [*files, *([str(NEWER)] if self._again.get(job) is State.STALE else [])]
 
     def lineage(self, stage: str, name: str = "") -> str:
         """What a job is planned to make; one that finds other params or code than that refuses."""
@@ -99,16 +101,18 @@ def _tell_stale(found: dict[Job, Finding]) -> None:
         print("\n".join(lines), file=sys.stderr)
 
 
-def _release(paths: list[Path]) -> None:
-    """Let Snakemake make files again: they are older than the additional input.
+def _release(again: dict[Job, State]) -> None:
+    """Let Snakemake make files again: what is stale is older than the additional input, all else newer than what it reads.
 
     DVC's links are copied first: others use the cache too, and it is read-only, which Snakemake takes for a wish.
     """
+    for number, (job, state) in enumerate(again.items(), OLD + 2):
+        for path in (path for path in (*job.writes, job.record) if path.exists()):
+            if path.is_symlink() or path.stat().st_nlink > 1 or not os.access(path, os.W_OK):
+                with atomic(path) as temporary:
+                    shutil.copyfile(path, temporary)
+            when = OLD if state is State.STALE else number
+            os.utime(path, (when, when))
     FOLDER.mkdir(parents=True, exist_ok=True)
-    for path in paths:
-        if path.is_symlink() or path.stat().st_nlink > 1 or not os.access(path, os.W_OK):
-            with atomic(path) as temporary:
-                shutil.copyfile(path, temporary)
-        os.utime(path, (OLD, OLD))
     NEWER.touch()
     os.utime(NEWER, (OLD + 1, OLD + 1))
