@@ -102,7 +102,7 @@ def _tell_stale(found: dict[Job, Finding]) -> None:
 
 
 def _release(again: dict[Job, State]) -> None:
-    """Let Snakemake make files again: what is stale is older than the additional input, others newer than what they read.
+    """Let Snakemake make files again: stale ones are older than the additional input, others newer than what they read.
 
     DVC's links are copied first: others use the cache too, and it is read-only, which Snakemake takes for a wish.
     """
