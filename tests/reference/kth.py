@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.plain import circular_conv, moved
 from fernn.datasets.moving_clips import Clips
 from fernn.models import FERNNClassifier, GRNNPlusClassifier
+from tests.reference.translation import circular_conv, moved
 
 
 class PlainClassifier(nn.Module):
