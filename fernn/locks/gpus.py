@@ -1,14 +1,14 @@
 """One run on each GPU of a machine: whoever trains or evaluates claims one, and waits while all are taken."""
 
-import fcntl
 import os
-import shutil
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from fernn.locks.flock import in_place, take
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 LOOK = 5.0  # seconds between looks of one who waits
@@ -19,15 +19,12 @@ def visible_gpus() -> list[str]:
     if VISIBLE in os.environ:
         named = [name.strip() for name in os.environ[VISIBLE].split(",")]
         return [name for name in named if name and name not in ("-1", "NoDevFiles")]
-    if shutil.which("nvidia-smi") is None:
-        return []
     try:
         asked = ["nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader"]
-        answer = subprocess.run(asked, capture_output=True, text=True, timeout=60)
-    except (OSError, subprocess.TimeoutExpired):
+        answer = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=True)
+    except (OSError, subprocess.SubprocessError):
         return []
-    lines = [line.strip() for line in answer.stdout.splitlines()]
-    return [line for line in lines if line.startswith("GPU-")] if answer.returncode == 0 else []
+    return [line for line in map(str.strip, answer.stdout.splitlines()) if line.startswith("GPU-")]
 
 
 @contextmanager
@@ -66,13 +63,10 @@ def _claim(gpus: list[str], locks: Path, say: Callable[[str], None], look: float
         for gpu in gpus:
             file = locks / gpu.replace("/", "-")
             descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                os.utime(descriptor)
-                if os.path.samestat(os.fstat(descriptor), file.stat()):
+            if take(descriptor):
+                os.utime(descriptor)  # what is old in /tmp may be cleaned away
+                if in_place(descriptor, file):
                     return gpu, descriptor
-            except (BlockingIOError, FileNotFoundError):
-                pass
             os.close(descriptor)
         if not told:
             say(f"all GPUs that this may use are taken ({', '.join(gpus)}); waiting for one")

@@ -2,8 +2,8 @@
 
 Locks of the operating system hold within one machine; on the file systems that the nodes of a cluster share they often
 do not. So a lock here is a file, `<n>` in a folder of the run, which is there whole or not at all and which only one of
-several can make. It names its holder, and its time moves as long as the holder lives. Whoever finds the newest lock
-free, or its holder dead, makes `<n+1>`.
+several can make. It names its owner, and its time moves as long as the owner lives. Whoever finds the newest lock
+free, or its owner dead, makes `<n+1>`.
 
 None of these files is ever removed: one that is given back stays, as a free one. So each number is made once, and
 whoever makes it has followed the newest lock. If numbers came again, one who looked before others came and went could
@@ -21,12 +21,12 @@ from pathlib import Path
 
 from fernn.errors import FernnError
 from fernn.files import finish, temporary_beside, write_json
-from fernn.training.holder import Holder, is_dead, myself
+from fernn.locks.owner import Owner, is_dead, myself
 
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds between signs of life of a holder, and between looks of one who waits."""
+    """Seconds between signs of life of an owner, and between looks of one who waits."""
 
     beat: float = 10.0
     look: float = 3.0
@@ -50,9 +50,11 @@ def hold(folder: Path, say: Callable[[str], None], pace: Pace = Pace()) -> Itera
 
     def beat() -> None:
         while not ended.wait(pace.beat):
-            if not lock.sign_of_life():
+            try:
+                lock.check()
+            except TakenOverError as error:
                 # this process slept for long, and another one has gone on from its checkpoint: it writes nothing more
-                say(str(lock.taken_over()))
+                say(str(error))
                 os._exit(1)
 
     thread = threading.Thread(target=beat, name="lock", daemon=True)
@@ -78,7 +80,10 @@ class Lock:
             TakenOverError: if another process holds it now.
         """
         if not self.sign_of_life():
-            raise self.taken_over()
+            raise TakenOverError(
+                f"{self.path.parent}: another process took this one for dead and goes on with the run; "
+                "this one leaves it."
+            )
 
     def sign_of_life(self) -> bool:
         """Move the file's time; returns whether the lock is still held, as far as can be told."""
@@ -95,14 +100,8 @@ class Lock:
         with suppress(OSError):  # the end of this process frees it as well
             write_json(self.path, None)
 
-    def taken_over(self) -> TakenOverError:
-        """What a person is told."""
-        return TakenOverError(
-            f"{self.path.parent}: another process took this one for dead and goes on with the run; this one leaves it."
-        )
 
-
-def holder_of(folder: Path) -> tuple[Holder, float] | None:
+def owner_of(folder: Path) -> tuple[Owner, float] | None:
     """Who holds a lock, dead or alive, and the time of the last sign of life; None: nobody.
 
     Raises:
@@ -135,20 +134,20 @@ def _acquire(folder: Path, say: Callable[[str], None], pace: Pace) -> Lock:
     while True:
         number = _newest(folder)
         if found := _read(folder / str(number)) if number else None:
-            holder, moved = found
+            owner, moved = found
             now = time.monotonic()
             # Silence is measured by this machine's clock alone, since those of two machines may differ; and what was
             # not seen because this process slept, or the file system did, is no silence.
             if seen != (number, moved) or now - looked > pace.look + pace.beat:
                 seen, since = (number, moved), now
-            if not is_dead(holder, still=now - since, beat=pace.beat):
+            if not is_dead(owner, still=now - since, beat=pace.beat):
                 if told != number:
-                    say(f"{holder} is at work on this run; waiting for its end")
+                    say(f"{owner} is at work on this run; waiting for its end")
                     told = number
                 looked = time.monotonic()  # is_dead may ask Slurm, for as long as that takes
                 time.sleep(pace.look)
                 continue
-            say(f"{holder} died at its work on this run; going on from its checkpoint")
+            say(f"{owner} died at its work on this run; going on from its checkpoint")
         mine = folder / str(number + 1)
         if write_once(mine, json.dumps(asdict(myself()))):
             return Lock(mine)
@@ -164,12 +163,12 @@ def _newest(folder: Path) -> int:
         return 0
 
 
-def _read(path: Path) -> tuple[Holder, float] | None:
+def _read(path: Path) -> tuple[Owner, float] | None:
     """Who holds this one, and the last sign of life; None: it is free."""
     try:
         with open(path, encoding="utf-8") as file:  # opening asks the server of a network file system anew
             content = json.load(file)
-            return None if content is None else (Holder(**content), os.fstat(file.fileno()).st_mtime)
+            return None if content is None else (Owner(**content), os.fstat(file.fileno()).st_mtime)
     except (ValueError, TypeError):
         raise FernnError(
             f"{path} is no lock of this version. If nothing works on this run, free it: echo null > {path}"

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import socket
 import subprocess
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ PATIENCE_IF_SLURM_SAYS_SO, PATIENCE = 3, 30
 
 
 @dataclass(frozen=True)
-class Holder:
+class Owner:
     """A process.
 
     Attributes:
@@ -35,37 +34,33 @@ class Holder:
         return f"process {self.pid} on {self.host}" + (f" (Slurm job {self.job})" if self.job else "")
 
 
-def myself() -> Holder:
+def myself() -> Owner:
     """This process."""
-    return Holder(socket.gethostname(), _machine(), os.getpid(), _started(os.getpid()), os.environ.get("SLURM_JOB_ID"))
+    return Owner(socket.gethostname(), _machine(), os.getpid(), _started(os.getpid()), os.environ.get("SLURM_JOB_ID"))
 
 
-def is_dead(holder: Holder, still: float, beat: float) -> bool:
-    """Whether a holder has gone without giving back its lock.
+def is_dead(owner: Owner, still: float, beat: float) -> bool:
+    """Whether an owner has gone without giving back its lock.
 
     Args:
-        holder: who holds it.
+        owner: who holds it.
         still: seconds since its last sign of life was seen to move.
         beat: seconds between two of them.
     """
-    if holder.machine == _machine():
-        return not _lives(holder)
-    if holder.job is None:
-        return still > PATIENCE * beat
-    if holder.job != os.environ.get("SLURM_JOB_ID"):  # a requeued job keeps its number: there, Slurm means this process
-        known = slurm_knows(holder.job)
-        if known is None:
-            return still > PATIENCE * beat
-        if known:
-            return False
+    if owner.machine == _machine():
+        return not _lives(owner)
+    if owner.job is None:
+        known = None
+    elif owner.job == os.environ.get("SLURM_JOB_ID"):
+        known = False  # a requeued job keeps its number: Slurm would mean this process
+    else:
+        known = slurm_knows(owner.job)
     # Slurm gives up a node that it cannot reach, and the node may go on: its signs of life decide
-    return still > PATIENCE_IF_SLURM_SAYS_SO * beat
+    return not known and still > (PATIENCE if known is None else PATIENCE_IF_SLURM_SAYS_SO) * beat
 
 
 def slurm_knows(job: str) -> bool | None:
     """Whether a job is waiting or running; None where Slurm does not answer."""
-    if shutil.which("squeue") is None:
-        return None
     try:
         asked = ["squeue", "--noheader", "--format=%T", f"--jobs={job}"]
         answer = subprocess.run(asked, capture_output=True, text=True, timeout=60)
@@ -76,24 +71,21 @@ def slurm_knows(job: str) -> bool | None:
     return bool(answer.stdout.strip())
 
 
-def _lives(holder: Holder) -> bool:
+def _lives(owner: Owner) -> bool:
     try:
-        os.kill(holder.pid, 0)
+        os.kill(owner.pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
         pass  # somebody else's
-    return _started(holder.pid) == holder.started
+    return _started(owner.pid) == owner.started
 
 
 def _machine() -> str:
     """The name of the host does not tell two containers apart, nor a machine from itself before a restart."""
     try:
-        return (
-            Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-            + " "
-            + str(Path("/proc/self/ns/pid").readlink())
-        )
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
     except OSError:
         return socket.gethostname()
 

@@ -1,0 +1,115 @@
+"""Named arrays in one safetensors file, and in its head what a reader has to know of them.
+
+The head has one entry of metadata: plain values, as JSON under the key `fernn`. How the file was made is told by the
+record beside it (`fernn.provenance.records`). Arrays of uint8 may be deflated: images are mostly flat, and their files
+are kept and sent around.
+"""
+
+import json
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from fernn.errors import FernnError
+from fernn.files import atomic
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+KEY = "fernn"  # one only: the format keeps several in an order that changes from run to run
+PACKED = "packed"  # in the head: the shapes of the deflated arrays, by name
+
+
+def write_arrays(
+    path: str | Path,
+    arrays: "Mapping[str, NDArray | Tensor]",
+    about: Mapping[str, Any],
+    packed: tuple[str, ...] = (),
+) -> None:
+    """Write named arrays to `path`, whole or not at all; same content, same bytes.
+
+    Args:
+        path: the file.
+        arrays: by name; of NumPy, or of torch on the CPU.
+        about: what a reader has to know of them, plain values.
+        packed: names of arrays of uint8 that are deflated.
+
+    Raises:
+        FernnError: if the file cannot be written.
+        TypeError: if an array that is to be packed is of another type, or `about` holds what JSON has not.
+    """
+    # copies only what is not contiguous
+    stored = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    head = {**about, PACKED: {name: stored[name].shape for name in packed}} if packed else about
+    for name in packed:
+        if stored[name].dtype != np.uint8:
+            raise TypeError(f"{name}: only uint8 is packed, this is {stored[name].dtype}")
+        stored[name] = np.frombuffer(zlib.compress(stored[name].data), np.uint8)
+    content = save(stored, {KEY: json.dumps(head, sort_keys=True)})
+    try:
+        with atomic(path) as temporary:
+            temporary.write_bytes(content)
+    except OSError as error:
+        raise FernnError(f"cannot write {path}: {error}. Make room, or choose a folder you may write to") from error
+
+
+def read_arrays(path: str | Path) -> "tuple[dict[str, Tensor], dict[str, Any]]":
+    """Read what `write_arrays` wrote: the arrays, and what was said about them.
+
+    Raises:
+        FernnError: if the file is missing, is damaged or is not one of these.
+    """
+    import torch  # here: who only writes arrays or reads a head does not wait for it
+
+    try:
+        with _opened(path) as (file, about):
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        for name, shape in about.pop(PACKED, {}).items():
+            arrays[name] = _inflated(name, arrays.get(name), shape)
+    except FileNotFoundError:
+        raise FernnError(f"{path}: no such file. `fernn dataset` makes it, or run snakemake for it.") from None
+    except ValueError as error:
+        raise FernnError(f"{path}: broken or of another kind ({error}). Remove it and make it again.") from None
+    return {name: torch.from_numpy(array) for name, array in arrays.items()}, about
+
+
+def read_about(path: str | Path) -> dict[str, Any]:
+    """Read what was said about the arrays of a file, from its head alone.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is damaged or none that `write_arrays` wrote.
+    """
+    with _opened(path) as (_, about):
+        about.pop(PACKED, None)
+        return about
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """The open file and its head."""
+    try:
+        with safe_open(str(path), "numpy") as file:
+            head = json.loads((file.metadata() or {}).get(KEY, "null"))
+            if not isinstance(head, dict):
+                raise ValueError(f"nothing in its head under the key {KEY!r}")
+            yield file, head
+    except SafetensorError as error:
+        raise ValueError(str(error)) from None
+
+
+def _inflated(name: str, stored: NDArray | None, shape: list[int]) -> NDArray:
+    try:
+        if stored is None:
+            raise ValueError("it is not there")
+        content = bytearray(zlib.decompress(stored.data))  # torch asks for memory that may be written to
+        return np.frombuffer(content, np.uint8).reshape(shape)
+    except (ValueError, zlib.error) as error:
+        raise ValueError(f"the packed array {name} is damaged: {error}") from None
