@@ -1,0 +1,65 @@
+"""docs/extend: a fourth experiment, put into a copy as the page says, gets its data, runs, rows and figures."""
+
+import csv
+import re
+import shutil
+from typing import Any
+
+import pytest
+import yaml
+
+from .conftest import MICRO, ROOT, Project
+
+EXAMPLE = ROOT / "docs/extend/axis"
+MODELS = ["G-RNN", "FERNN-V2X"]
+
+
+def count(pattern: str) -> int:
+    return sum(bool(line.strip()) for path in EXAMPLE.glob(pattern) for line in path.read_text().splitlines())
+
+
+def test_the_page_says_how_many_lines_it_takes() -> None:
+    page = (ROOT / "docs/extend.md").read_text()
+    assert f"it has {count('*.py')} lines of Python and {count('*.yaml')} of YAML" in page
+    for path in EXAMPLE.iterdir():
+        assert path.name == "__pycache__" or f"extend/axis/{path.name})" in page
+
+
+@pytest.mark.slow
+def test_the_whole_way(fresh: Project) -> None:
+    before = {path: path.read_bytes() for path in (fresh.folder / "fernn").rglob("*.py")}
+    shutil.copytree(EXAMPLE, fresh.folder / "fernn/experiments/axis")
+    params = fresh.folder / "params.yaml"
+    params.write_text(params.read_text() + "\n" + (EXAMPLE / "params.yaml").read_text())
+
+    def choose(scale: dict[str, Any]) -> None:
+        small = {key: MICRO["translation"][key] for key in ("data", "architecture", "training", "seeds")}
+        small["data"] = {**small["data"], "velocity": {"sequences": 2, "flow": "V1X"}}
+        scale |= {
+            "experiments": ["axis"],
+            "axis": {**small, "models": {name: {"learning_rate": 0.01} for name in MODELS}},
+        }
+
+    fresh.edit_params(choose)
+    ended = fresh.snakemake()
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+    results = fresh.folder / "results/micro"
+    with open(results / "tables/table1.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["experiment"], row["flow"], row["model"]) for row in rows] == [
+        ("axis", "V2X", name) for name in MODELS
+    ]
+    assert all(float(row["mean"]) > 0 and not row["paper_value"] for row in rows)
+    figures = {path.name for path in (results / "figures").glob("*.png")}
+    assert figures == {f"axis-V2X-{kind}.png" for kind in ("predictions", "validation_loss", "length_generalization")}
+    # nothing of another experiment was touched, and the other commands know it
+    assert {path: path.read_bytes() for path in before} == before
+    assert fresh.planned() == set()
+    assert fresh.run("fernn", "verify", "results/micro").returncode == 0
+    said = fresh.run("fernn", "plan", "--scale", "micro").stdout
+    assert re.search(r"axis +│ +0", said), said
+
+
+def test_the_section_is_one_of_params_yaml() -> None:
+    assert list(yaml.safe_load((EXAMPLE / "params.yaml").read_text())) == ["axis"]
