@@ -8,7 +8,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-slurm image test-image lint bench artifacts verify lock check-locks clean
+.PHONY: help setup demo test test-all test-slurm image test-image lint bench artifacts verify lock check-locks clean
 MAKEFLAGS += --no-print-directory
 
 ARGS ?=
@@ -59,8 +59,13 @@ demo: setup  ## the whole way on two cores: from digits and videos to tables and
 	@for table in results/quick/tables/table[12].md; do test ! -e "$$table" || cat "$$table"; echo; done
 	@echo "Tables: results/quick/tables   Figures: results/quick/figures"
 
-test: setup  ## all tests, with linters and types among them
-	@$(IN_VENV) python -m pytest $(ARGS)
+# Tests are spread over the processors; -n 0 (in ARGS) has them in one process, for a debugger.
+PYTEST := python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+test: setup  ## linters, types, all quick tests, and the whole way once at a tiny scale (some minutes)
+	@$(IN_VENV) $(PYTEST) -m "not slow and not slurm and not image" $(ARGS)
+
+test-all: setup  ## those, and each edit, kill and damage that the pipeline has to survive
+	@$(IN_VENV) $(PYTEST) $(ARGS)
 
 test-slurm: setup  ## tests on a real Slurm of two nodes on this machine, started for them and stopped (root; slurm-wlm, munge)
 	@$(IN_VENV) python -m pytest -m slurm tests/slurm $(ARGS)
@@ -75,7 +80,7 @@ lint: setup  ## linters and types only
 	@$(IN_VENV) ruff check .
 	@$(IN_VENV) ruff format --check .
 	@$(IN_VENV) mypy
-	@$(IN_VENV) lint-imports
+	@$(IN_VENV) lint-imports --no-cache
 	@$(IN_VENV) snakefmt --check Snakefile workflow
 	@$(IN_VENV) hadolint --failure-threshold warning docker/Dockerfile
 

@@ -8,8 +8,8 @@ import typer
 
 from benchmarks import equivariance, kth, rotation, translation
 from benchmarks.report import Options, page
+from fernn.experiments import load_params
 from fernn.files import write_text
-from fernn.params import load_params
 from fernn.training.device import choose_device, prepare
 
 ROOT = Path(__file__).parents[1]

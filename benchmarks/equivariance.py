@@ -4,10 +4,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from benchmarks.plain_rotation import turned
 from benchmarks.report import Options, Table
 from fernn.flows.rotation import Rotation, rotate
 from fernn.models.rotation.cell import FRAMES, RotationCell
+from tests.reference.rotation import turned
 
 ANGLES = (10, 20, 30, 40, 90)
 

@@ -5,7 +5,6 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from benchmarks import plain_kth
 from benchmarks.floor import count
 from benchmarks.report import Options, Table, duration, gain
 from benchmarks.timing import alternate
@@ -14,6 +13,7 @@ from fernn.datasets.moving_clips import Clips, drawn_at_random, gather, select_c
 from fernn.flows.translation import Translation
 from fernn.models import FERNNClassifier
 from fernn.training.recognition import RecognitionTask
+from tests.reference import kth as plain_kth
 
 CLASSES = 6
 
@@ -74,7 +74,7 @@ def _serving(options: Options) -> Table:
         f"A batch of {batch} clips of {data.frames} frames, {data.frame}x{data.frame} pixels, moved with {flow.name}, "
         "made where the model trains. The plain way is a data set that makes one clip at a time and moves one frame at "
         "a time, by a convolution with a one-hot kernel that reaches as far as the frame has moved "
-        "(`benchmarks/plain_kth.py`), in one thread as a worker of a data loader does; more workers would divide its "
+        "(`tests/reference/kth.py`), in one thread as a worker of a data loader does; more workers would divide its "
         "time at most by their number."
     )
     rows = [

@@ -6,15 +6,15 @@ import torch
 
 from benchmarks.report import Options, Table, duration, gain
 from benchmarks.timing import alternate
-from fernn.datasets.sequences import Book, Render
-from fernn.params.schema import RotationExperiment, TranslationExperiment
+from fernn.datasets.sequences import Render, Sampler
+from fernn.experiments.digits.params import DigitParams
 
 
 def rendering(
     options: Options,
     letter: str,
-    section: TranslationExperiment | RotationExperiment,
-    book: Callable[[int], Book],
+    section: DigitParams,
+    book: Callable[[int], Sampler],
     ways: tuple[Render, Render],
     operation: str,
 ) -> Table:

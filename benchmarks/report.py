@@ -58,7 +58,7 @@ class Table:
 
 
 HOW = """The library is compared with the plain way: the paper's equations as they stand, in the lab frame, with each
-generator's map moved by itself at each step (`benchmarks/plain*.py`). The tests hold the two to equal results. All ways
+generator's map moved by itself at each step (`tests/reference`). The tests hold the two to equal results. All ways
 run in one process and take turns, {rounds}; a time is the median, a gain is the median of the rounds' own ratios, with
 the smallest and the largest in brackets."""
 

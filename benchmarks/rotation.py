@@ -7,19 +7,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks import plain_rotation
 from benchmarks.memory import peak
-from benchmarks.plain_rotation import PlainRotationPredictor
 from benchmarks.rendering import rendering
 from benchmarks.report import Options, Table, duration, gain
 from benchmarks.timing import alternate
 from benchmarks.training import training_step
-from fernn.datasets.rotating import RecipeBook, render
+from fernn.datasets.rotating import RotationSampler, render
 from fernn.flows.rotation import Rotation
 from fernn.models.rotation.basis import r2conv
 from fernn.models.rotation.convolution import Regular, field_first
 from fernn.models.rotation.predictor import RotationPredictor
 from fernn.params import Params
+from tests.reference import rotation as plain_rotation
+from tests.reference.rotation import PlainRotationPredictor
 
 # the paper pads a digit to 40 pixels; the released script's default of 28 crops it
 WAYS = {
@@ -154,7 +154,7 @@ def _about_steps(options: Options) -> str:
         f"{flow} with {sizes.fields} fields of C_{sizes.group_order}, "
         f"batch {batch}, {frames} frames seen and {frames} predicted: forward, backward, Adam. The plain way calls "
         "escnn's R2Conv and turns each generator's map by grid_sample at each step, as the released code does "
-        "(`benchmarks/plain_rotation.py`). The decoder, four plain dense convolutions of all channels for each "
+        "(`tests/reference/rotation.py`). The decoder, four plain dense convolutions of all channels for each "
         "predicted frame, is the same in all ways and bounds the gain. Peak memory is that of the tensors of a "
         "process's first step, over the model itself."
     )
@@ -182,8 +182,8 @@ def _rendering(options: Options) -> Table:
     section = options.params.rotation
     flow = max((Rotation.parse(group.flow, section.data.degrees) for group in section.runs), key=len)
 
-    def book(pool: int) -> RecipeBook:
-        return RecipeBook(section.data.seed, "benchmark", pool, section.data.digits, flow)
+    def book(pool: int) -> RotationSampler:
+        return RotationSampler(section.data.seed, "benchmark", pool, section.data.digits, flow)
 
     return rendering(options, "B", section, book, (render, plain_rotation.render), "grid_sample")
 

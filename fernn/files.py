@@ -1,5 +1,6 @@
 """Files that appear whole or not at all."""
 
+import glob
 import hashlib
 import json
 import os
@@ -44,6 +45,12 @@ def temporary_beside(path: Path) -> Iterator[Path]:
         yield Path(name)
     finally:
         Path(name).unlink(missing_ok=True)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what a killed process left of `path` under a temporary name; nobody else may be writing it."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
+        left.unlink(missing_ok=True)
 
 
 def finish(temporary: Path) -> None:

@@ -4,30 +4,29 @@ Whoever asks what a result is made of asks here: the stages themselves, Snakemak
 verify` and `fernn plan`.
 """
 
-import importlib
-import importlib.util
 import json
-import pkgutil
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-import fernn.experiments
+from fernn.data.standins import make as drawing
 from fernn.errors import FernnError
+from fernn.experiments import find_experiment
+from fernn.experiments.experiment import Work
+from fernn.experiments.kth.experiment import EXPERIMENT as KTH
 from fernn.files import sha256
+from fernn.layout import EVALUATION, METRICS, MODEL, RECORD, SAMPLES, Layout
 from fernn.params import Params
-from fernn.provenance.code import PACKAGE, code_digest
+from fernn.provenance.code import code_digest
 from fernn.provenance.digests import identity
-from fernn.provenance.records import NAME
-from fernn.results.plan import figure_names, files_read, table_names
-from fernn.runs import Layout, Run, all_runs, evaluations_of, experiment_params, find_run
-
-RUN_FILES = ("model.safetensors", "metrics.csv")
-EVALUATION_FILES = ("evaluation.json", "samples.safetensors")
-RELEASE = "release.json"  # what the stand-ins are, written last
+from fernn.results.figures import writing as figures
+from fernn.results.figures.kinds import figure_names
+from fernn.results.tables import published
+from fernn.results.tables import writing as tables
+from fernn.results.tables.writing import table_names, tables_of
+from fernn.runs import Run, all_runs, evaluations_of, find_run
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,20 +36,22 @@ class Job:
     Attributes:
         stage: the command of `fernn` that makes it: standins, dataset, train, evaluate, tables or figures.
         name: of the run or the part; empty where there is one job of a stage.
-        code: the module whose code, with all that it imports, decides the bytes of the result.
+        code: the modules whose code, with all that they import, decides the bytes of the result.
         inputs: everything else that does, besides the files, as plain values; and the digest of that code as "code".
         reads: the files that it is made of.
         writes: its files.
         record: the file that tells how it was made.
+        work: what makes it, where it belongs to an experiment.
     """
 
     stage: str
     name: str
-    code: str
+    code: tuple[str, ...]
     inputs: dict[str, Any]
     reads: tuple[Path, ...]
     writes: tuple[Path, ...]
     record: Path
+    work: Work[Any, ..., Any] | None = None
 
     def __str__(self) -> str:
         """As on the command line."""
@@ -63,17 +64,21 @@ class Jobs:
     def __init__(self, params: Params, layout: Layout) -> None:
         self.params, self.layout = params, layout
         self.runs = all_runs(params)
+        self.experiments = [find_experiment(name) for name in params.experiments]
         self._lineages: dict[Job, str] = {}
 
     @cached_property
     def all(self) -> dict[tuple[str, str], Job]:
         """By stage and name."""
+        trained = [self._train(run) for run in self.runs.values()]
+        evaluated = [self._evaluate(run) for run in self.runs.values()]
         made = [
-            *([self._standins()] if self.params.kth.source.stand_ins and "kth" in self.params.experiments else []),
-            *(self._dataset(name) for name in self._parts()),
-            *(self._train(run) for run in self.runs.values()),
-            *(self._evaluate(run) for run in self.runs.values()),
-            *(self._results(kind) for kind in ("tables", "figures")),
+            *([self._standins()] if KTH in self.experiments and KTH.section(self.params).source.stand_ins else []),
+            *self._datasets([*trained, *evaluated]),
+            *trained,
+            *evaluated,
+            self._tables(),
+            self._figures(),
         ]
         return {(job.stage, job.name): job for job in made}
 
@@ -127,97 +132,87 @@ class Jobs:
     def _makers(self) -> dict[Path, Job]:
         return {path: job for job in self.all.values() for path in (*job.writes, job.record)}
 
-    def _parts(self) -> list[str]:
-        """The parts of data sets that the runs read, such as "translation/test-V2T"; what others are made of first."""
-        read = [
-            path
-            for run in self.runs.values()
-            for of in (plan_of(run.experiment).train_files, plan_of(run.experiment).evaluate_files)
-            for path in of(self.params, self.layout, run).values()
-        ]
-        names = [f"{path.parent.name}/{path.stem}" for path in dict.fromkeys(read)]
-        return sorted(names, key=lambda name: name.rpartition("/")[2] not in ("digits", "frames"))
-
     def _standins(self) -> Job:
-        wanted, code = self.params.kth.source.stand_ins, "fernn.data.standins.make"
-        folder = self.layout.standins()
-        return _job("standins", "", code, wanted.model_dump() if wanted else {}, (), (folder / RELEASE,), folder / NAME)
+        wanted = KTH.section(self.params).source.stand_ins
+        inputs, record = wanted.model_dump() if wanted else {}, self.layout.standins() / RECORD
+        return _job("standins", "", (drawing.__name__,), inputs, (), (self.layout.release(),), record)
+
+    def _datasets(self, runs: list[Job]) -> list[Job]:
+        """The parts of data sets that runs read, such as "translation/test-V2T"; what others are made of first."""
+        names = dict.fromkeys(
+            f"{path.parent.name}/{path.stem}" for job in runs for path in job.reads if path.name != MODEL
+        )
+        found = [self._dataset(name) for name in names]
+        made = {path for job in found for path in job.writes}
+        return sorted(found, key=lambda job: any(path in made for path in job.reads))
 
     def _dataset(self, name: str) -> Job:
         experiment, _, part = name.partition("/")
-        plan = plan_of(experiment)
-        inputs = asdict(plan.dataset_inputs(self.params, part))
-        reads = plan.dataset_files(self.params, self.layout, part).values()
+        work = find_experiment(experiment).dataset(self.params, self.layout, part)
+        reads = tuple(work.files.values())
+        inputs = work.plain
         if carried := {path.as_posix(): sha256(path) for path in reads if self.carried(path) and path.exists()}:
             inputs["carried"] = carried  # DVC sees no more of them than this
         file, record = self.layout.dataset(experiment, part), self.layout.dataset_record(experiment, part)
-        return _job("dataset", name, plan.dataset_code(part), inputs, reads, (file,), record)
+        return _job("dataset", name, work.code, inputs, reads, (file,), record, work)
 
     def _train(self, run: Run) -> Job:
-        plan = plan_of(run.experiment)
-        inputs = asdict(plan.train_inputs(self.params, run))
-        reads = plan.train_files(self.params, self.layout, run).values()
-        writes = (self.layout.run(run.id, name) for name in RUN_FILES)
-        code = f"fernn.experiments.{run.experiment}.train"
-        return _job("train", run.id, code, inputs, reads, writes, self.layout.run(run.id, NAME))
+        work = find_experiment(run.experiment).training(self.params, self.layout, run)
+        writes = (self.layout.run(run.id, name) for name in (MODEL, METRICS))
+        record = self.layout.run(run.id, RECORD)
+        return _job("train", run.id, work.code, work.plain, work.files.values(), writes, record, work)
 
     def _evaluate(self, run: Run) -> Job:
-        plan = plan_of(run.experiment)
-        inputs = asdict(plan.evaluate_inputs(self.params, run))
-        model = self.layout.run(run.id, RUN_FILES[0])
-        reads = (*plan.evaluate_files(self.params, self.layout, run).values(), model)
-        writes = (self.layout.evaluation(run.id, name) for name in EVALUATION_FILES)
-        code = f"fernn.experiments.{run.experiment}.evaluate"
-        return _job("evaluate", run.id, code, inputs, reads, writes, self.layout.evaluation(run.id, NAME))
+        work = find_experiment(run.experiment).evaluation(self.params, self.layout, run)
+        writes = (self.layout.evaluation(run.id, name) for name in (EVALUATION, SAMPLES))
+        record = self.layout.evaluation(run.id, RECORD)
+        return _job("evaluate", run.id, work.code, work.plain, work.files.values(), writes, record, work)
 
-    def _results(self, kind: str) -> Job:
-        sections = [experiment_params(self.params, name) for name in self.params.experiments]
-        inputs = {
+    def _tables(self) -> Job:
+        of = tables_of(self.params, self.experiments)
+        code = (tables.__name__, *sorted({type(table).__module__ for table in of}))
+        reads = [*self._of_runs(EVALUATION), *dict.fromkeys(path for table in of for path in table.reads(self.layout))]
+        writes = [*map(self.layout.table, table_names(self.params, self.experiments)), self.layout.metrics()]
+        return _job("tables", "", code, self._shown(), reads, writes, self.layout.table(RECORD))
+
+    def _figures(self) -> Job:
+        code = {kind.draw.__module__ for experiment in self.experiments for kind in experiment.figures}
+        extra = dict.fromkeys(path for each in self.experiments for path in each.table.reads(self.layout))
+        reads = [*self._of_runs(EVALUATION, SAMPLES), *extra]
+        writes = map(self.layout.figure, figure_names(self.params, self.experiments))
+        modules = (figures.__name__, *sorted(code))
+        return _job("figures", "", modules, self._shown(), reads, writes, self.layout.figure(RECORD))
+
+    def _of_runs(self, *files: str) -> list[Path]:
+        return [
+            path
+            for run in self.runs
+            for path in (self.layout.run(run, METRICS), *(self.layout.evaluation(run, file) for file in files))
+        ]
+
+    def _shown(self) -> dict[str, Any]:
+        sections = {each.name: each.section(self.params) for each in self.experiments}
+        return {
             "scale": self.params.scale,
             # as lists, since rows and panels stand in this order
             "runs": [[run.id, evaluations_of(self.params, run)] for run in self.runs.values()],
-            "models": [sorted(section.models) for section in sections],
-            "sections": {
-                name: section.model_dump(include={"data", "training"})
-                for name, section in zip(self.params.experiments, sections, strict=True)
-            },
-            "paper": sha256(PACKAGE / "results" / "published.yaml"),
+            "models": [sorted(section.models) for section in sections.values()],
+            "criteria": [each.criterion.name for each in self.experiments],
+            "sections": {name: section.model_dump(include={"data", "training"}) for name, section in sections.items()},
+            "paper": sha256(published.FILE),
         }
-        reads = files_read(self.params, self.layout, kind)
-        if kind == "tables":
-            writes = [*(self.layout.table(name) for name in table_names(self.params)), self.layout.metrics()]
-            record = self.layout.table(NAME)
-        else:
-            writes = [self.layout.figure(name) for name in figure_names(self.params)]
-            record = self.layout.figure(NAME)
-        return _job(kind, "", f"fernn.results.{kind}", inputs, reads, writes, record)
-
-
-def plan_of(experiment: str) -> ModuleType:
-    """The plan of an experiment: what its stages depend on, and the stages.
-
-    Raises:
-        FernnError: if this version has no code for it.
-    """
-    try:
-        return importlib.import_module(f"fernn.experiments.{experiment}.plan")
-    except ModuleNotFoundError as error:
-        if error.name is None or not error.name.startswith("fernn.experiments"):
-            raise
-        packages = (f"fernn.experiments.{module.name}" for module in pkgutil.iter_modules(fernn.experiments.__path__))
-        known = [name.rpartition(".")[2] for name in packages if importlib.util.find_spec(f"{name}.plan")]
-        raise FernnError(f"experiment {experiment!r}: this version can run {', '.join(sorted(known))}.") from None
 
 
 def _job(
     stage: str,
     name: str,
-    code: str,
+    code: tuple[str, ...],
     inputs: dict[str, Any],
     reads: Iterable[Path],
     writes: Iterable[Path],
     record: Path,
+    work: Work[Any, ..., Any] | None = None,
 ) -> Job:
     # as a record gives them back, so that the two can be compared
-    plain = json.loads(json.dumps({**inputs, "code": code_digest(code)}))
-    return Job(stage, name, code, plain, tuple(reads), tuple(writes), record)
+    plain = json.loads(json.dumps({**inputs, "code": code_digest(*code)}))
+    return Job(stage, name, code, plain, tuple(reads), tuple(writes), record, work)

@@ -1,11 +1,10 @@
-"""Which training runs an experiment has, and where the files of each lie."""
+"""Which training runs an experiment has."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from fernn.errors import FernnError
-from fernn.params.schema import Experiment, Params
+from fernn.params import Params
 
 
 @dataclass(frozen=True, order=True)
@@ -29,72 +28,9 @@ class Run:
         return f"{self.group}/seed{self.seed}"
 
 
-@dataclass(frozen=True)
-class Layout:
-    """Where the files of a scale lie, under results/<scale>."""
-
-    scale: str
-    root: Path = Path("results")
-
-    @property
-    def base(self) -> Path:
-        """The folder of the scale."""
-        return self.root / self.scale
-
-    def dataset(self, experiment: str, part: str) -> Path:
-        """A part of an experiment's data set."""
-        return self.base / "datasets" / experiment / f"{part}.safetensors"
-
-    def dataset_record(self, experiment: str, part: str) -> Path:
-        """The record beside a part."""
-        return self.base / "datasets" / experiment / f"{part}.record.json"
-
-    def standins(self) -> Path:
-        """The folder of the archives that stand in for KTH."""
-        return self.base / "standins" / "kth"
-
-    def run(self, run: str, file: str) -> Path:
-        """A file of a finished run: model.safetensors, metrics.csv, record.json."""
-        return self.base / "runs" / run / file
-
-    def unfinished(self, run: str) -> Path:
-        """The folder in which a run that is under way keeps its checkpoint."""
-        return self.base / "unfinished" / run
-
-    def lock(self, run: str) -> Path:
-        """The folder of the lock that whoever trains or evaluates a run holds."""
-        return self.base / "locks" / run
-
-    def evaluation(self, run: str, file: str) -> Path:
-        """A file of a run's evaluation: evaluation.json, samples.safetensors, record.json."""
-        return self.base / "evaluations" / run / file
-
-    def table(self, file: str) -> Path:
-        """A table."""
-        return self.base / "tables" / file
-
-    def figure(self, file: str) -> Path:
-        """A figure."""
-        return self.base / "figures" / file
-
-    def metrics(self) -> Path:
-        """The figures of the tables, for machines."""
-        return self.base / "metrics.json"
-
-    def dependencies(self, stage: str) -> Path:
-        """What a stage depends on."""
-        return self.base / "dependencies" / f"{stage}.json"
-
-
-def experiment_params(params: Params, experiment: str) -> Experiment:
-    """The section of one experiment."""
-    section: Experiment = getattr(params, experiment)
-    return section
-
-
 def runs_of(params: Params, experiment: str) -> Iterator[Run]:
     """All runs of an experiment, in the order of params.yaml."""
-    section = experiment_params(params, experiment)
+    section = params.section(experiment)
     for group in section.runs:
         for model in group.models:
             for rate in group.search or [section.models[model].learning_rate]:
@@ -124,6 +60,6 @@ def find_run(params: Params, identifier: str) -> Run:
 
 def evaluations_of(params: Params, run: Run) -> list[str]:
     """The evaluations that params.yaml asks for, of this run."""
-    section = experiment_params(params, run.experiment)
+    section = params.section(run.experiment)
     asked = [group.evaluate for group in section.runs if group.flow == run.flow and run.model in group.models]
     return list(dict.fromkeys(name for names in asked for name in names))

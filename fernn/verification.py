@@ -12,13 +12,13 @@ from pathlib import Path
 
 from fernn.audit import Audit, State, differences
 from fernn.errors import FernnError
+from fernn.experiments import load_params
 from fernn.files import sha256
 from fernn.jobs import Jobs
-from fernn.params import load_params
+from fernn.layout import RECORD, Layout
 from fernn.provenance.code import PACKAGE
 from fernn.provenance.environment import environment
-from fernn.provenance.records import NAME, DamagedRecordError, Record, read_record
-from fernn.runs import Layout
+from fernn.provenance.records import DamagedRecordError, Record, read_record
 
 # what no result depends on, or what is set anew by every stage
 UNCOMPARED = ("host", "commit.changed", "determinism")
@@ -53,7 +53,7 @@ def find_records(results: list[Path]) -> list[Path]:
                 f"{result}: no such file or folder. Name a result, such as results/quick/tables/table1.md."
             )
         folder = result if result.is_dir() else result.parent
-        records = sorted(path for path in folder.rglob(f"*{NAME}") if not path.name.startswith("."))
+        records = sorted(path for path in folder.rglob(f"*{RECORD}") if not path.name.startswith("."))
         if result.is_file() and result not in records:
             told = ((path, read_record(path)) for path in records)
             records = [path for path, record in told if record and result.as_posix() in record.outputs]

@@ -1,5 +1,7 @@
+import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
@@ -18,6 +20,16 @@ settings.load_profile("repeatable")
 torch.set_num_threads(1)  # the arrays of the tests are too small for more
 
 ROOT = Path(__file__).parents[1]
+SEED = 0
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    """What a test draws does not depend on the tests before it; pytest shows the line where a test fails."""
+    random.seed(SEED)
+    np.random.seed(SEED)  # noqa: NPY002
+    torch.manual_seed(SEED)
+    print(f"seed of random, NumPy and torch: {SEED}")
 
 
 @pytest.fixture(scope="session")

@@ -5,10 +5,11 @@ from pathlib import Path
 import yaml
 
 from fernn.dependencies import dependencies, left_behind
+from fernn.experiments import load_params
 from fernn.jobs import Jobs
-from fernn.params import load_params
-from fernn.results.plan import figure_names
-from fernn.runs import Layout, all_runs
+from fernn.layout import Layout
+from fernn.runs import all_runs
+from tests.results.made import figure_names
 
 
 def test_every_job_stands_there_with_its_parameters(root: Path) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from fernn.files import atomic, write_text
-from fernn.training.lock import write_once
+from fernn.files import atomic, remove_leftovers, write_text
+from fernn.locks.run import write_once
 
 
 def test_nothing_is_left_of_what_failed(tmp_path: Path) -> None:
@@ -79,3 +79,10 @@ def test_the_usual_mode(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     assert [(tmp_path / name).stat().st_mode & 0o777 for name in "ab"] == [0o640, 0o640]
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path):
+    for name in (".metrics.csv.9mki94fy.partial", "metrics.csv", ".other.csv.1.partial"):
+        (tmp_path / name).touch()
+    remove_leftovers(tmp_path / "metrics.csv")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".other.csv.1.partial", "metrics.csv"]

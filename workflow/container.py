@@ -6,7 +6,7 @@ from pathlib import Path
 from fernn.errors import FernnError
 from fernn.image import Fetched, fetched
 from fernn.image.fetching import program
-from fernn.training.gpus import visible_gpus
+from fernn.locks.gpus import visible_gpus
 
 LINKED = (Path("results"), Path("data"))  # may lie elsewhere, where there is more room
 

@@ -4,42 +4,29 @@ import fcntl
 import os
 import shutil
 import sys
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import IO
+
+from fernn.locks.flock import take
 
 _HELD: list[IO[str]] = []  # open for as long as the process lives; the system lets go of it in any death
 
 
-def enter(state: Path = Path(".snakemake")) -> bool:
+def enter(state: Path = Path(".snakemake")) -> None:
     """Say that this process is at work here; remove the locks of processes that are no more.
 
     Under DVC, wait until nobody else is at work: a DVC that was killed leaves its Snakemake running, and the next one
     takes its results. Without DVC, Snakemake itself refuses to touch what another one makes.
-
-    Returns:
-        Whether nothing here is in the making.
     """
+    said = "Another Snakemake is at work in this folder: waiting for it."
+    wait = partial(print, said, file=sys.stderr, flush=True) if "DVC_STAGE" in os.environ else None
     state.mkdir(exist_ok=True)
-    locks = state / "locks"
-    _HELD.append(open(state / "presence", "a"))  # noqa: SIM115 (it stays open)
-    file = _HELD[-1].fileno()
-    try:
-        if not (alone := _try(file)) and "DVC_STAGE" in os.environ:
-            print("Another Snakemake is at work in this folder: waiting for it.", file=sys.stderr, flush=True)
-            fcntl.flock(file, fcntl.LOCK_EX)
-            alone = True
-        if alone:
-            shutil.rmtree(locks, ignore_errors=True)  # nobody else is here: these are of the dead
+    file = open(state / "presence", "a+")  # noqa: SIM115 (it stays open; NFS shares only what may be read)
+    _HELD.append(file)
+    # on a file system without locks nothing can be told of others, and `snakemake --unlock` is by hand
+    with suppress(OSError):
+        if take(file.fileno(), wait):
+            shutil.rmtree(state / "locks", ignore_errors=True)  # nobody else is here: these are of the dead
         fcntl.flock(file, fcntl.LOCK_SH)
-    except OSError:
-        pass  # a file system without locks: then nothing can be told of others, and `snakemake --unlock` is by hand
-    return not locks.exists() or not any(locks.iterdir())
-
-
-def _try(file: int) -> bool:
-    """Whether nobody else is here, and then for ourselves alone."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -3,14 +3,13 @@
 Yann LeCun, Corinna Cortes, Christopher Burges, "The MNIST database of handwritten digits", CC BY-SA 3.0.
 """
 
-import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from fernn.data.digests import Digest
-from fernn.data.idx import CURE, read_idx, read_plain, write_idx
+from fernn.data.idx import CURE, read_idx, write_idx
 from fernn.errors import FernnError
 
 TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
@@ -60,11 +59,6 @@ def load_mnist(folder: str | Path) -> Mnist:
         if labels.size and labels.max() > 9:
             raise FernnError(f"the {part} labels in {folder} go up to {labels.max()}, expected 0 to 9. {CURE}")
     return mnist
-
-
-def mnist_digests(folder: str | Path) -> dict[str, str]:
-    """For the record: the sha256 of each file that `load_mnist` reads in `folder`, once unpacked."""
-    return {name: hashlib.sha256(read_plain(find(folder, name))).hexdigest() for name in FILES}
 
 
 def make_subset(source: str | Path, folder: str | Path, train: int = SUBSET_TRAIN, test: int = SUBSET_TEST) -> None:

@@ -1,7 +1,6 @@
 """The bytes of a download that is not whole yet: kept between calls, and held by one process at a time."""
 
-import errno
-import fcntl
+import functools
 import json
 import logging
 import os
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import IO, Self
 
 from fernn.files import write_json
+from fernn.locks.flock import in_place, take
 
 logger = logging.getLogger(__name__)
 
@@ -41,28 +41,23 @@ class Partial:
     @contextmanager
     def locked(cls, target: Path) -> Iterator[Self]:
         """The partial file of `target`, waiting for any other process that is at it; left empty, it is removed."""
+        path = _beside(target)
+        wait = functools.partial(logger.warning, "another process is fetching %s: waiting for it", path)
         while True:
-            with open(_beside(target), "ab") as file:
-                _lock(file)
-                partial = cls(target, file)
-                if not partial.in_place:
+            with open(path, "ab") as file:
+                # without locks, what is at stake is a second download, for the digest decides
+                take(file.fileno(), wait, without=True)
+                if not in_place(file.fileno(), path):
                     continue  # who held it before has renamed or removed it
+                partial = cls(target, file)
                 try:
                     if partial.origin is None:
                         partial.clear()
                     yield partial
                 finally:
-                    if partial.in_place and not partial.size:
+                    if in_place(file.fileno(), path) and not partial.size:
                         partial.remove()
                 return
-
-    @property
-    def in_place(self) -> bool:
-        """Whether the open file is still the one of that name."""
-        try:
-            return os.path.samestat(os.fstat(self.file.fileno()), self.path.stat())
-        except FileNotFoundError:
-            return False
 
     @property
     def size(self) -> int:
@@ -105,26 +100,10 @@ class Partial:
 
 def discard_partial(target: str | Path) -> None:
     """Forget what was downloaded of `target` (it came from elsewhere), unless a process is at it right now."""
-    with suppress(FileNotFoundError, BlockingIOError), open(_beside(Path(target)), "rb+") as file:
-        _lock(file, wait=False)
-        Partial(Path(target), file).remove()
+    with suppress(FileNotFoundError), open(_beside(Path(target)), "rb+") as file:
+        if take(file.fileno(), without=True):
+            Partial(Path(target), file).remove()
 
 
 def _beside(target: Path) -> Path:
     return target.with_name(f"{target.name}.partial")
-
-
-def _lock(file: IO[bytes], wait: bool = True) -> None:
-    """Take the file for this process; BlockingIOError if another one has it and `wait` is false."""
-    try:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if not wait:
-                raise
-            logger.warning("another process is fetching %s: waiting for it", file.name)
-            fcntl.flock(file, fcntl.LOCK_EX)
-    except OSError as error:
-        # some cluster file systems have no locks; what is at stake there is a second download, for the digest decides
-        if error.errno not in (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP):
-            raise

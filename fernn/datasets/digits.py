@@ -8,10 +8,8 @@ from torch import Tensor
 from fernn.data.mnist import Mnist
 from fernn.datasets.counter import words
 
-VALIDATION_SHARE = 0.1  # 10% of MNIST's training digits (paper, Section 4.1)
 
-
-def digit_pools(mnist: Mnist, size: int, seed: int) -> dict[str, Tensor]:
+def digit_pools(mnist: Mnist, size: int, held_out: float, seed: int) -> dict[str, Tensor]:
     """Split the digits; no digit is in two pools.
 
     The released code splits sequences, not digits: its validation draws from the digits that it trains on.
@@ -19,6 +17,7 @@ def digit_pools(mnist: Mnist, size: int, seed: int) -> dict[str, Tensor]:
     Args:
         mnist: the digits, or a part of them.
         size: pixels along each side, a divisor of 28; smaller digits are area averages.
+        held_out: share of the training digits that is for validation.
         seed: of the split of the training digits.
 
     Returns:
@@ -26,10 +25,10 @@ def digit_pools(mnist: Mnist, size: int, seed: int) -> dict[str, Tensor]:
     """
     images = mnist.train_images
     order = np.argsort(words(seed, "split", 0, 0, len(images), 1)[:, 0], kind="stable")
-    held_out = round(VALIDATION_SHARE * len(images))
+    validation = round(held_out * len(images))
     pools = {
-        "train": images[np.sort(order[held_out:])],
-        "validation": images[np.sort(order[:held_out])],
+        "train": images[np.sort(order[validation:])],
+        "validation": images[np.sort(order[:validation])],
         "test": mnist.test_images,
     }
     return {name: torch.from_numpy(_averaged(digits, size)) for name, digits in pools.items()}

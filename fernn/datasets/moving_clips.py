@@ -1,4 +1,4 @@
-"""Moving KTH: clips of annotated sequences, moved over a torus as by a moving camera (paper, Section 4.2).
+"""Moving KTH: clips of annotated sequences, moved over a torus as by a moving camera (paper, Section 5.2).
 
 A clip is a recipe: where its frames lie in the file of all frames, its velocity, and whether it is flipped. Batches of
 clips are gathered from recipes on the device that holds the frames.
@@ -6,15 +6,14 @@ clips are gathered from recipes on the device that holds the frames.
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fernn.arrays import read_arrays, write_arrays
 from fernn.datasets.counter import below, unit, words
-from fernn.datasets.storage import read_arrays, write_arrays
 from fernn.errors import FernnError
 from fernn.flows.translation import Translation
 
@@ -115,9 +114,9 @@ def gather(frames: Tensor, clips: Clips, length: int, stride: int) -> Tensor:
     return moved.to(torch.float32).div_(255).unsqueeze(2)
 
 
-def write_clips(path: str | Path, clips: Clips, about: dict[str, Any]) -> None:
-    """Write recipes and the record of where they come from."""
-    write_arrays(path, {name: getattr(clips, name) for name in clips.__dataclass_fields__}, about)
+def write_clips(path: str | Path, clips: Clips) -> None:
+    """Write recipes to a file."""
+    write_arrays(path, {name: getattr(clips, name) for name in clips.__dataclass_fields__}, {})
 
 
 def read_clips(path: str | Path) -> Clips:

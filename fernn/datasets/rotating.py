@@ -1,4 +1,4 @@
-"""Rotating MNIST: digits that turn about the frame's centre (paper, Section 4.1; released `RotatingMNISTDataset`).
+"""Rotating MNIST: digits that turn about the frame's centre (paper, Section 5.1; released `RotatingMNISTDataset`).
 
 Starts are angles in degrees, velocities degrees per frame; positive is counter-clockwise as seen.
 """
@@ -16,7 +16,7 @@ from fernn.flows.rotation import Rotation
 
 
 @dataclass(frozen=True)
-class RecipeBook:
+class RotationSampler:
     """The distribution that recipes are drawn from.
 
     Attributes:

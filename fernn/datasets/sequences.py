@@ -7,12 +7,12 @@ are, and how frames are made of them, is the matter of each flow (`translating`,
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from fernn.datasets.storage import read_arrays, write_arrays
+from fernn.arrays import read_arrays, write_arrays
 from fernn.errors import FernnError
 
 Velocity = tuple[int, int] | float  # (vx, vy) in pixels per frame, or degrees per frame
@@ -49,7 +49,7 @@ class Recipes:
         return Recipes(self.digit, self.start, fixed.expand_as(self.velocity))
 
 
-class Book(Protocol):
+class Sampler(Protocol):
     """A distribution that recipes are drawn from."""
 
     def draw(self, count: int, first: int = 0, epoch: int = 0) -> Recipes:
@@ -60,10 +60,9 @@ class Book(Protocol):
 Render = Callable[[Tensor, Recipes, int, int], Tensor]  # of the pool, recipes, T and the side; (N, T, 1, side, side)
 
 
-def write_recipes(path: str | Path, recipes: Recipes, about: dict[str, Any]) -> None:
-    """Write recipes and the record of where they come from."""
-    arrays = {"digit": recipes.digit, "start": recipes.start, "velocity": recipes.velocity}
-    write_arrays(path, arrays, about)
+def write_recipes(path: str | Path, recipes: Recipes) -> None:
+    """Write recipes to a file."""
+    write_arrays(path, {"digit": recipes.digit, "start": recipes.start, "velocity": recipes.velocity}, {})
 
 
 def read_recipes(path: str | Path) -> Recipes:
@@ -96,7 +95,7 @@ class RenderedSequences:
         recipes = recipes.to(self.pool.device)
         return lambda first, count: self.render(self.pool, recipes[first : first + count], self.frames, self.side)
 
-    def drawn(self, book: Book, sequences: int) -> Callable[[int, int, int], Tensor]:
+    def drawn(self, sampler: Sampler, sequences: int) -> Callable[[int, int, int], Tensor]:
         """Recipes drawn afresh at each epoch: a function of (epoch, first, count) that gives frames.
 
         An epoch's recipes reach the device in one piece, so no batch waits for the host.
@@ -106,7 +105,7 @@ class RenderedSequences:
         def frames(epoch: int, first: int, count: int) -> Tensor:
             if epoch not in held:
                 held.clear()
-                held[epoch] = book.draw(sequences, epoch=epoch).to(self.pool.device)
+                held[epoch] = sampler.draw(sequences, epoch=epoch).to(self.pool.device)
             return self.render(self.pool, held[epoch][first : first + count], self.frames, self.side)
 
         return frames

@@ -1,4 +1,4 @@
-"""Translating MNIST: digits that move on a torus by whole pixels (paper, Section 4.1; released `MovingMNISTDataset`).
+"""Translating MNIST: digits that move on a torus by whole pixels (paper, Section 5.1; released `MovingMNISTDataset`).
 
 Starts are shifts (x, y) in pixels, velocities (vx, vy) in pixels per frame, x to the right and y downwards.
 """
@@ -16,7 +16,7 @@ from fernn.flows.translation import Translation
 
 
 @dataclass(frozen=True)
-class RecipeBook:
+class TranslationSampler:
     """The distribution that recipes are drawn from.
 
     Attributes:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fernn.datasets.storage import write_arrays
+from fernn.arrays import write_arrays
 from fernn.files import write_json
 
 

@@ -1,1 +1,5 @@
-"""The paper's experiments: each says what its stages depend on (`plan`) and how each stage is done."""
+"""The paper's experiments, a folder for each: what its stages depend on, how each is done, and what is shown of it."""
+
+from fernn.experiments.registry import experiments, find_experiment, json_schema, load_params, resolve
+
+__all__ = ["experiments", "find_experiment", "json_schema", "load_params", "resolve"]

@@ -20,12 +20,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fernn.errors import FernnError
+from fernn.flows.names import ROTATION, reach
 
 NEGLIGIBLE = 1e-9  # interpolation weights below this are rounding of the angle's sine
 
 
 class Rotation:
-    """V_k^R: rotations by -k ... k times `degrees` per frame (paper, Section 4.1; k = 0 is the G-RNN).
+    """V_k^R: rotations by -k ... k times `degrees` per frame (paper, Section 5.1; k = 0 is the G-RNN).
 
     Args:
         k: largest multiple of `degrees`, at least 0.
@@ -50,10 +51,9 @@ class Rotation:
         Raises:
             FernnError: if the name has another form.
         """
-        match = re.fullmatch(r"V(\d+)R", name)
-        if match is None:
+        if re.fullmatch(ROTATION, name) is None:
             raise FernnError(f"{name!r} names no flow of rotation: expected V0R, V1R, V2R, ... (V_k^R of the paper).")
-        return cls(int(match[1]), degrees)
+        return cls(reach(name), degrees)
 
     @property
     def name(self) -> str:

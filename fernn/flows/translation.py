@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 
 from fernn.errors import FernnError
+from fernn.flows.names import TRANSLATION, reach
 
 
 class Translation:
-    """V_k^T: all whole-pixel velocities (vx, vy) with |vx|, |vy| <= k (paper, Section 4.1; k = 0 is the G-RNN).
+    """V_k^T: all whole-pixel velocities (vx, vy) with |vx|, |vy| <= k (paper, Section 5.1; k = 0 is the G-RNN).
 
     Args:
         k: largest speed along each axis, in pixels per frame, at least 0.
@@ -39,12 +40,11 @@ class Translation:
         Raises:
             FernnError: if the name has another form.
         """
-        match = re.fullmatch(r"V(\d+)T", name)
-        if match is None:
+        if re.fullmatch(TRANSLATION, name) is None:
             raise FernnError(
                 f"{name!r} names no flow of translation: expected V0T, V1T, V2T, ... (V_k^T of the paper)."
             )
-        return cls(int(match[1]))
+        return cls(reach(name))
 
     @property
     def name(self) -> str:

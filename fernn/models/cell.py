@@ -1,6 +1,6 @@
 """The flow equivariant recurrent cell, computed in the frame that moves with each generator.
 
-In the lab frame (paper, Section 3; released code):
+In the lab frame (paper, Section 4; released code):
 
     h_{t+1}(nu) = act( W * psi_1(nu).h_t(nu) + U * f_t ),    h_0 = 0
 
@@ -63,7 +63,7 @@ class FlowState:
 
 
 class FERNNCell(nn.Module):
-    """One step of a FERNN (paper, Section 3, flow convolution with trivial lift; released code, `FERNN_Cell`).
+    """One step of a FERNN (paper, Section 4, flow convolution with trivial lift; released code, `FERNN_Cell`).
 
     Args:
         flow: the generators V; `Translation(0)` makes the cell a plain convolutional G-RNN.
@@ -167,4 +167,5 @@ def advance(state: FlowState | None, drive: Tensor, W: Tensor, flow: Translation
 def compute_dtype(weight: Tensor) -> torch.dtype:
     """The precision of a step: autocast's where it is on, else the weight's."""
     kind = weight.device.type
-    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else weight.dtype
+    autocasts = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)  # meta: an error to ask
+    return torch.get_autocast_dtype(kind) if autocasts else weight.dtype

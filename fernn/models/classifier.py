@@ -78,7 +78,7 @@ class _Recognizer(nn.Module, ABC):
 
 
 class FERNNClassifier(_Recognizer):
-    """Flow equivariant action recognition (paper, Section 4.2; released `FERNN_Classifier`).
+    """Flow equivariant action recognition (paper, Section 5.2; released `FERNN_Classifier`).
 
     The stem sees each frame, the recurrence moves with each generator, the classifier reads max over V at the last
     frame. With `flow="V0T"` it is the G-RNN.
@@ -109,7 +109,7 @@ class FERNNClassifier(_Recognizer):
 
 
 class GRNNPlusClassifier(_Recognizer):
-    """G-RNN+: the fixed shifts of V replaced by learned kernels, one for each generator (paper, Section 4.2;
+    """G-RNN+: the fixed shifts of V replaced by learned kernels, one for each generator (paper, Section 5.2;
     `GRNN_Plus`).
 
     It has the parameters to learn the shifts, but nothing holds it to them. Takes the arguments of `FERNNClassifier`.

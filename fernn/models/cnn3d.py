@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class CNN3D(nn.Module):
-    """3x3x3 convolutions with batch norm and ReLU, then a global average (paper, Section 4.2; released
+    """3x3x3 convolutions with batch norm and ReLU, then a global average (paper, Section 5.2; released
     `Video3DCNNClassifier`).
 
     Args:

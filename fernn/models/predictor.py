@@ -8,7 +8,7 @@ from fernn.models.seq2seq import Seq2Seq
 
 
 class FERNNPredictor(Seq2Seq):
-    """See some frames, then predict the next ones (paper, Section 4.1; released `Seq2SeqFERNN`).
+    """See some frames, then predict the next ones (paper, Section 5.1; released `Seq2SeqFERNN`).
 
     Args:
         flow: the generators V, or their name, such as "V2T".
@@ -48,7 +48,7 @@ class FERNNPredictor(Seq2Seq):
 
 
 class GRNNPredictor(FERNNPredictor):
-    """The G-RNN baseline: equivariant to static shifts only, V = {0} (paper, Section 4.1).
+    """The G-RNN baseline: equivariant to static shifts only, V = {0} (paper, Section 5.1).
 
     Takes the arguments of `FERNNPredictor` without `flow`.
     """

@@ -9,7 +9,7 @@ from fernn.errors import FernnError
 
 
 class Seq2Seq(nn.Module):
-    """See some frames, then predict the next ones from the model's own output (paper, Section 4.1; `Seq2SeqFERNN`).
+    """See some frames, then predict the next ones from the model's own output (paper, Section 5.1; `Seq2SeqFERNN`).
 
     The decoder reads max over V of h_t, which does not change when a motion of the input relabels the generators.
 

@@ -53,7 +53,7 @@ class StepBatchNorm(nn.BatchNorm2d):
 
 
 class Stem(nn.Module):
-    """Convolutions with zero padding, batch norm and ReLU, frame by frame (paper, Section 4.2; released
+    """Convolutions with zero padding, batch norm and ReLU, frame by frame (paper, Section 5.2; released
     `conv_u_first`).
 
     Args:

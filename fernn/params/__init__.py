@@ -1,6 +1,6 @@
-"""params.yaml, which holds every number of every experiment: read, merged with a scale, checked."""
+"""params.yaml, which holds every number of every experiment: its shape, reading it, merging a scale, checking it."""
 
-from fernn.params.loading import check_overrides, json_schema, load_params, resolve
-from fernn.params.schema import Experiment, Params
+from fernn.params.loading import check_overrides
+from fernn.params.schema import Params
 
-__all__ = ["Experiment", "Params", "check_overrides", "json_schema", "load_params", "resolve"]
+__all__ = ["Params", "check_overrides"]

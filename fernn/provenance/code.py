@@ -21,34 +21,34 @@ UNSAID = frozenset({"ctx", "kind", "type_comment", "type_ignores", "type_params"
 
 
 @cache
-def code_of(module: str) -> tuple[str, ...]:
-    """The modules of this library that `module` runs: itself and all that it imports, directly or not, sorted."""
-    return tuple(sorted({module, *_graph().find_upstream_modules(module)}))
+def code_of(*modules: str) -> tuple[str, ...]:
+    """The modules of this library that `modules` run: themselves and all that they import, directly or not, sorted."""
+    return tuple(sorted({*modules, *(name for module in modules for name in _graph().find_upstream_modules(module))}))
 
 
 @cache
-def code_digest(module: str) -> str:
+def code_digest(*modules: str) -> str:
     """A digest of what all those modules mean, and the packages that they lie in."""
     digest = hashlib.sha256()
-    for name in code_of(module):
+    for name in code_of(*modules):
         digest.update(f"{name}\n{meaning(_source(name).read_text(encoding='utf-8'))}\n".encode())
-    for name in sorted({".".join(name.split(".")[:depth]) for name in code_of(module) for depth in range(1, 9)}):
-        if name not in code_of(module) and _source(name).name == "__init__.py":
+    for name in sorted({".".join(name.split(".")[:depth]) for name in code_of(*modules) for depth in range(1, 9)}):
+        if name not in code_of(*modules) and _source(name).name == "__init__.py":
             digest.update(f"{name}\n{meaning(_source(name).read_text(encoding='utf-8'), package=True)}\n".encode())
     return digest.hexdigest()[:16]
 
 
-def import_all(module: str) -> None:
-    """Import all that `module` runs, so that nothing of it is read from a file that is edited later.
+def import_all(*modules: str) -> None:
+    """Import all that `modules` run, so that nothing of it is read from a file that is edited later.
 
     Raises:
         FernnError: if a file was edited meanwhile.
     """
-    before = code_digest(module)
-    for name in code_of(module):
+    before = code_digest(*modules)
+    for name in code_of(*modules):
         importlib.import_module(name)
     code_digest.cache_clear()
-    if code_digest(module) != before:
+    if code_digest(*modules) != before:
         raise FernnError("the library was edited while this command read it: run it again.")
 
 

@@ -10,8 +10,6 @@ from fernn.errors import FernnError
 from fernn.files import write_json
 from fernn.provenance.digests import identity
 
-NAME = "record.json"
-
 
 class Record(BaseModel):
     """How a result was made.

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 @dataclass
 class PredictionTask:
-    """Predict the frames that follow (paper, Section 4.1). A `Task` of the training loop.
+    """Predict the frames that follow (paper, Section 5.1). A `Task` of the training loop.
 
     Attributes:
         train: frames (B, T, C, H, W) of training sequences first ... first + count - 1 of an epoch, called as
@@ -19,7 +19,7 @@ class PredictionTask:
         sequences: training sequences of an epoch; those that fill no whole batch make a smaller last one.
         validation_sequences: number of them.
         batch_size: sequences of a batch.
-        at_once: how many of them are computed at a time, which bounds the memory of a step; None: all.
+        micro_batch: how many of them are computed at a time, which bounds the memory of a step; None: all.
         seen: frames that the model is shown; it predicts the others.
     """
 
@@ -29,7 +29,7 @@ class PredictionTask:
     validation_sequences: int
     batch_size: int
     seen: int
-    at_once: int | None = None
+    micro_batch: int | None = None
     batches: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -41,8 +41,8 @@ class PredictionTask:
         return self.train(epoch, first, min(self.batch_size, self.sequences - first))
 
     def parts(self, batch: Tensor) -> Iterator[tuple[float, Tensor]]:
-        """The batch, `at_once` sequences at a time, each part with its share of the sequences."""
-        for part in batch.split(self.at_once or len(batch)):
+        """The batch, `micro_batch` sequences at a time, each part with its share of the sequences."""
+        for part in batch.split(self.micro_batch or len(batch)):
             yield len(part) / len(batch), part
 
     def loss(self, model: nn.Module, part: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 @dataclass
 class RecognitionTask:
-    """Name the action of a clip (paper, Section 4.2). A `Task` of the training loop.
+    """Name the action of a clip (paper, Section 5.2). A `Task` of the training loop.
 
     Attributes:
         train: clips (B, T, C, H, W) and labels (B,) of training clips first ... first + count - 1 of an epoch, called

@@ -5,8 +5,8 @@ import torch
 
 from benchmarks import floor, timing, translation
 from benchmarks.report import Options, page
+from fernn.experiments import load_params
 from fernn.models import FERNNPredictor
-from fernn.params import load_params
 
 CPU = torch.device("cpu")
 

@@ -3,11 +3,12 @@
 import pytest
 import torch
 
-from benchmarks import floor, kth, plain_kth, timing
+from benchmarks import floor, kth, timing
 from benchmarks.report import Options, page
 from fernn.datasets.moving_clips import gather
+from fernn.experiments import load_params
 from fernn.models import FERNNClassifier
-from fernn.params import load_params
+from tests.reference import kth as plain_kth
 
 CPU = torch.device("cpu")
 

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from benchmarks import equivariance, rotation, timing
 from benchmarks.memory import peak
-from benchmarks.plain_rotation import render
 from benchmarks.report import Options
 from fernn.datasets import rotating
+from fernn.experiments import load_params
 from fernn.flows import Rotation
-from fernn.params import load_params
+from tests.reference.rotation import render
 
 CPU = torch.device("cpu")
 
@@ -47,7 +47,7 @@ def test_equivariance_of_quarter_turns_is_exact(options):
 @given(seed=st.integers(0, 100), side=st.sampled_from([6, 8, 10]))
 def test_plain_rendering_is_that_of_the_library(seed, side):
     pool = torch.randint(0, 256, (4, 8, 8), dtype=torch.uint8)
-    recipes = rotating.RecipeBook(seed, "test", 4, 2, Rotation(2)).draw(3)
+    recipes = rotating.RotationSampler(seed, "test", 4, 2, Rotation(2)).draw(3)
     assert (render(pool, recipes, 3, side) - rotating.render(pool, recipes, 3, side)).abs().max() < 1e-4
 
 

@@ -24,7 +24,7 @@ def numbers(pool: torch.Tensor) -> list[int]:
 
 
 def test_split_is_a_partition():
-    pools = digit_pools(made_mnist(1000), 28, seed=42)
+    pools = digit_pools(made_mnist(1000), 28, 0.1, seed=42)
     train, validation = numbers(pools["train"]), numbers(pools["validation"])
     assert len(validation) == 100
     assert sorted(train + validation) == list(range(1000))
@@ -32,20 +32,20 @@ def test_split_is_a_partition():
 
 
 def test_split_depends_on_the_seed_alone():
-    one, two, other = (numbers(digit_pools(made_mnist(500), 28, seed)["validation"]) for seed in (1, 1, 2))
+    one, two, other = (numbers(digit_pools(made_mnist(500), 28, 0.1, seed)["validation"]) for seed in (1, 1, 2))
     assert one == two != other
     assert abs(np.mean(one) - 250) < 4 * 144 / np.sqrt(50)  # from anywhere, not from one end
 
 
 def test_full_size_digits_are_untouched(mnist):
-    pools = digit_pools(mnist, 28, seed=42)
+    pools = digit_pools(mnist, 28, 0.1, seed=42)
     assert pools["test"].dtype == torch.uint8
     assert np.array_equal(pools["test"].numpy(), mnist.test_images)
 
 
 @pytest.mark.parametrize("size", [14, 7, 4, 1])
 def test_smaller_digits_are_area_averages(mnist, size):
-    digits = digit_pools(mnist, size, seed=42)["test"]
+    digits = digit_pools(mnist, size, 0.1, seed=42)["test"]
     area = torch.nn.functional.adaptive_avg_pool2d(torch.from_numpy(mnist.test_images).double(), size)
     assert digits.dtype == torch.uint8
     assert digits.shape == (len(mnist.test_images), size, size)

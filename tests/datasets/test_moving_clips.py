@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from benchmarks import plain_kth
+from fernn.arrays import write_arrays
 from fernn.datasets.moving_clips import (
     Clips,
     drawn_at_random,
@@ -17,9 +17,9 @@ from fernn.datasets.moving_clips import (
     select_clips,
     write_clips,
 )
-from fernn.datasets.storage import write_arrays
 from fernn.errors import FernnError
 from fernn.flows.translation import Translation
+from tests.reference import kth as plain_kth
 
 PERSONS = range(1, 26)
 
@@ -233,10 +233,10 @@ def test_parts_of_recipes():
 def test_recipes_in_a_file(tmp_path):
     clips = drawn_at_random(everyone([9] * 7), 42, "train", 0, 0.5)
     for name in ("a", "b"):
-        write_clips(tmp_path / name, clips, {"seed": 42})
+        write_clips(tmp_path / name, clips)
     assert equal(read_clips(tmp_path / "a"), clips)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-    write_clips(tmp_path / "none", clips[:0], {})
+    write_clips(tmp_path / "none", clips[:0])
     assert len(read_clips(tmp_path / "none")) == 0
 
 

@@ -8,15 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from fernn.datasets.rotating import RecipeBook, render
+from fernn.datasets.rotating import RotationSampler, render
 from fernn.datasets.sequences import Recipes
 from fernn.flows.rotation import Rotation
 
 ROUNDING = 1e-5  # of coordinates in float32
 
 
-def book(k: int = 4, digits: int = 2, stream: str = "test-V4R", pool: int = 1000, degrees: float = 10.0) -> RecipeBook:
-    return RecipeBook(42, stream, pool, digits, Rotation(k, degrees))
+def book(
+    k: int = 4, digits: int = 2, stream: str = "test-V4R", pool: int = 1000, degrees: float = 10.0
+) -> RotationSampler:
+    return RotationSampler(42, stream, pool, digits, Rotation(k, degrees))
 
 
 def random_pool(size: int, count: int = 10) -> Tensor:

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from fernn.arrays import write_arrays
 from fernn.datasets import rotating, translating
-from fernn.datasets.sequences import Book, Recipes, Render, RenderedSequences, Velocity, read_recipes, write_recipes
-from fernn.datasets.storage import write_arrays
+from fernn.datasets.sequences import Recipes, Render, RenderedSequences, Sampler, Velocity, read_recipes, write_recipes
 from fernn.errors import FernnError
 from fernn.flows.rotation import Rotation
 from fernn.flows.translation import Translation
@@ -20,16 +20,16 @@ FRAMES, SIDE, DIGITS = 4, 8, 10
 class Kind:
     """A kind of flow: how recipes are drawn and rendered, and a velocity."""
 
-    book: Book
+    book: Sampler
     render: Render
     velocity: Velocity
 
 
 KINDS = {
     "translating": Kind(
-        translating.RecipeBook(42, "test", DIGITS, 2, SIDE, Translation(2)), translating.render, (2, -1)
+        translating.TranslationSampler(42, "test", DIGITS, 2, SIDE, Translation(2)), translating.render, (2, -1)
     ),
-    "rotating": Kind(rotating.RecipeBook(42, "test", DIGITS, 2, Rotation(4)), rotating.render, -17.5),
+    "rotating": Kind(rotating.RotationSampler(42, "test", DIGITS, 2, Rotation(4)), rotating.render, -17.5),
 }
 
 
@@ -76,8 +76,8 @@ def test_batches_drawn_while_training(kind):
 
 def test_recipes_in_a_file(kind, tmp_path):
     recipes = kind.book.draw(5)
-    write_recipes(tmp_path / "a", recipes, {"seed": 42})
-    write_recipes(tmp_path / "b", recipes, {"seed": 42})
+    write_recipes(tmp_path / "a", recipes)
+    write_recipes(tmp_path / "b", recipes)
     assert equal(read_recipes(tmp_path / "a"), recipes)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 

@@ -4,14 +4,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from benchmarks import plain
 from fernn.datasets.sequences import Recipes
-from fernn.datasets.translating import RecipeBook, render
+from fernn.datasets.translating import TranslationSampler, render
 from fernn.flows.translation import Translation
+from tests.reference import translation as plain
 
 
-def book(k: int = 2, digits: int = 2, frame: int = 28, stream: str = "test-V2T", pool: int = 1000) -> RecipeBook:
-    return RecipeBook(42, stream, pool, digits, frame, Translation(k))
+def book(
+    k: int = 2, digits: int = 2, frame: int = 28, stream: str = "test-V2T", pool: int = 1000
+) -> TranslationSampler:
+    return TranslationSampler(42, stream, pool, digits, frame, Translation(k))
 
 
 def random_pool(height: int = 6, width: int = 6, count: int = 10) -> Tensor:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import yaml
 
-from fernn.params import Params, load_params
+from fernn.experiments import load_params
+from fernn.params import Params
 
 SCALE = "tiny"
 SEEN, PREDICTED, LENGTH, EPOCHS, BATCH, TRAIN, TEST = 2, 3, 5, 2, 4, 10, 6
@@ -28,7 +29,7 @@ def write_params(source: Path, folder: Path, **rotation: object) -> Params:
                     "length": {"sequences": 4, "predicted": LENGTH}, "velocity": {"sequences": 3},
                 },
                 "models": {model: {"learning_rate": 0.01} for model in ("G-RNN", MODELS[name])},
-                "training": {"epochs": EPOCHS, "batch": BATCH, "at_once": None, "threads": 1},
+                "training": {"epochs": EPOCHS, "batch": BATCH, "micro_batch": None, "threads": 1},
                 "seeds": [0],
                 "runs": [
                     {"flow": flow, "models": [MODELS[name]], "evaluate": ["test", "length", "velocity"]},

@@ -3,24 +3,26 @@
 import csv
 import json
 from dataclasses import replace
-from importlib import import_module
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from fernn.arrays import read_arrays
 from fernn.datasets import rotating, translating
 from fernn.datasets.sequences import Recipes, read_recipes
-from fernn.datasets.storage import read_arrays
 from fernn.errors import FernnError
 from fernn.evaluation.outcome import Workplace
-from fernn.experiments.flowing_digits.training import prediction_task
+from fernn.experiments import find_experiment
+from fernn.experiments.digits.train import build, prediction_task
 from fernn.flows.rotation import Rotation
 from fernn.flows.translation import Translation
-from fernn.jobs import plan_of
+from fernn.layout import Layout
 from fernn.models import load_model
-from fernn.runs import Layout, Run, find_run
-from fernn.stages import evaluate_run, make_dataset, train_run
+from fernn.runs import Run, find_run
+from fernn.stages.dataset import make_dataset
+from fernn.stages.evaluate import evaluate_run
+from fernn.stages.train import train_run
 from tests.experiments.flowing import (
     BATCH,
     EPOCHS,
@@ -37,6 +39,7 @@ from tests.experiments.flowing import (
 )
 
 SIDE = 9
+SAMPLER = {"translation": translating.TranslationSampler, "rotation": rotating.RotationSampler}
 RENDER = {"translation": translating.render, "rotation": rotating.render}
 FLOW = {"translation": Translation(1), "rotation": Rotation(1, 30)}
 
@@ -101,21 +104,21 @@ def test_a_set_is_made_the_same_again(layout, name, root, tmp_path):
 
 def test_what_an_epoch_trains_on(layout, name, root, tmp_path):
     """Digits of the training pool, drawn afresh at each epoch; batches can be made again."""
-    params, book = write_params(root, tmp_path), {"translation": translating, "rotation": rotating}[name].RecipeBook
+    params, sampler = write_params(root, tmp_path), SAMPLER[name]
     run = find_run(params, RUNS[name])
-    plan = plan_of(name)
-    inputs, files = plan.train_inputs(params, run), plan.train_files(params, layout, run)
+    work = find_experiment(name).training(params, layout, run)
+    inputs = work.inputs
     sizes = (inputs.digits, SIDE) if name == "translation" else (inputs.digits,)
 
-    def book_of(pool: int) -> object:
+    def sampler_of(pool: int) -> object:
         assert pool == len(pool_of(layout, name, "train"))
-        return book(inputs.data_seed, inputs.stream, pool, *sizes, FLOW[name])
+        return sampler(inputs.data_seed, f"train/{FLOWS[name][0]}", pool, *sizes, FLOW[name])
 
-    task = prediction_task(inputs, book_of, RENDER[name], files, torch.device("cpu"))
+    task = prediction_task(inputs, work.files, torch.device("cpu"))
     pool = pool_of(layout, name, "train")
     for epoch in (1, 0):
         batches = torch.cat([task.batch(epoch, number) for number in range(task.batches)])
-        recipes = book_of(len(pool)).draw(TRAIN, epoch=epoch)
+        recipes = sampler_of(len(pool)).draw(TRAIN, epoch=epoch)
         assert torch.equal(batches, RENDER[name](pool, recipes, SEEN + PREDICTED, SIDE))
     held_out = recipes_of(layout, name, "validation")
     expected = RENDER[name](pool_of(layout, name, "validation"), held_out, SEEN + PREDICTED, SIDE)
@@ -190,10 +193,11 @@ def test_samples_for_figures(layout, name):
 def test_samples_of_a_run_that_is_tested_at_velocities_alone(layout, name, root, tmp_path):
     """They move at the last velocity of the grid."""
     params, model = write_params(root, tmp_path), layout.run(RUNS[name], "model.safetensors")
-    run, plan = Run(name, FLOWS[name][0], "G-RNN", 0.01, 0), plan_of(name)
-    inputs, files = plan.evaluate_inputs(params, run), plan.evaluate_files(params, layout, run)
+    run = Run(name, FLOWS[name][0], "G-RNN", 0.01, 0)
+    work = find_experiment(name).evaluation(params, layout, run)
     outputs = tmp_path / "evaluation.json", tmp_path / "samples.safetensors"
-    plan.evaluate(inputs, {**files, "model": model}, Workplace(torch.device("cpu"), run.id, lambda: None), outputs)
+    work = replace(work, files={**work.files, "model": model})
+    work.do(Workplace(torch.device("cpu"), run.id, lambda: None), outputs)
     measures, (samples, _) = json.loads(outputs[0].read_text())["measures"], read_arrays(outputs[1])
     assert list(measures) == ["velocity"]
     fastest = (1, 1) if name == "translation" else 60.0
@@ -203,11 +207,11 @@ def test_samples_of_a_run_that_is_tested_at_velocities_alone(layout, name, root,
 
 
 def test_weights_start_by_the_seed(name, root, tmp_path):
-    params, plan = write_params(root, tmp_path), plan_of(name)
-    build = import_module(f"fernn.experiments.{name}.train").build
+    params = write_params(root, tmp_path)
     weights = []
     for model, seed in (("G-RNN", 0), (MODELS[name], 0), ("G-RNN", 0), ("G-RNN", 1)):
-        inputs = plan.train_inputs(params, Run(name, FLOWS[name][0], model, 0.01, seed))
+        run = Run(name, FLOWS[name][0], model, 0.01, seed)
+        inputs = find_experiment(name).training(params, Layout(SCALE), run).inputs
         weights.append(torch.cat([weight.flatten() for weight in build(inputs, torch.device("cpu")).parameters()]))
     assert torch.equal(weights[0], weights[1])  # of equal shapes, so G-RNN and FERNN start alike
     assert torch.equal(weights[0], weights[2])

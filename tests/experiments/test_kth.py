@@ -10,18 +10,19 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import plain_kth
+from fernn.arrays import read_arrays
 from fernn.datasets.moving_clips import Clips, read_clips, write_clips
-from fernn.datasets.storage import read_arrays
+from fernn.experiments import load_params
 from fernn.experiments.kth.clips import ClipsInputs, make_clips
-from fernn.experiments.kth.plan import train_files, train_inputs
+from fernn.experiments.kth.experiment import EXPERIMENT
 from fernn.experiments.kth.train import build, task
 from fernn.files import sha256
+from fernn.layout import Layout
 from fernn.models import CNN3D, FERNNClassifier, GRNNPlusClassifier, load_model
-from fernn.params import load_params
 from fernn.provenance.records import read_record, write_record
-from fernn.runs import Layout, Run, find_run
+from fernn.runs import Run, find_run
 from fernn.training.progress import TrainingProgress
+from tests.reference import kth as plain_kth
 
 from .conftest import BATCH, CLIPS, EPOCHS, MODELS, RUNS, SCALE, write_params
 
@@ -74,8 +75,8 @@ def test_evaluated_clips_may_lie_anywhere_once_and_for_all(made, tmp_path):
     frames = layout(made).dataset("kth", "frames")
     inputs = ClipsInputs("test", (3,), "V1T", LENGTH, STRIDE, "random", 42)
     for name in ("a", "b"):
-        make_clips(inputs, frames, tmp_path / name)
-    make_clips(replace(inputs, split="validation"), frames, tmp_path / "validation")
+        make_clips(inputs, {"frames": frames}, tmp_path / name, print)
+    make_clips(replace(inputs, split="validation"), {"frames": frames}, tmp_path / "validation", print)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     clips, middle = read_clips(tmp_path / "a"), clips_of(made, "test-V1T")
     order = clips.first.argsort()  # no two sequences share a frame
@@ -139,7 +140,8 @@ def test_what_an_epoch_trains_on(made, monkeypatch):
     monkeypatch.chdir(made)
     params = load_params("params.yaml", SCALE)
     run = find_run(params, RUNS["FERNN-V1T"])
-    recognition = task(train_inputs(params, run), train_files(params, Layout(SCALE), run), torch.device("cpu"))
+    work = EXPERIMENT.training(params, Layout(SCALE), run)
+    recognition = task(work.inputs, work.files, torch.device("cpu"))
     epochs = [[recognition.batch(epoch, number) for number in range(recognition.batches)] for epoch in (0, 1, 0)]
     assert [len(label) for _, label in epochs[0]] == [BATCH] * 3
     for batches in epochs:
@@ -153,7 +155,8 @@ def test_weights_start_by_the_seed(root, tmp_path):
     write_params(root, tmp_path / "params.yaml")
     params, weights = load_params(tmp_path / "params.yaml", SCALE), []
     for model, seed in (("G-RNN", 0), ("FERNN-V2T", 0), ("G-RNN", 0), ("G-RNN", 1)):
-        built = build(train_inputs(params, Run("kth", "V1T", model, 0.01, seed)), torch.device("cpu"))
+        run = Run("kth", "V1T", model, 0.01, seed)
+        built = build(EXPERIMENT.training(params, Layout(SCALE), run).inputs, torch.device("cpu"))
         weights.append(torch.cat([weight.flatten() for weight in built.parameters()]))
     assert torch.equal(weights[0], weights[1])  # of equal shapes, so G-RNN and FERNN start alike
     assert torch.equal(weights[0], weights[2])
@@ -200,7 +203,7 @@ def test_a_split_without_a_clip(fernn, root, capsys, part, person):
 @pytest.mark.parametrize("part", ["train-V1T", "validation-V1T"])
 def test_training_on_a_file_without_a_clip(fernn, capsys, part):
     path = Layout(SCALE).dataset("kth", part)
-    write_clips(path, read_clips(path)[:0], {})
+    write_clips(path, read_clips(path)[:0])
     record = path.with_suffix(".record.json")
     of = read_record(record)
     write_record(record, of.model_copy(update={"outputs": {path.as_posix(): sha256(path)}}))

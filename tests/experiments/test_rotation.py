@@ -1,25 +1,36 @@
 """Experiment B: what its plan and its files hold besides those of all flowing digits."""
 
-import json
 from dataclasses import replace
 
 import pytest
 import torch
 
+from fernn.arrays import read_arrays
 from fernn.datasets.sequences import read_recipes
-from fernn.datasets.storage import read_arrays
 from fernn.errors import FernnError
-from fernn.experiments.rotation.plan import dataset_inputs, evaluate_inputs, train_inputs
-from fernn.experiments.rotation.train import build
+from fernn.experiments import load_params
+from fernn.experiments.digits.forecasts import read_samples
+from fernn.experiments.digits.train import TrainInputs, build
+from fernn.experiments.rotation.experiment import EXPERIMENT
+from fernn.experiments.rotation.figures import read_turn_errors
+from fernn.experiments.rotation.motion import Rotating
+from fernn.files import sha256
+from fernn.layout import Layout
 from fernn.models import load_model
 from fernn.models.rotation.basis import factors
-from fernn.params import load_params
-from fernn.results.forecasts import read_samples, read_turn_errors
-from fernn.runs import Layout, all_runs, find_run
-from fernn.stages import evaluate_run, make_dataset, train_run
+from fernn.params import Params
+from fernn.provenance.records import read_record
+from fernn.runs import Run, all_runs, find_run
+from fernn.stages.dataset import make_dataset
+from fernn.stages.evaluate import evaluate_run
+from fernn.stages.train import train_run
 from tests.experiments.flowing import RUNS, SCALE, write_params
 
 RUN = RUNS["rotation"]
+
+
+def train_inputs(params: Params, run: Run) -> TrainInputs:
+    return EXPERIMENT.training(params, Layout(params.scale), run).inputs
 
 
 def test_the_papers_experiment(root):
@@ -30,13 +41,14 @@ def test_the_papers_experiment(root):
         ("V4R/G-RNN", "V4R/FERNN-V2R", "V4R/FERNN-V4R", "V1R/G-RNN", "V1R/FERNN-V4R")
     ]  # fmt: skip
     inputs = train_inputs(params, runs["rotation/V4R/FERNN-V2R/lr0.0001"])
-    assert (inputs.model_flow, inputs.data_flow, inputs.degrees) == ("V2R", "V4R", 10.0)
+    assert (inputs.model.flow, inputs.flow, inputs.motion) == ("V2R", "V4R", Rotating(10.0))
     assert (inputs.frame, inputs.seen, inputs.predicted) == (40, 10, 10)
-    assert (inputs.fields, inputs.group_order, inputs.kernel_size, inputs.decoder_layers) == (32, 36, 3, 4)
+    model = inputs.model
+    assert (model.fields, model.group_order, model.kernel_size, model.decoder_layers) == (32, 36, 3, 4)
     assert (inputs.epochs, inputs.batch, inputs.clip_norm) == (50, 32, None)
-    measured = evaluate_inputs(params, runs["rotation/V1R/FERNN-V4R/lr0.0001"])
-    assert (measured.measures, measured.velocities, measured.degrees) == (("velocity",), "V5R", 10.0)
-    assert dataset_inputs(params, "test-V4R").sequences == 10000
+    measured = EXPERIMENT.evaluation(params, Layout("paper"), runs["rotation/V1R/FERNN-V4R/lr0.0001"]).inputs
+    assert (measured.measures, measured.velocities, measured.motion.degrees) == (("velocity",), "V5R", 10.0)
+    assert EXPERIMENT.dataset(params, Layout("paper"), "test-V4R").inputs.sequences == 10000
 
 
 @pytest.mark.parametrize("convolution", ["steerable", "dense"])
@@ -60,9 +72,10 @@ def test_weights_start_alike_however_they_are_used(root, tmp_path):
     weights = []
     for convolution, frame in (("steerable", "lab"), ("steerable", "co-moving"), ("dense", "lab")):
         factors.cache_clear()
-        model = build(replace(inputs, convolution=convolution, state_frame=frame), torch.device("cpu"))
+        chosen = replace(inputs, model=replace(inputs.model, convolution=convolution, frame=frame))
+        model = build(chosen, torch.device("cpu"))
         weights.append(torch.cat([weight.flatten() for weight in model.parameters()]))
-        again = build(replace(inputs, convolution=convolution, state_frame=frame), torch.device("cpu"))
+        again = build(chosen, torch.device("cpu"))
         weights.append(torch.cat([weight.flatten() for weight in again.parameters()]))
     assert all(torch.equal(weights[0], other) for other in weights[1:])
 
@@ -86,17 +99,20 @@ def test_cropped_frames(root, tmp_path):
     assert load_model(layout.run(RUN, "model.safetensors")).config["degrees"] == 30
 
 
-def test_a_file_says_what_it_was_made_from(root, tmp_path):
+def test_the_record_alone_says_what_a_file_was_made_from(root, tmp_path):
     params, layout = write_params(root, tmp_path), Layout(SCALE, tmp_path)
     for part in ("digits", "velocity-V0R"):
         make_dataset(params, layout, f"rotation/{part}")
     path = layout.dataset("rotation", "velocity-V0R")
     assert read_recipes(path).start.dtype == torch.float64
-    _, about = read_arrays(path)
-    assert about["inputs"] == {
-        "stream": "velocity-V0R", "pool": "test", "flow": "V0R", "sequences": 3, "digits": 2, "seed": 42, "degrees": 30
+    record = read_record(path.with_suffix(".record.json"))
+    expected = {
+        "stream": "velocity-V0R", "pool": "test", "flow": "V0R", "sequences": 3, "digits": 2, "seed": 42,
+        "motion": {"class": "Rotating", "degrees": 30},
     }  # fmt: skip
-    assert json.dumps(about["digits"])
+    assert expected.items() <= record.inputs.items()
+    assert record.files == {str(layout.dataset("rotation", "digits")): sha256(layout.dataset("rotation", "digits"))}
+    assert read_arrays(path)[1] == read_arrays(layout.dataset("rotation", "digits"))[1] == {}
 
 
 def test_a_flow_of_another_kind(root, tmp_path):

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.equivariance import blobs
-from benchmarks.plain_rotation import turned
 from fernn.errors import FernnError
 from fernn.flows import Rotation
 from fernn.flows.rotation import rotate
 from tests.closeness import DTYPES, assert_close, relative_error
+from tests.reference.rotation import turned
 
 SIDES = st.integers(1, 9)
 ANGLES = st.floats(-720, 720, allow_nan=False).map(lambda degrees: round(degrees, 2))

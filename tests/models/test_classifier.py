@@ -5,13 +5,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from benchmarks.plain_kth import PlainClassifier
 from fernn.errors import FernnError
 from fernn.flows.translation import Translation
 from fernn.models import CNN3D, FERNNClassifier, GRNNPlusClassifier, load_model, save_model
 from fernn.models.precision import autocast
 from tests.closeness import DTYPES, assert_close, relative_error
 from tests.models.random_classifiers import random_classifier, random_clips, states_of
+from tests.reference.kth import PlainClassifier
 
 KINDS = [("fernn", 0), ("fernn", 1), ("fernn", 2), ("grnn+", 0), ("grnn+", 1), ("grnn+", 2)]
 kinds = pytest.mark.parametrize(("kind", "k"), KINDS)

@@ -18,10 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from benchmarks.plain import moved
 from fernn.models import FERNNCell, FERNNPredictor, GRNNPredictor
 from tests.closeness import DTYPES, assert_close, relative_error
 from tests.models.random_models import Problem, problems
+from tests.reference.translation import moved
 
 Generator = tuple[int, int]
 

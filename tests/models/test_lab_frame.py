@@ -4,13 +4,13 @@ import pytest
 import torch
 from hypothesis import given
 
-from benchmarks import plain
 from fernn.flows.translation import Translation
 from fernn.models import FERNNCell, FERNNPredictor
 from fernn.models.kernels import max_over_flow, moving_step
 from fernn.models.precision import autocast
 from tests.closeness import DTYPES, assert_close, relative_error
 from tests.models.random_models import Problem, problems
+from tests.reference import translation as plain
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

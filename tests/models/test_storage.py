@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from fernn.datasets.storage import write_arrays
+from fernn.arrays import write_arrays
 from fernn.errors import FernnError
 from fernn.models import FERNNPredictor, GRNNPredictor, load_model, save_model
 

@@ -1,6 +1,6 @@
 import pytest
 
-from fernn.runs import Layout
+from fernn.layout import Layout
 from tests.results.tree import small_params, write_tree
 
 

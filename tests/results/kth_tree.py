@@ -9,8 +9,10 @@ import numpy as np
 import yaml
 from safetensors.numpy import save_file
 
-from fernn.params import Params, resolve
-from fernn.runs import Layout, Run, all_runs, evaluations_of
+from fernn.experiments import resolve
+from fernn.layout import Layout
+from fernn.params import Params
+from fernn.runs import Run, all_runs, evaluations_of
 from tests.results.tree import PARAMS, write_evaluation
 
 ACTIONS = ["walking", "jogging", "running", "boxing", "handwaving", "handclapping"]

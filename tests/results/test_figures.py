@@ -7,14 +7,14 @@ from matplotlib.collections import PolyCollection
 from safetensors.numpy import load_file, save_file
 
 from fernn.errors import FernnError
-from fernn.results.curves import length_generalization, validation_loss
-from fernn.results.figures import write_figures
-from fernn.results.plan import figure_names
-from fernn.results.predictions import predictions
-from fernn.results.selection import select
-from fernn.results.style import LINES
-from fernn.results.velocities import velocity_generalization
-from fernn.runs import Layout, all_runs
+from fernn.experiments.digits.curves import length_generalization, validation_loss
+from fernn.experiments.digits.predictions import predictions
+from fernn.experiments.rotation import figures as rotation
+from fernn.experiments.translation import figures as translation
+from fernn.layout import Layout
+from fernn.results.figures.style import LINES
+from fernn.runs import all_runs
+from tests.results.made import figure_names, select, write_figures
 from tests.results.tree import EPOCHS, LENGTH, MSE, PREDICTED, SEEN, small_params, write_run, write_tree
 
 
@@ -92,7 +92,7 @@ def test_length_generalization(params, layout):
 
 
 def test_velocity_generalization(params, layout):
-    figure = velocity_generalization(params, layout, of(params, layout, "V1T"))
+    figure = translation.velocity_generalization(params, layout, of(params, layout, "V1T"))
     panels = [axes for axes in figure.axes if axes.get_title()]
     assert [axes.get_title() for axes in panels] == ["G-RNN", "FERNN-$V_{2}^{T}$"]
     images = [axes.images[0] for axes in panels]
@@ -112,7 +112,7 @@ def test_velocity_generalization(params, layout):
 def test_velocity_generalization_of_rotation(tmp_path):
     params, layout = small_params(experiments=("rotation",)), Layout("quick", tmp_path)
     write_tree(layout, params)
-    (axes,) = velocity_generalization(params, layout, of(params, layout, "V1R")).axes
+    (axes,) = rotation.velocity_generalization(params, layout, of(params, layout, "V1R")).axes
     found = curves(axes)
     assert list(found) == ["G-RNN", "FERNN-$V_{4}^{R}$"]
     degrees = np.arange(-50, 51, 10)
@@ -123,7 +123,7 @@ def test_velocity_generalization_of_rotation(tmp_path):
     turning = params.rotation.data.model_dump() | {"velocity": {"sequences": 1, "flow": "V4R"}}
     other = small_params(experiments=("rotation",), rotation={"data": turning})
     with pytest.raises(FernnError, match=r"11 velocities, where params.yaml asks for 9 up to 40 degrees"):
-        velocity_generalization(other, layout, of(other, layout, "V1R"))
+        rotation.velocity_generalization(other, layout, of(other, layout, "V1R"))
 
 
 def test_a_grid_of_one_error(params, layout):
@@ -135,7 +135,7 @@ def test_a_grid_of_one_error(params, layout):
         for run in selection.runs:
             path = layout.evaluation(run.id, "evaluation.json")
             path.write_text(json.dumps({"run": run.id, "measures": {"velocity": velocity}}))
-    figure = velocity_generalization(still, layout, select(still, layout))
+    figure = translation.velocity_generalization(still, layout, select(still, layout))
     assert figure.axes[0].images[0].get_array().tolist() == [[500]]
 
 

@@ -4,16 +4,14 @@ import pytest
 from matplotlib.colors import to_hex
 from safetensors.numpy import load_file, save_file
 
-from fernn.results.clips import clips
-from fernn.results.confusion import confusion
-from fernn.results.curves import validation_accuracy
-from fernn.results.figure5 import figure5
-from fernn.results.figures import write_figures
-from fernn.results.plan import figure_names
-from fernn.results.selection import select
-from fernn.results.style import LINES
-from fernn.runs import Layout
+from fernn.experiments.kth.confusion import confusion
+from fernn.experiments.kth.curves import validation_accuracy
+from fernn.experiments.kth.figure5 import figure5
+from fernn.experiments.kth.shown_clips import clips
+from fernn.layout import Layout
+from fernn.results.figures.style import LINES
 from tests.results.kth_tree import EACH, RIGHT, kth_params, write_kth
+from tests.results.made import figure_names, select, write_figures
 
 WARNING = "Drawn stand-in videos, not KTH"
 MODELS = ["3D-CNN", "G-RNN", "G-RNN+", "FERNN-V1T", "FERNN-V2T"]

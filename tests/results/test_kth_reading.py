@@ -6,8 +6,8 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from fernn.errors import FernnError
-from fernn.results.recognition import read_clips, read_recognition, read_videos
-from fernn.runs import Layout
+from fernn.experiments.kth.recognition import read_clips, read_recognition, read_videos
+from fernn.layout import Layout
 from tests.results.kth_tree import EACH, RIGHT, kth_params, samples, write_kth_run, write_videos
 from tests.results.tree import run_of
 

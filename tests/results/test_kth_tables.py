@@ -5,10 +5,9 @@ import statistics
 import pytest
 
 from fernn.errors import FernnError
-from fernn.results.plan import data_files, table_names
-from fernn.results.selection import select
-from fernn.results.tables import write_tables
-from fernn.runs import Layout, all_runs
+from fernn.jobs import Jobs
+from fernn.layout import Layout
+from fernn.runs import all_runs
 from tests.results.kth_tree import (
     ACTIONS,
     EACH,
@@ -20,6 +19,7 @@ from tests.results.kth_tree import (
     write_kth_run,
     write_videos,
 )
+from tests.results.made import select, table_names, write_tables
 from tests.results.tree import run_of
 
 MODELS = list(RIGHT)
@@ -176,4 +176,6 @@ def test_table_2_is_there_if_models_are_trained_and_tested_on_its_flow():
 
 
 def test_tables_read_the_frames_where_there_is_kth():
-    assert data_files(kth_params(), Layout("quick")) == [Layout("quick").dataset("kth", "frames")]
+    layout = Layout("quick")
+    for stage in ("tables", "figures"):
+        assert layout.dataset("kth", "frames") in Jobs(kth_params(), layout).find(stage).reads

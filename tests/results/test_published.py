@@ -3,8 +3,8 @@ import math
 import pytest
 
 from fernn.results.names import math_name, plus_minus
-from fernn.results.published import Published, claims, compare, order, published
-from fernn.results.summary import Summary, summarize
+from fernn.results.reading.summary import Summary, summarize
+from fernn.results.tables.published import Published, claims, compare, order, published
 
 RANKING = ["G-RNN", "FERNN-V1T", "FERNN-V2T"]
 PAPER = Published(8.0e-3, 6.0e-4, "Table 1")

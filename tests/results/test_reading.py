@@ -6,8 +6,10 @@ import pytest
 from safetensors.numpy import save_file
 
 from fernn.errors import FernnError
-from fernn.results.forecasts import read_samples, read_step_errors, read_turn_errors, read_velocity_errors
-from fernn.results.reading import read_metrics
+from fernn.experiments.digits.forecasts import read_samples, read_step_errors
+from fernn.experiments.rotation.figures import read_turn_errors
+from fernn.experiments.translation.figures import read_velocity_errors
+from fernn.results.reading.runs import read_metrics
 from tests.results.tree import EPOCHS, FRAME, LENGTH, PREDICTED, SEEN, run_of, write_metrics
 
 

@@ -9,8 +9,10 @@ import numpy as np
 import yaml
 from safetensors.numpy import save_file
 
-from fernn.params import Params, resolve
-from fernn.runs import Layout, Run, all_runs, evaluations_of
+from fernn.experiments import resolve
+from fernn.layout import Layout
+from fernn.params import Params
+from fernn.runs import Run, all_runs, evaluations_of
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
 MSE = {"G-RNN": 8e-3, "FERNN-V1T": 6e-4, "FERNN-V2T": 2e-4, "FERNN-V2R": 6e-4, "FERNN-V4R": 2e-4}

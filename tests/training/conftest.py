@@ -7,16 +7,17 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fernn.params import load_params
-from fernn.runs import Layout, all_runs
-from fernn.stages import make_dataset
+from fernn.experiments import load_params
+from fernn.layout import Layout
+from fernn.runs import all_runs
+from fernn.stages.dataset import make_dataset
 
 SCALE = "tiny"
 RUN = "translation/V1T/FERNN-V1T/lr0.003/seed0"
 EPOCHS, BATCHES = 4, 8
 
-# runs the command `fernn`, and sends its own process a signal: KILL at a random moment of the second epoch, or
-# another one right after a given number of batches
+# runs the command `fernn`, and sends its own process a signal: KILL at a moment of the second epoch that is
+# drawn by the given seed, or another one right after the given number of batches
 DRIVER = """
 import os, random, signal, sys, threading, time
 from fernn.cli import main
@@ -35,7 +36,7 @@ def count(self, state):
 def later(self, state):
     epoch(self, state)
     if number == signal.SIGKILL and state.epoch == 1:
-        delay = random.random() * (time.monotonic() - self._began)
+        delay = random.Random(after).random() * (time.monotonic() - self._began)
         threading.Timer(delay, os.kill, (os.getpid(), number)).start()
     if number == signal.SIGKILL and state.epoch == 3:  # the first epoch was slow, the others were not
         os.kill(os.getpid(), number)

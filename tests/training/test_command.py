@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import random
 import shutil
 import signal
 import sys
@@ -12,11 +13,11 @@ import torch
 from safetensors import safe_open
 
 from fernn.cli import main
+from fernn.experiments import load_params
+from fernn.locks.run import owner_of
 from fernn.models import load_model
-from fernn.params import load_params
 from fernn.runs import all_runs
 from fernn.training.checkpoint import read_checkpoint
-from fernn.training.lock import holder_of
 
 from .conftest import BATCHES, DRIVER, EPOCHS, RUN, SCALE, Project
 
@@ -36,10 +37,11 @@ def projects(prepared, root, tmp_path_factory) -> list[Project]:
 @pytest.mark.slow
 def test_killed_and_stopped_runs_end_as_the_undisturbed_one(projects):
     undisturbed, killed, stopped = projects
-    after = BATCHES + 3
+    after, seed = BATCHES + 3, random.SystemRandom().randrange(2**32)
+    print(f"seed of the moment of the kill: {seed}")
     runs = [  # side by side: most of the time they load libraries
         undisturbed.start(),
-        killed.start("-c", DRIVER, str(int(signal.SIGKILL)), "0"),
+        killed.start("-c", DRIVER, str(int(signal.SIGKILL)), str(seed)),
         stopped.start("-c", DRIVER, str(int(signal.SIGTERM)), str(after)),
     ]
     said = [run.communicate(timeout=300)[1] for run in runs]
@@ -58,7 +60,7 @@ def test_killed_and_stopped_runs_end_as_the_undisturbed_one(projects):
     for project in (killed, stopped):
         assert [project.result(file) for file in RESULTS] == [undisturbed.result(file) for file in RESULTS]
         assert project.checkpoint.exists()
-        assert holder_of(project.lock) is None
+        assert owner_of(project.lock) is None
 
     rows = list(csv.DictReader(io.StringIO(undisturbed.result("metrics.csv").decode())))
     assert [row["epoch"] for row in rows] == [str(epoch) for epoch in range(1, EPOCHS + 1)]

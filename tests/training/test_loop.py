@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from fernn.datasets.sequences import RenderedSequences
-from fernn.datasets.translating import RecipeBook, render
+from fernn.datasets.translating import TranslationSampler, render
 from fernn.errors import FernnError
 from fernn.flows import Translation
 from fernn.models import FERNNPredictor
@@ -74,8 +74,8 @@ def test_gradients_are_left_alone_without_a_limit(tmp_path):
 def prediction_task() -> PredictionTask:
     pool = torch.randint(0, 256, (20, 6, 6), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     rendered = RenderedSequences(render, pool, 5, 8)
-    book = RecipeBook(1, "train/V1T", 20, 2, 8, Translation(1))
-    held_out = RecipeBook(1, "validation-V1T", 20, 2, 8, Translation(1)).draw(7)
+    book = TranslationSampler(1, "train/V1T", 20, 2, 8, Translation(1))
+    held_out = TranslationSampler(1, "validation-V1T", 20, 2, 8, Translation(1)).draw(7)
     return PredictionTask(rendered.drawn(book, 26), rendered.of(held_out), 26, 7, batch_size=4, seen=3)
 
 
@@ -89,13 +89,13 @@ def test_a_predictor_learns(tmp_path, precision):
     assert all(weight.dtype == torch.float32 for weight in fit.weights.values())
 
 
-@pytest.mark.parametrize("at_once", [1, 3, 4])
-def test_a_batch_in_parts_has_the_same_gradient(at_once):
+@pytest.mark.parametrize("micro_batch", [1, 3, 4])
+def test_a_batch_in_parts_has_the_same_gradient(micro_batch):
     gradients = []
-    for parts in (None, at_once):
+    for parts in (None, micro_batch):
         torch.manual_seed(0)
         model = FERNNPredictor("V1T", hidden_channels=4, decoder_layers=1).double()
-        task = replace(prediction_task(), at_once=parts)
+        task = replace(prediction_task(), micro_batch=parts)
         for share, part in task.parts(task.batch(0, 0).double()):
             assert part.shape[0] <= (parts or 4)
             (task.loss(model, part) * share).backward()
@@ -106,10 +106,12 @@ def test_a_batch_in_parts_has_the_same_gradient(at_once):
 
 def test_a_training_in_parts_is_the_same_training(tmp_path):
     fits = []
-    for at_once in (None, 3):
+    for micro_batch in (None, 3):
         torch.manual_seed(0)
         model = FERNNPredictor("V1T", hidden_channels=4, decoder_layers=1)
-        fits.append(train(tmp_path / str(at_once), model=model, task=replace(prediction_task(), at_once=at_once)))
+        fits.append(
+            train(tmp_path / str(micro_batch), model=model, task=replace(prediction_task(), micro_batch=micro_batch))
+        )
     whole, parts = ([row["train_loss"] for row in fit.history] for fit in fits)
     assert parts == pytest.approx(whole, rel=1e-3)
 

@@ -97,7 +97,7 @@ def train(
 ) -> Fit:
     """Train the toy, from its checkpoint if there is one, in a process whose random state is another each time."""
     model = model or toy_model()
-    torch.seed()
+    print(f"torch.manual_seed({torch.seed()})")
     if not checkpoint.exists():
         torch.manual_seed(7)
     with Strike(after, happen) as progress:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from filelock import FileLock
 
 from fernn.files import sha256
 
@@ -45,6 +46,19 @@ MICRO = {
         ],
     },
 }
+
+
+# the whole way once: Snakemake, DVC's repro, push and pull, and that nothing is left to do
+QUICK = {"test_it_has_nothing_to_do"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What works with a project is slow, but for the whole way once; it starts first, since it takes longest."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents and {"finished", "fresh"} & set(item.fixturenames) and item.name not in QUICK:
+            item.add_marker(pytest.mark.slow)
+    items.sort(key=lambda item: here not in item.path.parents)
 
 
 @dataclass
@@ -148,27 +162,46 @@ def make_project(folder: Path) -> Project:
     return Project(folder)
 
 
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that all processes of a parallel session share; the first that asks makes it, and others wait."""
+    shared = factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else factory.getbasetemp()
+    folder, done = shared / name / "project", shared / name / "done"
+    with FileLock(shared / f"{name}.lock"):
+        if not done.exists():
+            shutil.rmtree(folder.parent, ignore_errors=True)  # what failed half-way
+            folder.mkdir(parents=True)
+            make(folder)
+            done.touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project whose workflow has run once; only for tests that leave it as it is."""
-    project = make_project(tmp_path_factory.mktemp("finished"))
-    ended = project.snakemake()
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    return project
+
+    def make(folder: Path) -> None:
+        ended = make_project(folder).snakemake()
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+
+    made = made_once(tmp_path_factory, "finished", make)
+    # one for each process of a parallel session: a Snakemake has its project to itself
+    return Project(shutil.copytree(made, tmp_path_factory.mktemp("finished") / "project"))
 
 
 @pytest.fixture(scope="session")
 def origin(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Clone:
     """A repository whose results DVC keeps, in its remote in the repository; only for tests that leave it as it is."""
-    folder = tmp_path_factory.mktemp("origin") / "repository"
-    shutil.copytree(finished.folder, folder)
-    repository = Clone(folder)
-    repository.git("init", "--quiet", "--initial-branch=main")
-    repository.dvc("repro")
-    repository.dvc("push")
-    repository.git("add", "--all")
-    repository.git("commit", "--quiet", "--message=All that a clone needs")
-    return repository
+
+    def make(folder: Path) -> None:
+        shutil.copytree(finished.folder, folder, dirs_exist_ok=True)
+        repository = Clone(folder)
+        repository.git("init", "--quiet", "--initial-branch=main")
+        repository.dvc("repro")
+        repository.dvc("push")
+        repository.git("add", "--all")
+        repository.git("commit", "--quiet", "--message=All that a clone needs")
+
+    return Clone(made_once(tmp_path_factory, "origin", make))
 
 
 @pytest.fixture
@@ -178,11 +211,21 @@ def clone(origin: Clone, tmp_path: Path) -> Clone:
     return Clone(tmp_path / "clone")
 
 
+@pytest.fixture(scope="session")
+def pulled_once(origin: Clone, tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """A clone after `dvc pull`, to be copied; only for tests that leave it as it is."""
+
+    def make(folder: Path) -> None:
+        origin.git("clone", "--quiet", "--local", str(origin.folder), str(folder))
+        Clone(folder).dvc("pull")
+
+    return Clone(made_once(tmp_path_factory, "pulled", make))
+
+
 @pytest.fixture
-def pulled(clone: Clone) -> Clone:
-    """A clone after `dvc pull`."""
-    clone.dvc("pull")
-    return clone
+def pulled(pulled_once: Clone, tmp_path: Path) -> Clone:
+    """A clone after `dvc pull`, to change at will: a copy, which takes less time than another pull."""
+    return Clone(shutil.copytree(pulled_once.folder, tmp_path / "clone", symlinks=True))
 
 
 @pytest.fixture

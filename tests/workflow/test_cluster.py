@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from fernn.params import resolve
+from fernn.experiments import resolve
 from workflow import cluster
 from workflow.cluster import after_predecessors, resources_of, site
 

@@ -48,10 +48,6 @@ def test_jobs_run_the_library_of_the_checkout(fresh: Project) -> None:
     )
 
 
-def test_the_profile_for_clusters_uses_the_image_that_is_named() -> None:
-    assert yaml.safe_load((ROOT / "slurm/config.yaml").read_text())["software-deployment-method"] == "apptainer"
-
-
 @pytest.mark.parametrize("program", ["apptainer", "singularity"])
 @pytest.mark.parametrize("gpus", ["0", ""])
 def test_what_apptainer_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, gpus: str) -> None:

@@ -8,9 +8,10 @@ from snakemake.settings.types import DeploymentMethod
 
 from fernn.errors import FernnError
 from fernn.jobs import Jobs
-from fernn.params import check_overrides, resolve
-from fernn.runs import Layout, experiment_params
-from fernn.training.gpus import visible_gpus
+from fernn.experiments import resolve
+from fernn.layout import Layout
+from fernn.params import check_overrides
+from fernn.locks.gpus import visible_gpus
 from workflow.cluster import after_predecessors, check_slurm, resources_of, site
 from workflow.container import image_of, tell_apptainer
 from workflow.plan import Plan
@@ -65,7 +66,7 @@ if GPUS:
 
 def threads_of(wildcards):
     """CPU threads of a run; 0 in the params means all, and where GPUs do the work, what a run is said to need."""
-    threads = experiment_params(PARAMS, RUNS[wildcards.run].experiment).training.threads
+    threads = PARAMS.section(RUNS[wildcards.run].experiment).training.threads
     return threads or (PARAMS.resources.train.cpus if GPUS else workflow.cores)
 
 

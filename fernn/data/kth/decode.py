@@ -1,27 +1,22 @@
 """All annotated sequences of KTH as small grey frames, in one file with an index and a record."""
 
-import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
-from safetensors.numpy import save_file
 
+from fernn.arrays import write_arrays
 from fernn.data.kth.annotations import Annotations, read_annotations
 from fernn.data.kth.archives import open_archive
 from fernn.data.kth.fetched import members, read_record
 from fernn.data.kth.parallel import in_order
 from fernn.data.kth.release import ACTIONS, ANNOTATIONS, ARCHIVES, Video
 from fernn.data.kth.video import GREY, Decoded, decode_video
-from fernn.data.packing import pack
 from fernn.errors import FernnError
-from fernn.files import atomic, sha256
+from fernn.files import sha256
 
-SIZE = 32  # pixels
-MOST_DROPPED = 0.01  # of all sequences; of the official ones it is 1 in 2391
 LISTED = 5  # dropped sequences told in an error
 INDEX = ("person", "label", "scenario", "sequence", "start", "length", "offset")
 
@@ -38,29 +33,29 @@ class Job(NamedTuple):
 def decode_kth(
     folder: str | Path,
     path: str | Path,
-    size: int = SIZE,
+    size: int,
+    most_dropped: float,
     workers: int | None = None,
-    most_dropped: float = MOST_DROPPED,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Decode every video that `fetch_kth` brought to `folder`, once, and write the frames of its sequences to `path`.
 
     A sequence that its video does not hold to the last frame is dropped and listed in the record. The bytes of the file
-    do not depend on the number of workers. It is a safetensors file with the arrays
+    do not depend on the number of workers. `fernn.arrays` reads it; it has the arrays
 
-    - `frames` (N, size, size) uint8, packed (see `fernn.data.packing`): the sequences one after the other, in the order
-      of the annotations; grey from 0 to 255, each pixel the mean of the area that it covers;
+    - `frames` (N, size, size) uint8, packed: the sequences one after the other, in the order of the annotations; grey
+      from 0 to 255, each pixel the mean of the area that it covers;
     - `person` (1 to 25), `label` (index in `ACTIONS`), `scenario` (1 to 4), `sequence` (from 1, as annotated), `start`
       (first frame in its video, from 0), `length` (frames), `offset` (first frame in `frames`): (S,) int64 each;
 
-    and the record in its metadata, as JSON under the key `fernn`.
+    and the record in its head.
 
     Args:
         folder: of the archives.
         path: file to write, whole or not at all.
         size: pixels along each side of a frame.
+        most_dropped: greatest share of sequences that may be dropped; of the official ones it is 1 in 2391.
         workers: processes; all cores if None.
-        most_dropped: greatest share of sequences that may be dropped.
         progress: told of the videos that are done and of their total.
 
     Returns:
@@ -109,7 +104,7 @@ def decode_kth(
         "dropped": dropped,
     }
     columns = np.array(index, np.int64).reshape(-1, len(INDEX)).T
-    _write(path, {"frames": frames[:end], **dict(zip(INDEX, map(np.ascontiguousarray, columns), strict=True))}, about)
+    write_arrays(path, {"frames": frames[:end], **dict(zip(INDEX, columns, strict=True))}, about, packed=("frames",))
     return about
 
 
@@ -161,13 +156,3 @@ def _too_many(dropped: list[dict[str, Any]], total: int, most: float) -> FernnEr
         f"{len(dropped)} of {total} sequences are not whole, expected no more than {most:.1%} of them:{told}{more}\n"
         "Do the archives and the annotations belong together? Delete those that are in doubt and run: fernn fetch kth"
     )
-
-
-def _write(path: str | Path, arrays: dict[str, NDArray], about: dict[str, Any]) -> None:
-    try:
-        with atomic(path) as temporary:
-            stored, record = pack(arrays, about, ("frames",))
-            # one metadata key only: the format keeps several in an order that changes from run to run
-            save_file(stored, temporary, {"fernn": json.dumps(record, sort_keys=True)})
-    except OSError as error:
-        raise FernnError(f"cannot write {path}: {error}. Make room, or choose a folder you may write to") from error

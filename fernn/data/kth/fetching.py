@@ -10,7 +10,7 @@ from fernn.data.download import ALREADY_THERE, DownloadError, Failure, Fetched, 
 from fernn.data.kth.annotations import read_annotations
 from fernn.data.kth.archives import check_archive
 from fernn.data.kth.fetched import RECORD, members, read_record
-from fernn.data.kth.release import ANNOTATIONS, ARCHIVES, BASES, FILES, OFFICIAL, Release
+from fernn.data.kth.release import ANNOTATIONS, ARCHIVES, FILES, OFFICIAL, Release
 from fernn.data.partial import discard_partial
 from fernn.data.transfer import Patience, Progress
 from fernn.errors import FernnError
@@ -36,7 +36,7 @@ class UnknownDigestError(FernnError):
 
 def fetch_kth(
     folder: str | Path,
-    bases: Sequence[str] = BASES,
+    bases: Sequence[str] = (),
     from_folder: str | Path | None = None,
     accept: Mapping[str, Digest] | None = None,
     release: Release = OFFICIAL,
@@ -47,7 +47,8 @@ def fetch_kth(
 
     Args:
         folder: where to; files that are there already are checked and left alone.
-        bases: addresses of folders, tried in order for each file. Downloads that were cut off are resumed.
+        bases: addresses of folders, tried in order for each file; none, where all files are there or come from a
+            folder. Downloads that were cut off are resumed.
         from_folder: a folder to copy the files from, in place of any address.
         accept: digests, by file name, that the user vouches for; they count beside the known ones, also in later calls
             (they are kept in the record).
@@ -67,8 +68,6 @@ def fetch_kth(
             release's videos, or if `folder` cannot be written.
     """
     folder = Path(folder)
-    if not bases and from_folder is None:
-        raise FernnError(f"{release.name}: this needs at least one base address, or a folder that holds the files")
     earlier = _earlier(folder)
     accepted = {**_accepted(earlier), **(accept or {})}
     if strangers := sorted(set(accepted) - set(FILES)):
@@ -82,6 +81,8 @@ def fetch_kth(
                 came[file] = Fetched(ALREADY_THERE, verify(folder / file, digests))
             elif from_folder is not None:
                 came[file] = _copy(Path(from_folder) / file, folder / file, digests)
+            elif not bases:
+                raise FernnError(f"{release.name}: {file} needs at least one base address, or a folder that holds it")
             else:
                 urls = [f"{base.rstrip('/')}/{file}" for base in bases]
                 came[file] = fetch(urls, folder / file, digests, progress=progress, patience=patience)

@@ -15,11 +15,6 @@ SCENARIOS = range(1, 5)  # outdoors, outdoors with another scale, outdoors in ot
 ANNOTATIONS = "00sequences.txt"
 ARCHIVES = {action: f"{action}.zip" for action in ACTIONS}
 FILES = (ANNOTATIONS, *ARCHIVES.values())  # the small one first: what is wrong at all shows early
-BASES = (
-    "https://www.csc.kth.se/cvap/actions/",
-    "http://www.csc.kth.se/cvap/actions/",
-    "http://www.nada.kth.se/cvap/actions/",
-)
 
 
 @dataclass(frozen=True, order=True)

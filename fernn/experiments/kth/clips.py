@@ -1,10 +1,11 @@
 """Experiment C: the clips of a split, with a velocity for each sequence."""
 
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from fernn.arrays import read_arrays
 from fernn.datasets.moving_clips import drawn_at_random, in_the_middle, select_clips, write_clips
-from fernn.datasets.storage import read_arrays
 from fernn.errors import FernnError
 from fernn.flows.translation import Translation
 
@@ -32,13 +33,13 @@ class ClipsInputs:
     seed: int
 
 
-def make_clips(inputs: ClipsInputs, frames: Path, output: Path) -> None:
-    """Write the recipes of a split of the sequences in the file `frames`.
+def make_clips(inputs: ClipsInputs, files: dict[str, Path], output: Path, say: Callable[[str], None]) -> None:
+    """Write the recipes of a split of the sequences in the file "frames".
 
     Raises:
         FernnError: if no sequence of the split is long enough for a clip.
     """
-    index, about = read_arrays(frames)
+    index, _ = read_arrays(files["frames"])
     flow = Translation.parse(inputs.flow)
     clips = select_clips(index, list(inputs.persons), inputs.frames, inputs.stride, flow, inputs.seed)
     if not len(clips):
@@ -52,4 +53,4 @@ def make_clips(inputs: ClipsInputs, frames: Path, output: Path) -> None:
         else:
             clips = drawn_at_random(clips, inputs.seed, f"evaluate/{inputs.split}", 0, flip=0)
         clips = replace(clips, room=clips.room * 0)  # where they lie is settled
-    write_clips(output, clips, {"inputs": asdict(inputs), "frames": about})
+    write_clips(output, clips)

@@ -7,12 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fernn.arrays import read_arrays
 from fernn.datasets.moving_clips import gather, read_clips
-from fernn.datasets.storage import read_arrays
 from fernn.evaluation.outcome import Workplace, write_outcome
 from fernn.evaluation.recognition import recognition
-from fernn.models.classifier import FERNNClassifier, GRNNPlusClassifier
-from fernn.models.cnn3d import CNN3D
+from fernn.experiments.kth.models import Model
 from fernn.models.precision import autocast
 from fernn.models.storage import read_model
 from fernn.training.device import prepare
@@ -23,6 +22,7 @@ class EvaluateInputs:
     """What a run's evaluation depends on, besides its code and its files.
 
     Attributes:
+        model: the network.
         flows: that the test clips move with, each a measure.
         frames: of a clip.
         stride: frames of the sequence between two of the clip.
@@ -31,6 +31,7 @@ class EvaluateInputs:
         threads: CPU threads, 0 for all.
     """
 
+    model: Model
     flows: tuple[str, ...]
     frames: int
     stride: int
@@ -52,7 +53,7 @@ def evaluate(inputs: EvaluateInputs, files: dict[str, Path], place: Workplace, o
         outputs: see `write_outcome`.
     """
     prepare(place.device, inputs.threads)
-    model = read_model(files["model"], (FERNNClassifier, GRNNPlusClassifier, CNN3D), place.device)
+    model = read_model(files["model"], (inputs.model.network,), place.device)
     arrays, _ = read_arrays(files["frames"])
     frames = arrays["frames"].to(place.device)
     measures: dict[str, Any] = {}

@@ -24,8 +24,14 @@ class FramesInputs:
     stand_ins: dict[str, Any] | None = None
 
 
-def make_frames(
-    inputs: FramesInputs, fetched: Path, output: Path, progress: Callable[[int, int], None]
-) -> dict[str, Any]:
-    """Decode the archives in the folder of the record `fetched`, on all cores; see `decode_kth`."""
-    return decode_kth(fetched.parent, output, inputs.size, most_dropped=inputs.most_dropped, progress=progress)
+def make_frames(inputs: FramesInputs, files: dict[str, Path], output: Path, say: Callable[[str], None]) -> None:
+    """Decode the archives in the folder of the record "fetched", on all cores; see `decode_kth`."""
+
+    def progress(done: int, total: int) -> None:
+        if done == total or done % 50 == 0:
+            say(f"{done} of {total} videos")
+
+    archives = files["fetched"].parent
+    about = decode_kth(archives, output, inputs.size, most_dropped=inputs.most_dropped, progress=progress)
+    for lost in about["dropped"]:
+        say(f"dropped {lost['video']} frames {lost['frames']}: {lost['reason']}")

@@ -7,11 +7,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from fernn.arrays import read_arrays
 from fernn.datasets.moving_clips import Clips, drawn_at_random, gather, read_clips
-from fernn.datasets.storage import read_arrays
 from fernn.errors import FernnError
-from fernn.models.classifier import FERNNClassifier, GRNNPlusClassifier
-from fernn.models.cnn3d import CNN3D
+from fernn.experiments.kth.models import Model
 from fernn.training.device import prepare
 from fernn.training.loop import Settings
 from fernn.training.outcome import Workplace, train_to_files
@@ -23,12 +22,7 @@ class TrainInputs:
     """Everything that a run's result depends on, besides its code and its files.
 
     Attributes:
-        kind: "fernn", "grnn+" or "cnn3d".
-        model_flow: generators of the model; None for the 3D-CNN.
-        stem_channels: output channels of the stem's layers.
-        stem_kernels: their kernel widths.
-        kernel_size: of the hidden convolution, in pixels.
-        cnn_base: channels of the 3D-CNN's first block.
+        model: the network.
         frames: of a clip.
         stride: frames of the sequence between two of the clip.
         flip: chance of a left-right flip.
@@ -42,12 +36,7 @@ class TrainInputs:
         threads: CPU threads, 0 for all.
     """
 
-    kind: str
-    model_flow: str | None
-    stem_channels: tuple[int, ...]
-    stem_kernels: tuple[int, ...]
-    kernel_size: int
-    cnn_base: int
+    model: Model
     frames: int
     stride: int
     flip: float
@@ -64,16 +53,7 @@ class TrainInputs:
 def build(inputs: TrainInputs, device: torch.device) -> nn.Module:
     """The untrained model: the same weights for a seed on every device."""
     torch.manual_seed(inputs.seed)
-    if inputs.kind == "cnn3d":
-        return CNN3D(inputs.cnn_base).to(device)
-    cls = {"fernn": FERNNClassifier, "grnn+": GRNNPlusClassifier}[inputs.kind]
-    assert inputs.model_flow is not None  # the params hold recurrent models to have one
-    return cls(
-        inputs.model_flow,
-        stem_channels=inputs.stem_channels,
-        stem_kernels=inputs.stem_kernels,
-        kernel_size=inputs.kernel_size,
-    ).to(device)
+    return inputs.model.build().to(device)
 
 
 def task(inputs: TrainInputs, files: dict[str, Path], device: torch.device) -> RecognitionTask:
@@ -111,7 +91,7 @@ def train(inputs: TrainInputs, files: dict[str, Path], place: Workplace, outputs
 
     Args:
         inputs: what it depends on.
-        files: "frames", "train" and "validation", as the plan names them.
+        files: "frames", "train" and "validation".
         place: where.
         outputs: see `train_to_files`.
 
@@ -121,7 +101,7 @@ def train(inputs: TrainInputs, files: dict[str, Path], place: Workplace, outputs
     prepare(place.device, inputs.threads)
     model = build(inputs, place.device)
     settings = Settings(inputs.learning_rate, inputs.epochs, inputs.clip_norm, inputs.precision, place.identity)
-    return train_to_files(model, type(model), task(inputs, files, place.device), settings, place, outputs)
+    return train_to_files(model, inputs.model.network, task(inputs, files, place.device), settings, place, outputs)
 
 
 def _batch(frames: Tensor, clips: Clips, inputs: TrainInputs) -> tuple[Tensor, Tensor]:

@@ -49,16 +49,18 @@ def r2conv(order: int, inputs: int, fields: int, kernel_size: int, lifting: bool
         fields: number of output fields.
         kernel_size: in pixels, odd.
         lifting: whether the inputs are images (trivial representation).
-        draw: whether to draw weights from torch's generator, or leave them zero.
+        draw: whether to draw weights from torch's generator, or leave them zero. On the meta device none are drawn.
 
     Raises:
         FernnError: if escnn cannot be imported.
     """
-    library = escnn.load()  # only here: its import takes most of a second, and nothing else needs it
-    space = library.gspaces.rot2dOnR2(N=order)
-    kind = space.trivial_repr if lifting else space.regular_repr
-    source, target = (library.nn.FieldType(space, each) for each in (inputs * [kind], fields * [space.regular_repr]))
-    return library.nn.R2Conv(source, target, kernel_size, padding=kernel_size // 2, bias=False, initialize=draw)
+    draw = draw and torch.get_default_device().type != "meta"
+    with torch.device("cpu"):  # on any default device: the samples are read
+        library = escnn.load()  # only here: its import takes most of a second, and nothing else needs it
+        space = library.gspaces.rot2dOnR2(N=order)
+        kinds = inputs * [space.trivial_repr if lifting else space.regular_repr], fields * [space.regular_repr]
+        source, target = (library.nn.FieldType(space, each) for each in kinds)
+        return library.nn.R2Conv(source, target, kernel_size, padding=kernel_size // 2, bias=False, initialize=draw)
 
 
 def samples_of(conv: "R2Conv") -> Tensor:

@@ -1,4 +1,4 @@
-"""The flow equivariant recurrent cell for rotations (paper, Section 3; released `RotationFlowRNNCell`).
+"""The flow equivariant recurrent cell for rotations (paper, Section 4; released `RotationFlowRNNCell`).
 
     h_{t+1}(nu) = relu( W * psi_1(nu).h_t(nu) + U * f_t ),    h_0 = 0
 
@@ -154,11 +154,11 @@ class RotationCell(nn.Module):
                 return torch.relu(W(maps, 0) + drive)
             return torch.relu(W(rotate(maps, degrees), turn) + drive)
 
-        def frugal(*given: Any) -> Tensor:  # what lies between is computed again on the way back
+        def recomputed(*given: Any) -> Tensor:  # what lies between is computed again on the way back
             result: Tensor = checkpoint(step, *given, use_reentrant=False, preserve_rng_state=False)
             return result
 
-        return frugal if W.bulky and torch.is_grad_enabled() else step
+        return recomputed if W.recompute and torch.is_grad_enabled() else step
 
     def _check(self, frame: Tensor, state: RotationState | None) -> None:
         channels = self.U.channels

@@ -38,10 +38,11 @@ class Kernel(Protocol):
     """The hidden convolution W, expanded from its weights; it serves until they change.
 
     Attributes:
-        bulky: whether a call makes more between its argument and its result than it is worth to keep for the way back.
+        recompute: whether what a call makes between its argument and its result is made again on the way back, since
+            it takes more memory than it is worth.
     """
 
-    bulky: bool
+    recompute: bool
 
     def __call__(self, maps: Tensor, turns: int) -> Tensor:
         """W * maps, (B, N*F, H, W) both, where the orientations of `maps` are first rolled by `turns`."""
@@ -124,7 +125,7 @@ class Regular(nn.Module):
 class DenseKernel:
     """The expanded filter W, (N*F, N*F, k, k), orientations first."""
 
-    bulky = False
+    recompute = False
 
     def __init__(self, filters: Tensor, fields: int) -> None:
         self.filters, self.fields = filters, fields
@@ -145,7 +146,7 @@ class SteerableKernel:
         fields: F.
     """
 
-    bulky = True  # J times the maps, and that twice
+    recompute = True  # J times the maps, and that twice
 
     def __init__(self, mixing: Tensor, filters: Tensor, forth: Tensor, back: Tensor, fields: int) -> None:
         self.mixing, self.filters, self.forth, self.back, self.fields = mixing, filters, forth, back, fields

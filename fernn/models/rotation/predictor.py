@@ -8,7 +8,7 @@ from fernn.models.seq2seq import Seq2Seq
 
 
 class RotationPredictor(Seq2Seq):
-    """See some frames, then predict the next ones (paper, Section 4.1; released `Seq2SeqRotationRNN`).
+    """See some frames, then predict the next ones (paper, Section 5.1; released `Seq2SeqRotationRNN`).
 
     The decoder's convolutions are plain ones with zero padding, over all F*N channels (released code).
 

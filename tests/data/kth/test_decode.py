@@ -3,15 +3,14 @@ import zipfile
 
 import numpy as np
 import pytest
-from safetensors import safe_open
 
+from fernn.arrays import read_arrays
 from fernn.data.digests import Digest
 from fernn.data.kth.annotations import read_annotations
 from fernn.data.kth.decode import decode_kth
 from fernn.data.kth.fetching import fetch_kth
 from fernn.data.kth.release import ACTIONS, ARCHIVES, FILES, Release, Video
 from fernn.data.kth.video import decode_video
-from fernn.data.packing import unpack
 from fernn.errors import FernnError
 from fernn.files import sha256
 
@@ -20,9 +19,8 @@ VIDEO = Video(13, "jogging", 4)
 
 
 def read(path):
-    with safe_open(path, "np") as file:
-        record = json.loads(file.metadata()["fernn"])
-        return unpack({name: file.get_tensor(name) for name in file.keys()}, record)  # noqa: SIM118
+    arrays, record = read_arrays(path)
+    return {name: array.numpy() for name, array in arrays.items()}, record
 
 
 def remake(made, folder, change) -> None:
@@ -41,7 +39,9 @@ def remake(made, folder, change) -> None:
 
 def test_the_whole_set(fetched, tmp_path):
     told = []
-    about = decode_kth(fetched, tmp_path / "frames", workers=1, most_dropped=MOST, progress=lambda *t: told.append(t))
+    about = decode_kth(
+        fetched, tmp_path / "frames", workers=1, most_dropped=MOST, progress=lambda *t: told.append(t), size=32
+    )
     arrays, record = read(tmp_path / "frames")
     assert record == json.loads(json.dumps(about))
     assert told == [(done, 23) for done in range(1, 24)]
@@ -99,7 +99,7 @@ def test_same_bytes_for_any_number_of_workers(fetched, tmp_path):
 def test_too_many_dropped(fetched, tmp_path):
     message = r"1 of 92 sequences are not whole, expected no more than 1\.0% of them:\n  person01_boxing_d4, sequence 4"
     with pytest.raises(FernnError, match=message):
-        decode_kth(fetched, tmp_path / "frames", workers=1)
+        decode_kth(fetched, tmp_path / "frames", workers=1, size=32, most_dropped=0.01)
     assert not list(tmp_path.iterdir())
 
 
@@ -109,13 +109,13 @@ def test_too_many_dropped(fetched, tmp_path):
 def test_all_videos_broken(made, tmp_path, change):
     remake(made, tmp_path / "kth", lambda name, content: change(content))
     with pytest.raises(FernnError, match=r"92 of 92 sequences are not whole.*(\n.*){6}and 87 more\nDo the archives"):
-        decode_kth(tmp_path / "kth", tmp_path / "frames", workers=1)
+        decode_kth(tmp_path / "kth", tmp_path / "frames", workers=1, size=32, most_dropped=0.01)
     assert not (tmp_path / "frames").exists()
 
 
 def test_one_video_broken(made, tmp_path):
     remake(made, tmp_path / "kth", lambda name, content: content[: 300 if name == VIDEO.file else None])
-    about = decode_kth(tmp_path / "kth", tmp_path / "frames", workers=1, most_dropped=0.1)
+    about = decode_kth(tmp_path / "kth", tmp_path / "frames", workers=1, most_dropped=0.1, size=32)
     assert [each["sequence"] for each in about["dropped"] if each["video"] == VIDEO.name] == [1, 2, 3, 4]
     reasons = {each["reason"] for each in about["dropped"] if each["video"] == VIDEO.name}
     assert reasons == {"the video ends after frame 0 (Invalid data found when processing input)"}
@@ -125,17 +125,17 @@ def test_one_video_broken(made, tmp_path):
 
 def test_archives_that_were_not_fetched(tmp_path):
     with pytest.raises(FernnError, match=r"holds no fetched\.json: the files are not all there. Run: fernn fetch kth"):
-        decode_kth(tmp_path, tmp_path / "frames")
+        decode_kth(tmp_path, tmp_path / "frames", size=32, most_dropped=0.01)
 
 
 def test_an_archive_that_changed(broken, tmp_path):
     with open(broken / "running.zip", "ab") as file:
         file.write(b"x")
     with pytest.raises(FernnError, match=r"running\.zip has changed since it was fetched: found sha256:"):
-        decode_kth(broken, tmp_path / "frames", workers=1)
+        decode_kth(broken, tmp_path / "frames", workers=1, size=32, most_dropped=0.01)
     (broken / "running.zip").unlink()
     with pytest.raises(FernnError, match=r"running\.zip: no such file.*fernn fetch kth"):
-        decode_kth(broken, tmp_path / "frames", workers=1)
+        decode_kth(broken, tmp_path / "frames", workers=1, size=32, most_dropped=0.01)
 
 
 def test_a_folder_that_cannot_be_written(fetched, tmp_path):

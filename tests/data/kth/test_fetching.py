@@ -157,7 +157,7 @@ def test_from_a_folder_that_lacks_a_file(made, release, folder, tmp_path):
 
 
 def test_from_nowhere(folder, release):
-    with pytest.raises(FernnError, match="needs at least one base address, or a folder"):
+    with pytest.raises(FernnError, match="needs at least one base address, or a folder that holds it"):
         fetch_kth(folder, [], release=release)
 
 

@@ -153,3 +153,14 @@ def test_without_escnn_the_error_says_what_to_do(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "escnn", None)
     with pytest.raises(FernnError, match=r"need escnn, which cannot be imported here.*make setup"):
         r2conv(4, 1, 1, 3, lifting=True)
+
+
+def test_on_the_meta_device_no_weights_are_drawn_and_nothing_kept_is_spoiled() -> None:
+    factors.cache_clear()
+    before = torch.get_rng_state()
+    with torch.device("meta"):
+        Regular(2, 4, 3, "steerable")
+    assert torch.equal(torch.get_rng_state(), before)
+    conv = Regular(2, 4, 3, "steerable")
+    assert {buffer.device.type for buffer in conv.buffers()} == {"cpu"}
+    assert conv.weights.abs().min() > 0

@@ -4,10 +4,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 
-from benchmarks.plain_rotation import PlainRotationPredictor
 from fernn.models.precision import autocast
 from tests.closeness import assert_close, relative_error
 from tests.models.rotation.random_models import Problem, problems
+from tests.reference.rotation import PlainRotationPredictor
 
 CLOSE = 1e-5  # in float64 too: escnn samples its filters in float32
 

@@ -1,0 +1,112 @@
+"""Flowing MNIST: what is measured of a trained predictor."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fernn.arrays import read_arrays
+from fernn.datasets.sequences import Recipes, RenderedSequences, read_recipes
+from fernn.evaluation.outcome import Workplace, write_outcome
+from fernn.evaluation.prediction import StepErrors, step_errors
+from fernn.experiments.digits.motion import Model, Motion
+from fernn.models.precision import autocast
+from fernn.models.storage import read_model
+from fernn.training.device import prepare
+
+SAMPLES = 4  # sequences whose predictions are kept for figures
+
+
+@dataclass(frozen=True)
+class EvaluateInputs:
+    """What a run's evaluation depends on, besides its code and its files.
+
+    Attributes:
+        measures: which of "test", "length" and "velocity".
+        model: the network.
+        motion: how digits move.
+        frame: side of a frame in pixels.
+        seen: frames shown.
+        predicted: frames predicted, in "test" and "velocity".
+        length: frames predicted, in "length".
+        velocities: flow whose generators make the grid of "velocity".
+        batch: sequences at a time.
+        precision: "float32" or "bf16".
+        threads: CPU threads, 0 for all.
+    """
+
+    measures: tuple[str, ...]
+    model: Model
+    motion: Motion
+    frame: int
+    seen: int
+    predicted: int
+    length: int
+    velocities: str
+    batch: int
+    precision: str
+    threads: int
+
+
+def evaluate(inputs: EvaluateInputs, files: dict[str, Path], place: Workplace, outputs: tuple[Path, Path]) -> None:
+    """Measure a trained predictor and write what came of it.
+
+    A measure is the error by predicted step and over all steps; "velocity" is the error at each velocity of the grid,
+    where all digits move at it. Samples are "seen", "truth" and "prediction", each (S, T, 1, H, W) float32.
+
+    Args:
+        inputs: what it depends on.
+        files: "model", "digits" and the sequences of each measure, by its name.
+        place: where it is done.
+        outputs: see `write_outcome`.
+    """
+    prepare(place.device, inputs.threads)
+    model = read_model(files["model"], (inputs.model.network,), place.device)
+    pools, _ = read_arrays(files["digits"])
+    bench, grid = _Bench(inputs, model, pools["test"].to(place.device)), inputs.motion.grid(inputs.velocities)
+    measures: dict[str, Any] = {}
+    samples: dict[str, Tensor] = {}
+    with torch.no_grad(), autocast(place.device, inputs.precision):
+        for name in inputs.measures:
+            recipes = read_recipes(files[name])
+            if name == "velocity":
+                cells = [
+                    {**label, "mse": bench.errors(recipes.moving_at(velocity), inputs.predicted).mse}
+                    for velocity, label in grid
+                ]
+                mean = sum(cell["mse"] for cell in cells) / len(cells)
+                measures[name] = {"mse": mean, "grid": cells, "sequences": len(recipes)}
+                # the fastest one, as a rule one that the training did not have
+                recipes = recipes.moving_at(grid[-1][0])
+            else:
+                errors = bench.errors(recipes, inputs.length if name == "length" else inputs.predicted)
+                measures[name] = {"mse": errors.mse, **asdict(errors)}
+            samples = samples or bench.samples(recipes)
+    write_outcome(measures, samples, place, outputs)
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """A model and the digits that it is tested on."""
+
+    inputs: EvaluateInputs
+    model: nn.Module
+    pool: Tensor
+
+    def errors(self, recipes: Recipes, predicted: int) -> StepErrors:
+        seen = self.inputs.seen
+        frames = RenderedSequences(self.inputs.motion.render, self.pool, seen + predicted, self.inputs.frame).of(
+            recipes
+        )
+        return step_errors(self.model, frames, len(recipes), self.inputs.batch, seen)
+
+    def samples(self, recipes: Recipes) -> dict[str, Tensor]:
+        length = self.inputs.seen + self.inputs.predicted
+        frames = RenderedSequences(self.inputs.motion.render, self.pool, length, self.inputs.frame).of(recipes)(
+            0, SAMPLES
+        )
+        seen, truth = frames[:, : self.inputs.seen], frames[:, self.inputs.seen :]
+        prediction = self.model(seen, truth.shape[1]).float()
+        return {"seen": seen.cpu(), "truth": truth.cpu(), "prediction": prediction.cpu()}

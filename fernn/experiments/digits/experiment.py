@@ -1,0 +1,147 @@
+"""Flowing MNIST: the stages of A and B, which differ in how digits move and in what network predicts them."""
+
+from abc import abstractmethod
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from fernn.data.mnist import FILES
+from fernn.errors import FernnError
+from fernn.experiments.digits.evaluate import EvaluateInputs, evaluate
+from fernn.experiments.digits.figures import FIGURES
+from fernn.experiments.digits.motion import Model, Motion
+from fernn.experiments.digits.params import DigitParams
+from fernn.experiments.digits.pools import PoolInputs, make_pools
+from fernn.experiments.digits.sequences import SequencesInputs, make_sequences
+from fernn.experiments.digits.tables import TABLE1
+from fernn.experiments.digits.train import TrainInputs, train
+from fernn.experiments.experiment import (
+    DatasetWork,
+    EvaluationWork,
+    Experiment,
+    Files,
+    Pass,
+    TrainingWork,
+    Work,
+    Workload,
+)
+from fernn.flows.names import still
+from fernn.layout import Layout
+from fernn.params import Params
+from fernn.results.figures.kinds import Kind
+from fernn.results.reading.selection import LOSS
+from fernn.runs import Run, evaluations_of
+
+P = TypeVar("P", bound=DigitParams)
+
+
+class DigitExperiment(Experiment[P], Generic[P]):
+    """An experiment with flowing digits: how they move, and what network predicts them, is the matter of each."""
+
+    criterion = LOSS
+    table = TABLE1
+    figures: tuple[Kind, ...] = FIGURES
+
+    @abstractmethod
+    def motion(self, section: P) -> Motion:
+        """How the digits move."""
+
+    @abstractmethod
+    def model(self, section: P, name: str) -> Model:
+        """A model of the section, by its name there."""
+
+    def dataset(self, params: Params, layout: Layout, part: str) -> DatasetWork:
+        """A part is "digits", or a measure and a flow such as "test-V2T"; "validation-V2T" is for training."""
+        section = self.section(params)
+        data = section.data
+        if part == "digits":
+            return Work(make_pools, PoolInputs(data.digit, data.held_out, data.seed), _mnist(params))
+        sequences = {
+            "validation": data.validation,
+            "test": data.test,
+            "length": data.length.sequences,
+            "velocity": data.velocity.sequences,
+        }
+        measure, _, flow = part.partition("-")
+        if measure not in sequences or not flow:
+            raise FernnError(
+                f"{self.name}/{part}: no such data set; expected digits, or one of {', '.join(sequences)} and a flow"
+            )
+        inputs = SequencesInputs(
+            stream=part,
+            pool="validation" if measure == "validation" else "test",
+            flow=flow,
+            sequences=sequences[measure],
+            digits=data.digits,
+            seed=data.seed,
+            motion=self.motion(section),
+        )
+        return Work(make_sequences, inputs, self._parts(layout, digits="digits"))
+
+    def training(self, params: Params, layout: Layout, run: Run) -> TrainingWork:
+        """Sequences for training have no file: they are drawn while training."""
+        section = self.section(params)
+        data = section.data
+        inputs = TrainInputs(
+            model=self.model(section, run.model),
+            motion=self.motion(section),
+            flow=run.flow,
+            digits=data.digits,
+            frame=data.frame,
+            seen=data.seen,
+            predicted=data.predicted,
+            sequences=data.train,
+            data_seed=data.seed,
+            seed=run.seed,
+            learning_rate=run.learning_rate,
+            **section.training.model_dump(),
+        )
+        return Work(train, inputs, self._parts(layout, digits="digits", validation=f"validation-{run.flow}"))
+
+    def evaluation(self, params: Params, layout: Layout, run: Run) -> EvaluationWork:
+        """The velocities of a grid are given, so one set of digits and starts serves every flow of training."""
+        section, measures = self.section(params), evaluations_of(params, run)
+        data, training = section.data, section.training
+        inputs = EvaluateInputs(
+            measures=tuple(measures),
+            model=self.model(section, run.model),
+            motion=self.motion(section),
+            frame=data.frame,
+            seen=data.seen,
+            predicted=data.predicted,
+            length=data.length.predicted,
+            velocities=data.velocity.flow,
+            batch=training.batch,
+            precision=training.precision,
+            threads=training.threads,
+        )
+        flows = {name: still(run.flow) if name == "velocity" else run.flow for name in measures}
+        parts = {name: f"{name}-{flow}" for name, flow in flows.items()}
+        return Work(evaluate, inputs, {**self._parts(layout, digits="digits", **parts), "model": layout.model(run.id)})
+
+    def workload(self, params: Params, run: Run) -> Workload:
+        """What a run costs."""
+        section = self.section(params)
+        data = section.data
+        velocities = len(self.motion(section).grid(data.velocity.flow))
+        measured = {
+            "test": (data.test, data.predicted),
+            "length": (data.length.sequences, data.length.predicted),
+            "velocity": (velocities * data.velocity.sequences, data.predicted),
+        }
+        passes = [measured[name] for name in evaluations_of(params, run)]
+        return Workload(
+            Pass(data.train, data.frame, data.seen, data.predicted),
+            tuple(Pass(sequences, data.frame, data.seen, predicted) for sequences, predicted in passes),
+        )
+
+    def _parts(self, layout: Layout, **parts: str) -> Files:
+        return {name: layout.dataset(self.name, part) for name, part in parts.items()}
+
+
+def _mnist(params: Params) -> Files:
+    """What is fetched comes unpacked; what the repository carries is there already, as it is."""
+    folder = Path(params.mnist.folder)
+    if params.mnist.sources:
+        return {name: folder / name for name in FILES}
+    packed = {name: folder / f"{name}.gz" for name in FILES}
+    return {name: path if path.exists() else folder / name for name, path in packed.items()}

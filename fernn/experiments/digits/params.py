@@ -1,0 +1,81 @@
+"""The sections of params.yaml that A and B have in common; sizes in pixels, frames and sequences."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveInt, model_validator
+
+from fernn.params import Params
+from fernn.params.base import Count, ExperimentModel, ExperimentParams, Name, Runs, Section, Share, Training
+
+
+class DigitTraining(Training):
+    """Training on sequences of digits: `micro_batch` of a batch's sequences are computed at a time, null is all."""
+
+    micro_batch: PositiveInt | None
+
+
+class Length(Section):
+    """The test of length generalization: number of sequences and of predicted frames."""
+
+    sequences: PositiveInt
+    predicted: PositiveInt
+
+
+class Velocity(Section):
+    """The test of velocity generalization: sequences at each velocity of the flow."""
+
+    sequences: PositiveInt
+    flow: str
+
+
+class DigitData(Section):
+    """What the flowing MNIST data sets have in common; sizes in pixels, frames and sequences."""
+
+    frame: PositiveInt
+    digit: PositiveInt
+    digits: PositiveInt
+    held_out: Share
+    seen: PositiveInt
+    predicted: PositiveInt
+    train: PositiveInt
+    validation: PositiveInt
+    test: PositiveInt
+    length: Length
+    velocity: Velocity
+    seed: Count
+
+    @model_validator(mode="after")
+    def _sizes(self) -> "DigitData":
+        if 28 % self.digit:
+            raise ValueError(f"digit is {self.digit}; digits of 28 pixels are averaged down to 28, 14, 7 or 4")
+        return self
+
+
+class DigitModel(ExperimentModel):
+    """One model: its class, one of the kinds of its experiment, and its generators."""
+
+    kind: Name = "fernn"
+    flow: str
+
+
+class DigitRuns(Runs):
+    """A group of trainings; what is measured of them stands in the paper's Section 5.1."""
+
+    evaluate: Annotated[Sequence[Literal["test", "length", "velocity"]], Field(min_length=1)]
+
+
+class DigitParams(ExperimentParams):
+    """An experiment with flowing digits."""
+
+    training: DigitTraining
+    data: DigitData
+    models: Mapping[Name, DigitModel]
+    runs: Sequence[DigitRuns]
+
+
+def digit_section(params: Params, experiment: str) -> DigitParams:
+    """The section of an experiment with flowing digits."""
+    section = params.section(experiment)
+    assert isinstance(section, DigitParams)
+    return section

@@ -1,0 +1,86 @@
+"""What the models predict, frame by frame, beside the truth."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from fernn.experiments.digits.forecasts import Samples, read_samples
+from fernn.layout import Layout
+from fernn.params import Params
+from fernn.results.figures.style import WIDTH, stamp
+from fernn.results.names import math_name
+from fernn.results.reading.selection import Selection
+
+LABELS, BAR = 0.8, 0.6  # inches for the names at the left, for the scale of the error at the right
+SIDE = 0.55  # inches of a frame, at most
+STEP = 1.06  # from frame to frame and from row to row, in frames
+GAP = 0.17  # inches more above a row that is not of errors
+
+
+@dataclass(frozen=True)
+class _Strip:
+    """A row of frames (T, H, W). One of errors stands close below what it belongs to; others have a gap above."""
+
+    label: str
+    frames: NDArray[np.float32]
+    first: int | None = None  # time of the first frame, where times are to be written
+    error: bool = False
+
+
+def predictions(params: Params, layout: Layout, selections: list[Selection]) -> Figure:
+    """The first test sequence: the frames seen, the truth, then each model's prediction and its absolute error.
+
+    Models of the first seed are shown. The sequence is drawn again only where a model was shown another one.
+    """
+    strips: list[_Strip] = []
+    before: Samples | None = None
+    for selection in selections:
+        samples = read_samples(layout, selection.runs[0])
+        seen, truth, prediction = (array[0, :, 0] for array in (samples.seen, samples.truth, samples.prediction))
+        if before is None or not _same(before, samples):
+            strips += [_Strip("Seen", seen, first=1), _Strip("Truth", truth, first=len(seen) + 1)]
+        before = samples
+        strips.append(_Strip(math_name(selection.model), prediction))
+        strips.append(_Strip("abs. error", np.abs(prediction - truth), error=True))
+    figure = _draw(strips)
+    stamp(figure, params, selections, f"first test sequence, seed {selections[0].runs[0].seed}")
+    return figure
+
+
+def _same(one: Samples, other: Samples) -> bool:
+    return np.array_equal(one.seen[0], other.seen[0]) and np.array_equal(one.truth[0], other.truth[0])
+
+
+def _draw(strips: list[_Strip]) -> Figure:
+    columns = max(len(strip.frames) for strip in strips)
+    errors = Normalize(0, max(float(strip.frames.max()) for strip in strips if strip.error))
+    # all frames stand in one pair of axes whose unit is a frame
+    width = columns * STEP
+    side = min(SIDE, (WIDTH - LABELS - BAR) / width)
+    gap = GAP / side
+    height = len(strips) * STEP + gap * sum(not strip.error for strip in strips)
+    figure = Figure(figsize=(LABELS + width * side + BAR, height * side + 0.25))
+    inches = (LABELS / figure.get_figwidth(), 0.2 / figure.get_figheight())
+    axes = figure.add_axes((*inches, width * side / figure.get_figwidth(), height * side / figure.get_figheight()))
+    axes.set_axis_off()
+    top = 0.0
+    for strip in strips:
+        top += gap * (not strip.error)
+        norm, colours = (errors, "magma") if strip.error else (Normalize(0, 1), "gray")
+        for column, frame in enumerate(strip.frames):
+            left = column * STEP
+            extent = (left, left + 1, top + 1, top)
+            axes.imshow(frame, cmap=colours, norm=norm, interpolation="nearest", extent=extent)
+            if strip.first is not None:
+                axes.text(left + 0.5, top - 0.06, f"$t={strip.first + column}$", fontsize=7, ha="center", va="bottom")
+        size, colour = (7.5, "0.35") if strip.error else (9, "black")
+        axes.text(-0.12, top + 0.5, strip.label, ha="right", va="center", fontsize=size, color=colour)
+        top += STEP
+    axes.set(xlim=(0, width), ylim=(height, 0))
+    bar = axes.inset_axes((1.01, 0.25, 0.1 / (width * side), 0.5))
+    figure.colorbar(ScalarMappable(errors, "magma"), cax=bar, label="abs. error")
+    return figure

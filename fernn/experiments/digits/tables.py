@@ -1,0 +1,80 @@
+"""Table 1 of the paper: test MSE of the flowing MNIST experiments."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fernn.experiments.digits.forecasts import read_step_errors
+from fernn.experiments.digits.params import digit_section
+from fernn.layout import Layout
+from fernn.params import Params
+from fernn.results.names import plus_minus
+from fernn.results.reading.selection import Selection
+from fernn.results.tables.table import Row, Table, make_row, sources
+from fernn.results.tables.text import MARKS, ORDER, VERDICT, order_md, table_csv, table_md, table_tex
+from fernn.runs import evaluations_of
+
+READING = """\
+± is the sample standard deviation over seeds. Each model stands with its learning rate of the lowest validation loss
+(mean over seeds of the best epoch's); selection.csv has all that were tried. Flow: of the training and test data.
+"""
+
+
+@dataclass(frozen=True)
+class Table1:
+    """The table of all experiments with flowing digits. A `PaperTable`."""
+
+    name: str = "table1"
+
+    def is_there(self, params: Params, experiments: Sequence[str]) -> bool:
+        """Always."""
+        return True
+
+    def reads(self, layout: Layout) -> list[Path]:
+        """No more than the files of runs."""
+        return []
+
+    def texts(
+        self, params: Params, layout: Layout, experiments: Sequence[str], selections: Sequence[Selection]
+    ) -> dict[str, str]:
+        """Its files, by their names.
+
+        Raises:
+            FernnError: if the evaluation.json of a run is missing or malformed.
+        """
+        table = Table(self.name, "test_mse", "Test MSE", plus_minus, (2, 1), {name: name for name in experiments})
+        rows = _rows(params, layout, table, selections)
+        source = [*_sizes(params, rows), *sources(layout, rows)]
+        title = f"# Table 1, scale {params.scale}: test MSE on flowing MNIST"
+        reading = "\n".join([READING, MARKS, VERDICT, ORDER, *(f"- {line}" for line in source)])
+        return {
+            "table1.csv": table_csv(table, rows),
+            "table1.md": "\n\n".join([title, table_md(table, rows), *order_md(table, rows), reading]) + "\n",
+            "table1.tex": table_tex(table, rows, f"Scale {params.scale}.", source),
+        }
+
+
+TABLE1 = Table1()
+
+
+def _rows(params: Params, layout: Layout, table: Table, selections: Sequence[Selection]) -> list[Row]:
+    """One row for each selection of these experiments whose test error is measured, in the order of params.yaml."""
+    found = []
+    for selection in selections:
+        if selection.experiment in table.data and "test" in evaluations_of(params, selection.runs[0]):
+            steps = digit_section(params, selection.experiment).data.predicted
+            errors = [read_step_errors(layout, run, "test", steps).mse for run in selection.runs]
+            found.append(make_row(params, table, selection, errors))
+    return found
+
+
+def _sizes(params: Params, rows: list[Row]) -> list[str]:
+    lines = []
+    for experiment in dict.fromkeys(row.selection.experiment for row in rows):
+        section = digit_section(params, experiment)
+        data, training = section.data, section.training
+        lines.append(
+            f"Scale {params.scale}, {experiment}: frames of {data.frame}x{data.frame}, {data.seen} seen and "
+            f"{data.predicted} predicted; {training.epochs} epochs of {data.train} sequences; {data.test} to test"
+        )
+    return lines

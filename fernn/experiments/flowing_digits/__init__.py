@@ -1,1 +1,0 @@
-"""What the experiments with flowing digits have in common: A, translation, and B, rotation (paper, Section 4.1)."""

@@ -1,0 +1,28 @@
+"""The accuracy of recognition over epochs."""
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from fernn.experiments.kth.recognition import Videos, read_videos
+from fernn.layout import Layout
+from fernn.params import Params
+from fernn.results.figures.curves import BANDS, axes_of, over_epochs
+from fernn.results.figures.style import WIDTH, seeds_of, stamp
+from fernn.results.reading.selection import Selection
+
+
+def validation_accuracy(params: Params, layout: Layout, selections: list[Selection]) -> Figure:
+    """Validation accuracy against epoch, and that of a guess."""
+    videos = read_videos(layout)
+    figure, axes = axes_of("Epoch", "Validation accuracy", ylim=(0, 1))
+    over_epochs(axes, params, layout, selections, "validation_accuracy")
+    chance(axes, videos)
+    figure.set_figwidth(0.9 * WIDTH)
+    figure.legend(loc="outside right upper")  # curves of accuracy leave no corner free
+    stamp(figure, params, selections, BANDS + seeds_of(selections[0]), videos.warning)
+    return figure
+
+
+def chance(axes: Axes, videos: Videos) -> None:
+    """Draw the accuracy of a guess."""
+    axes.axhline(1 / len(videos.actions), color="0.4", linewidth=0.8, linestyle=(0, (2, 2)), zorder=1, label="chance")

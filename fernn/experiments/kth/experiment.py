@@ -1,0 +1,114 @@
+"""Experiment C: the stages of moving KTH, read off its section of the params."""
+
+from pathlib import Path
+
+from fernn.data.kth.fetched import RECORD as FETCHED
+from fernn.data.standins import make as drawing
+from fernn.errors import FernnError
+from fernn.experiments.experiment import (
+    DatasetWork,
+    EvaluationWork,
+    Experiment,
+    Pass,
+    TrainingWork,
+    Work,
+    Workload,
+    kind_of,
+)
+from fernn.experiments.kth.clips import ClipsInputs, make_clips
+from fernn.experiments.kth.evaluate import EvaluateInputs, evaluate
+from fernn.experiments.kth.figures import FIGURES
+from fernn.experiments.kth.frames import FramesInputs, make_frames
+from fernn.experiments.kth.models import CNN, RECURRENT, Model
+from fernn.experiments.kth.params import KthParams
+from fernn.experiments.kth.tables import TABLE2
+from fernn.experiments.kth.train import TrainInputs, train
+from fernn.layout import Layout
+from fernn.params import Params
+from fernn.provenance.code import code_digest
+from fernn.results.reading.selection import ACCURACY
+from fernn.runs import Run, evaluations_of
+
+SEQUENCES = 2391  # of 25 persons
+STANDIN_SEQUENCES = 24  # of a person in a scenario: six actions, four sequences each
+
+
+class KthExperiment(Experiment[KthParams]):
+    """Recognition of actions in videos, or in what is drawn in their place."""
+
+    name = "kth"
+    schema = KthParams
+    criterion = ACCURACY
+    table = TABLE2
+    figures = FIGURES
+
+    def dataset(self, params: Params, layout: Layout, part: str) -> DatasetWork:
+        """A part is "frames", or a split and a flow such as "test-V2T"."""
+        section = self.section(params)
+        data, source = section.data, section.source
+        if part == "frames":
+            drawn = source.stand_ins
+            stand_ins = {**drawn.model_dump(), "code": code_digest(drawing.__name__)} if drawn else None
+            inputs = FramesInputs(data.frame, source.most_dropped, stand_ins)
+            # the record of the fetched archives stands for all of them
+            return Work(make_frames, inputs, {"fetched": Path(source.folder) / FETCHED})
+        split, _, flow = part.partition("-")
+        splits = data.persons.model_dump()
+        if split not in splits or not flow:
+            raise FernnError(
+                f"{self.name}/{part}: no such data set; expected frames, or one of {', '.join(splits)} and a flow"
+            )
+        clips = ClipsInputs(split, tuple(splits[split]), flow, data.frames, data.stride, data.evaluate_at, data.seed)
+        return Work(make_clips, clips, {"frames": layout.dataset(self.name, "frames")})
+
+    def training(self, params: Params, layout: Layout, run: Run) -> TrainingWork:
+        """The clips of a split lie in one file; their places and flips are drawn while training."""
+        section = self.section(params)
+        inputs = TrainInputs(
+            model=self._model(section, run.model),
+            frames=section.data.frames,
+            stride=section.data.stride,
+            flip=section.data.flip,
+            data_seed=section.data.seed,
+            seed=run.seed,
+            learning_rate=run.learning_rate,
+            **section.training.model_dump(),
+        )
+        splits = {split: layout.dataset(self.name, f"{split}-{run.flow}") for split in ("train", "validation")}
+        return Work(train, inputs, {"frames": layout.dataset(self.name, "frames"), **splits})
+
+    def evaluation(self, params: Params, layout: Layout, run: Run) -> EvaluationWork:
+        """A measure is the flow that the test clips move by."""
+        section, flows = self.section(params), evaluations_of(params, run)
+        inputs = EvaluateInputs(
+            model=self._model(section, run.model),
+            flows=tuple(flows),
+            frames=section.data.frames,
+            stride=section.data.stride,
+            batch=section.training.batch,
+            precision=section.training.precision,
+            threads=section.training.threads,
+        )
+        tests = {flow: layout.dataset(self.name, f"test-{flow}") for flow in flows}
+        frames = layout.dataset(self.name, "frames")
+        return Work(evaluate, inputs, {"frames": frames, **tests, "model": layout.model(run.id)})
+
+    def workload(self, params: Params, run: Run) -> Workload:
+        """What a run costs; about, since some sequences are too short or broken."""
+        section = self.section(params)
+        data, drawn = section.data, section.source.stand_ins
+        person = STANDIN_SEQUENCES * len(drawn.scenarios) if drawn else round(SEQUENCES / 25)
+        trained, tested = (
+            Pass(len(persons) * person, data.frame, data.frames) for persons in (data.persons.train, data.persons.test)
+        )
+        return Workload(trained, (tested,) * len(evaluations_of(params, run)))
+
+    def _model(self, section: KthParams, name: str) -> Model:
+        model, sizes = section.models[name], section.architecture
+        if model.flow is None:
+            return kind_of({"cnn3d": CNN}, self.name, name, model.kind)(sizes.cnn_base)
+        build = kind_of(RECURRENT, self.name, name, model.kind)
+        return build(model.flow, tuple(sizes.stem_channels), tuple(sizes.stem_kernels), sizes.kernel_size)
+
+
+EXPERIMENT = KthExperiment()

@@ -1,0 +1,97 @@
+"""Experiment C's section of params.yaml; sizes in pixels and frames."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveInt, model_validator
+
+from fernn.flows.names import TRANSLATION
+from fernn.params.base import Count, ExperimentModel, ExperimentParams, Name, Runs, Section, Share
+
+Flow = Annotated[str, Field(pattern=TRANSLATION, description="V_k^T, such as V2T")]
+Persons = Annotated[list[Annotated[int, Field(ge=1, le=25)]], Field(min_length=1)]
+
+
+class KthModel(ExperimentModel):
+    """One model of experiment C; the 3D-CNN has no generators."""
+
+    kind: Name
+    flow: Flow | None = None
+
+    @model_validator(mode="after")
+    def _flow(self) -> "KthModel":
+        if (self.kind == "cnn3d") != (self.flow is None):
+            raise ValueError(f"kind {self.kind} with flow {self.flow}; fernn and grnn+ have a flow, cnn3d has none")
+        return self
+
+
+class KthRuns(Runs):
+    """Trainings of experiment C and the flows they are tested on."""
+
+    flow: Flow
+    evaluate: Annotated[list[Flow], Field(min_length=1)]
+
+
+class Split(Section):
+    """Persons of KTH, 1 to 25, by part."""
+
+    train: Persons
+    validation: Persons
+    test: Persons
+
+    @model_validator(mode="after")
+    def _disjoint(self) -> "Split":
+        everyone = [*self.train, *self.validation, *self.test]
+        twice = sorted({person for person in everyone if everyone.count(person) > 1})
+        if twice:
+            raise ValueError(f"persons {twice} stand more than once; each belongs to one part")
+        return self
+
+
+class StandIns(Section):
+    """Drawn videos in place of KTH: which persons and scenarios, frames of each video, seed of the drawing."""
+
+    persons: Persons
+    scenarios: Annotated[list[Annotated[int, Field(ge=1, le=4)]], Field(min_length=1)]
+    frames: Annotated[int, Field(ge=112)]
+    seed: Count
+
+
+class KthSource(Section):
+    """Where the videos come from; with stand-ins, nothing is fetched from outside."""
+
+    folder: str
+    bases: list[str]
+    accept: dict[str, str]
+    most_dropped: Share
+    stand_ins: StandIns | None
+
+
+class KthData(Section):
+    """Moving KTH clips; sizes in pixels and frames."""
+
+    frame: PositiveInt
+    frames: PositiveInt
+    stride: PositiveInt
+    persons: Split
+    flip: Share
+    evaluate_at: Literal["middle", "random"]
+    seed: Count
+
+
+class KthArchitecture(Section):
+    """The recognition networks of experiment C."""
+
+    stem_channels: Annotated[list[PositiveInt], Field(min_length=1)]
+    stem_kernels: Annotated[list[PositiveInt], Field(min_length=1)]
+    kernel_size: PositiveInt
+    cnn_base: PositiveInt
+
+
+class KthParams(ExperimentParams):
+    """Experiment C."""
+
+    source: KthSource
+    data: KthData
+    architecture: KthArchitecture
+    models: dict[Name, KthModel]
+    runs: list[KthRuns]

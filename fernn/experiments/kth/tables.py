@@ -1,0 +1,124 @@
+"""Table 2 of the paper: test accuracy on moving KTH, and the search for the learning rates."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fernn.experiments.kth.params import KthParams
+from fernn.experiments.kth.recognition import Videos, frames_file, read_recognition, read_videos
+from fernn.layout import Layout
+from fernn.params import Params
+from fernn.results.names import fixed
+from fernn.results.reading.selection import Selection
+from fernn.results.tables.published import flow_of
+from fernn.results.tables.table import Row, Table, make_row, sources
+from fernn.results.tables.text import MARKS, ORDER, VERDICT, order_md, pipes, table_csv, table_md, table_tex
+from fernn.runs import Run, evaluations_of, runs_of
+
+NAME = "kth"  # of the experiment
+READING = """\
+± is the sample standard deviation over seeds. Each model stands with its learning rate of the highest validation
+accuracy (mean over seeds of the best epoch's; the first of equals), and is tested with the weights of each seed's best
+epoch. Flow: of the training and test data.
+"""
+WARNING = """\
+**The videos are stand-ins**: figures drawn by a program, in the format of KTH. They show that the pipeline works. The
+values here, and their order, prove nothing about KTH and are not compared with the paper's."""
+DECIMALS = 3
+
+
+@dataclass(frozen=True)
+class Table2:
+    """The table of recognition. A `PaperTable`."""
+
+    name: str = "table2"
+
+    def is_there(self, params: Params, experiments: Sequence[str]) -> bool:
+        """Where a run is trained and tested on the flow of the paper's figures."""
+        return any(_stands(params, run) for name in experiments for run in runs_of(params, name))
+
+    def reads(self, layout: Layout) -> list[Path]:
+        """The record of the videos."""
+        return [frames_file(layout)]
+
+    def texts(
+        self, params: Params, layout: Layout, experiments: Sequence[str], selections: Sequence[Selection]
+    ) -> dict[str, str]:
+        """Its files, by their names.
+
+        Raises:
+            FernnError: if the evaluation.json of a run, or the record of the videos, is missing or malformed.
+        """
+        videos = read_videos(layout)
+        data = "stand-ins for moving KTH" if videos.stand_in else "moving KTH"
+        table = Table(
+            self.name, "test_accuracy", "Test accuracy", fixed, (DECIMALS, DECIMALS), dict.fromkeys(experiments, data)
+        )
+        rows, clips = _rows(params, layout, table, selections, videos)
+        source = [*_data(params, videos, clips), *sources(layout, rows, self.reads(layout))]
+        about = {"release": videos.release, "stand_in": "yes" if videos.stand_in else "no"}
+        title = "STAND-INS for moving KTH" if videos.stand_in else "moving KTH"
+        parts = [f"# Table 2, scale {params.scale}: test accuracy on {title}"]
+        parts += [WARNING] if videos.stand_in else []
+        parts += [table_md(table, rows)]
+        parts += [] if videos.stand_in else order_md(table, rows)
+        parts += ["The search for the learning rate, by validation accuracy:", _search(rows)]
+        reading = [READING, MARKS, VERDICT, *([] if videos.stand_in else [ORDER])]
+        parts += ["\n".join([*reading, *(f"- {line}" for line in source)])]
+        note = f"Scale {params.scale}." + (" Drawn stand-in videos, not KTH." if videos.stand_in else "")
+        return {
+            "table2.csv": table_csv(table, rows, about),
+            "table2.md": "\n\n".join(parts) + "\n",
+            "table2.tex": table_tex(table, rows, note, source),
+        }
+
+
+TABLE2 = Table2()
+
+
+def _stands(params: Params, run: Run) -> bool:
+    """Whether a run has a row: it is trained and tested on the flow of the paper's figures."""
+    return run.flow == flow_of(TABLE2.name, NAME) and run.flow in evaluations_of(params, run)
+
+
+def _rows(
+    params: Params, layout: Layout, table: Table, selections: Sequence[Selection], videos: Videos
+) -> tuple[list[Row], int]:
+    """One row for each model trained and tested on the table's flow, in the order of params.yaml; and the clips."""
+    rows, clips = [], 0
+    for selection in selections:
+        flow = selection.flow
+        if selection.experiment in table.data and _stands(params, selection.runs[0]):
+            found = [read_recognition(layout, run, flow, len(videos.actions)) for run in selection.runs]
+            clips = found[0].clips
+            incomparable = "not comparable: stand-ins" if videos.stand_in else ""
+            rows.append(make_row(params, table, selection, (each.accuracy for each in found), incomparable))
+    return rows, clips
+
+
+def _search(rows: list[Row]) -> str:
+    lines = []
+    for of in (row.selection for row in rows):
+        for tried in of.candidates:
+            score = fixed(tried.score.mean, tried.score.std, DECIMALS)
+            chosen = "chosen" if tried is of.chosen else ""
+            lines.append([of.model, f"{tried.learning_rate:g}", score, str(tried.score.n), chosen])
+    return pipes(["Model", "Learning rate", "Best validation accuracy", "n", ""], lines)
+
+
+def _data(params: Params, videos: Videos, clips: int) -> list[str]:
+    """What the clips were made of, and what of the videos could not be used."""
+    section = params.section(NAME)
+    assert isinstance(section, KthParams)
+    data, training = section.data, section.training
+    where = "the middle of its sequence" if data.evaluate_at == "middle" else "a random place, drawn once"
+    lines = [
+        f"Scale {params.scale}: clips of {data.frames} frames of {data.frame}x{data.frame}, one in every "
+        f"{data.stride} of the video; {training.epochs} epochs; tested on {clips} clips, each from {where}",
+        f"Videos: {videos.release}{', STAND-INS' if videos.stand_in else ''}; {videos.sequences} sequences of "
+        f"{videos.videos} videos",
+    ]
+    lines += [f"Missing in the release: {name}" for name in videos.missing]
+    for lost in videos.dropped:
+        lines.append(f"Dropped: {lost.video}, sequence {lost.sequence} (frames {lost.frames}): {lost.reason}")
+    return lines

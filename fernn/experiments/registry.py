@@ -1,0 +1,60 @@
+"""All experiments: the folders of this package that have an `EXPERIMENT`. Whoever adds a folder adds an experiment."""
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, create_model
+
+from fernn.errors import FernnError
+from fernn.experiments.experiment import Experiment
+from fernn.params import Params, loading
+
+
+@cache
+def experiments() -> dict[str, Experiment[Any]]:
+    """By name."""
+    folders = [module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]) if module.ispkg]
+    packages = [importlib.import_module(f"{__package__}.{name}") for name in folders]
+    found: list[Experiment[Any]] = [package.EXPERIMENT for package in packages if hasattr(package, "EXPERIMENT")]
+    return {experiment.name: experiment for experiment in found}
+
+
+def find_experiment(name: str) -> Experiment[Any]:
+    """The experiment of that name.
+
+    Raises:
+        FernnError: if this version has no code for it.
+    """
+    try:
+        return experiments()[name]
+    except KeyError:
+        known = ", ".join(sorted(experiments()))
+        raise FernnError(f"experiment {name!r}: this version can run {known}.") from None
+
+
+@cache
+def schema() -> type[Params]:
+    """The whole shape of params.yaml: what all scales have, and a section for each experiment."""
+    sections: dict[str, Any] = {name: (each.schema, ...) for name, each in experiments().items()}
+    known: Any = Literal[tuple(sections)]
+    sections["experiments"] = (Annotated[list[known], Field(min_length=1)], ...)
+    return create_model("Params", __base__=Params, **sections)
+
+
+def load_params(path: str | Path = "params.yaml", scale: str | None = None) -> Params:
+    """Read params.yaml and check it; see `fernn.params.loading.load_params`."""
+    return loading.load_params(path, scale, schema())
+
+
+def resolve(content: Mapping[str, Any], scale: str | None = None, source: str = "params.yaml") -> Params:
+    """Apply a scale's overrides to the content of params.yaml and check it; see `fernn.params.loading.resolve`."""
+    return loading.resolve(content, scale, source, schema())
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON schema of params.yaml, for editors."""
+    return loading.json_schema(schema())

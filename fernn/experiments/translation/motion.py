@@ -1,0 +1,33 @@
+"""Experiment A: digits move over a torus, whole pixels at each frame."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from fernn.datasets.sequences import Recipes
+from fernn.datasets.translating import TranslationSampler, render
+from fernn.experiments.digits.motion import Grid
+from fernn.flows.translation import Translation
+
+
+@dataclass(frozen=True)
+class Translating:
+    """How digits move: each by a velocity of V_k^T. A `Motion`.
+
+    Attributes:
+        frame: side of the torus in pixels.
+    """
+
+    frame: int
+
+    def sampler(self, flow: str, seed: int, stream: str, pool: int, digits: int) -> TranslationSampler:
+        """The distribution of recipes."""
+        return TranslationSampler(seed, stream, pool, digits, self.frame, Translation.parse(flow))
+
+    def render(self, pool: Tensor, recipes: Recipes, frames: int, side: int) -> Tensor:
+        """Frames of recipes; see `fernn.datasets.translating.render`."""
+        return render(pool, recipes, frames, side)
+
+    def grid(self, flow: str) -> Grid:
+        """The velocities of V_k^T, in pixels per frame."""
+        return [((vx, vy), {"vx": vx, "vy": vy}) for vx, vy in Translation.parse(flow).generators]

@@ -1,0 +1,77 @@
+"""Where the files of a scale lie: the one place that knows their names."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+MODEL, METRICS, EVALUATION, SAMPLES = "model.safetensors", "metrics.csv", "evaluation.json", "samples.safetensors"
+RECORD = "record.json"  # beside each result
+KEPT = ("datasets", "runs", "evaluations", "tables", "figures")  # the folders of results
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the files of a scale lie, under results/<scale>."""
+
+    scale: str
+    root: Path = Path("results")
+
+    @property
+    def base(self) -> Path:
+        """The folder of the scale."""
+        return self.root / self.scale
+
+    def standins(self) -> Path:
+        """The folder of the archives that stand in for KTH."""
+        return self.base / "standins" / "kth"
+
+    def release(self) -> Path:
+        """What the stand-ins are: their digests, written last."""
+        return self.standins() / "release.json"
+
+    def dataset(self, experiment: str, part: str) -> Path:
+        """A part of an experiment's data set."""
+        return self.base / "datasets" / experiment / f"{part}.safetensors"
+
+    def dataset_record(self, experiment: str, part: str) -> Path:
+        """The record beside a part."""
+        return self.base / "datasets" / experiment / f"{part}.{RECORD}"
+
+    def run(self, run: str, file: str) -> Path:
+        """A file of a finished run: model, metrics or record."""
+        return self.base / "runs" / run / file
+
+    def model(self, run: str) -> Path:
+        """The weights of a run's best epoch."""
+        return self.run(run, MODEL)
+
+    def evaluation(self, run: str, file: str) -> Path:
+        """A file of a run's evaluation: its measures, samples or record."""
+        return self.base / "evaluations" / run / file
+
+    def unfinished(self, run: str) -> Path:
+        """The folder in which a run that is under way keeps its checkpoint."""
+        return self.base / "unfinished" / run
+
+    def superseded(self, run: str, lineage: str) -> Path:
+        """The folder of a finished run that made room for another one of its name."""
+        return self.base / "superseded" / run / lineage
+
+    def lock(self, run: str) -> Path:
+        """The folder of the lock that whoever trains or evaluates a run holds."""
+        return self.base / "locks" / run
+
+    def table(self, file: str) -> Path:
+        """A table, or the tables' record."""
+        return self.base / "tables" / file
+
+    def figure(self, file: str) -> Path:
+        """A figure, or the figures' record."""
+        return self.base / "figures" / file
+
+    def metrics(self) -> Path:
+        """The numbers of the tables, for machines."""
+        return self.base / "metrics.json"
+
+    def dependencies(self, stage: str) -> Path:
+        """What a stage depends on."""
+        return self.base / "dependencies" / f"{stage}.json"

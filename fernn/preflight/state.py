@@ -1,0 +1,103 @@
+"""Which jobs of a scale are done, and how long they took."""
+
+import csv
+import json
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fernn.data.kth.fetched import RECORD as FETCHED
+from fernn.errors import FernnError
+from fernn.jobs import Jobs as JobsOfScale
+from fernn.layout import RECORD, Layout
+from fernn.params import Params
+from fernn.provenance.records import read_record
+from fernn.runs import Run
+
+
+@dataclass
+class Jobs:
+    """Jobs of one rule."""
+
+    all: int = 0
+    done: int = 0
+
+    def count(self, files: list[Path]) -> None:
+        """One more job, done if all its files are there."""
+        self.all += 1
+        self.done += all(path.exists() for path in files)
+
+
+@dataclass
+class State:
+    """How far a scale has come.
+
+    Attributes:
+        jobs: by rule.
+        trained: seconds that the training of a finished run took, on the device that `devices` names.
+        evaluated: seconds that the evaluation of a run took.
+        epochs: of a run that is under way, by its checkpoint.
+        devices: what the finished runs were trained on.
+    """
+
+    jobs: dict[str, Jobs] = field(default_factory=dict)
+    trained: dict[Run, float] = field(default_factory=dict)
+    evaluated: dict[Run, float] = field(default_factory=dict)
+    epochs: dict[Run, int] = field(default_factory=dict)
+    devices: set[str] = field(default_factory=set)
+
+
+def read_state(params: Params, layout: Layout) -> State:
+    """Look at the files of a scale. What a change of params or code makes stale is not told: `snakemake -n` does."""
+    state, jobs = State(), JobsOfScale(params, layout)
+    rules = {
+        stage: [[*job.writes, job.record] for job in jobs.of(stage).values()]
+        for stage in ("standins", "dataset", "train", "evaluate", "tables", "figures")
+    }
+    fetched = [path for path in jobs.sources() if not jobs.carried(path)]
+    digits = [path for path in fetched if path.name != FETCHED]
+    rules["fetch"] = [[path] for path in fetched if path.name == FETCHED] + ([digits] if digits else [])
+    for rule, outputs in rules.items():
+        state.jobs[rule] = Jobs()
+        for files in outputs:
+            state.jobs[rule].count(files)
+    for run in jobs.runs.values():
+        _look_at(state, layout, run)
+    return state
+
+
+def _look_at(state: State, layout: Layout, run: Run) -> None:
+    if (file := layout.run(run.id, RECORD)).exists():
+        with suppress(FernnError, KeyError):  # not of this version: Snakemake makes it again
+            record = read_record(file)
+            assert record is not None
+            seconds = record.details["seconds"] if record.details["steps"] else _benchmark(layout, "train", run)
+            if seconds:
+                state.trained[run] = seconds
+                state.devices.add(record.environment["device"])
+    elif (epoch := _epochs(layout.unfinished(run.id) / "checkpoint.safetensors")) is not None:
+        state.epochs[run] = epoch
+    if layout.evaluation(run.id, "evaluation.json").exists() and (seconds := _benchmark(layout, "evaluate", run)):
+        state.evaluated[run] = seconds
+
+
+def _epochs(checkpoint: Path) -> int | None:
+    """Finished epochs in a checkpoint; its header alone is read."""
+    try:
+        with open(checkpoint, "rb") as file:
+            header: dict[str, Any] = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        epoch: int = json.loads(header["__metadata__"]["fernn"])["epoch"]
+    except (OSError, ValueError, KeyError, MemoryError, OverflowError):
+        return None
+    return epoch
+
+
+def _benchmark(layout: Layout, rule: str, run: Run) -> float | None:
+    """Snakemake's measure of a job."""
+    file = layout.base / "benchmarks" / rule / f"{run.id}.tsv"
+    try:
+        (row,) = csv.DictReader(file.read_text(encoding="utf-8").splitlines(), delimiter="\t")
+        return float(row["s"])
+    except (OSError, ValueError, KeyError):
+        return None

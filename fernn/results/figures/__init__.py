@@ -1,0 +1,1 @@
+"""Figures: which there are, their common look, drawing and writing them."""

@@ -1,0 +1,77 @@
+"""Which figures there are: known from the params alone."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from matplotlib.figure import Figure
+
+from fernn.layout import Layout
+from fernn.params import Params
+from fernn.results.reading.selection import Selection
+from fernn.runs import evaluations_of, runs_of
+
+FORMATS = ("png", "pdf")
+
+Draw = Callable[[Params, Layout, list[Selection]], Figure]
+Needs = Callable[[str, list[str]], bool]  # of a training flow and of what its runs are evaluated on
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of figure.
+
+    Attributes:
+        name: in file names.
+        draw: draws one of models that were trained on a flow.
+        needs: whether runs of a training flow, evaluated so, can be shown.
+        together: one figure of all training flows, not one for each.
+    """
+
+    name: str
+    draw: Draw
+    needs: Needs = lambda flow, measures: True
+    together: bool = False
+
+
+class Drawn(Protocol):
+    """An experiment, as far as figures ask."""
+
+    name: str
+    figures: tuple[Kind, ...]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One figure, and the models that it shows, each with the flow that it was trained on."""
+
+    experiment: str
+    kind: Kind
+    shown: tuple[tuple[str, str], ...]  # (flow, model)
+
+    @property
+    def names(self) -> list[str]:
+        """Its files."""
+        flow = [] if self.kind.together else [self.shown[0][0]]
+        return [f"{'-'.join([self.experiment, *flow, self.kind.name])}.{form}" for form in FORMATS]
+
+
+def panels(params: Params, experiments: Iterable[Drawn]) -> list[Panel]:
+    """The figures that params.yaml allows for: by experiment, flow of the training data, and kind."""
+    found = []
+    for experiment in experiments:
+        measures: dict[str, dict[str, list[str]]] = {}  # by flow and model
+        for run in runs_of(params, experiment.name):
+            measures.setdefault(run.flow, {}).setdefault(run.model, evaluations_of(params, run))
+        apart = [(kind, [flow]) for flow in measures for kind in experiment.figures if not kind.together]
+        together = [(kind, list(measures)) for kind in experiment.figures if kind.together]
+        for kind, flows in [*apart, *together]:
+            shown = [(flow, model) for flow in flows for model, has in measures[flow].items() if kind.needs(flow, has)]
+            if shown:
+                found.append(Panel(experiment.name, kind, tuple(shown)))
+    return found
+
+
+def figure_names(params: Params, experiments: Iterable[Drawn]) -> list[str]:
+    """The files of all figures. One whose measure no run of a flow is evaluated on does not exist."""
+    return [name for panel in panels(params, experiments) for name in panel.names]

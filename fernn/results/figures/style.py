@@ -1,0 +1,95 @@
+"""The common look of all figures, and files that are the same bytes for the same content."""
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from fernn.files import atomic
+from fernn.params import Params
+from fernn.results.names import math_name
+from fernn.results.reading.selection import Selection
+
+LineStyle = str | tuple[int, tuple[float, float]]
+
+WIDTH = 5.5  # inches: the text width of the paper
+
+# fonts that come with matplotlib, so figures do not depend on the machine's
+STYLE: dict[Any, Any] = {
+    "font.family": "STIXGeneral",
+    "mathtext.fontset": "stix",
+    "font.size": 9,
+    "axes.labelsize": 9,
+    "axes.titlesize": 9,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.minor.width": 0.4,
+    "ytick.minor.width": 0.4,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "0.9",
+    "grid.linewidth": 0.5,
+    "image.composite_image": False,
+    "pdf.fonttype": 42,
+    "savefig.dpi": 200,
+}
+
+# the palette of Okabe and Ito, which colour-blind readers can tell apart; line styles for print without colour
+LINES: dict[str, tuple[str, LineStyle]] = {
+    "G-RNN": ("#D55E00", "-"),
+    "FERNN-V1T": ("#56B4E9", (0, (5, 1.2))),
+    "FERNN-V2T": ("#0072B2", "-"),
+    "FERNN-V2R": ("#009E73", (0, (5, 1.2))),
+    "FERNN-V4R": ("#CC79A7", "-"),
+    "G-RNN+": ("#E69F00", (0, (5, 1.2))),
+    "3D-CNN": ("#000000", (0, (1, 1))),
+}
+OTHERS = ("#332288", "#999933", "#882255", "#44AA99")  # models of one's own; from the muted palette of Paul Tol
+
+
+def line(params: Params, selection: Selection) -> tuple[str, LineStyle]:
+    """Colour and line style of a model: the same in every figure of an experiment."""
+    if selection.model in LINES:
+        return LINES[selection.model]
+    own = sorted(name for name in params.section(selection.experiment).models if name not in LINES)
+    return OTHERS[own.index(selection.model) % len(OTHERS)], "-."
+
+
+def seeds_of(selection: Selection) -> str:
+    """The seeds behind a model's figures."""
+    return ", ".join(str(run.seed) for run in selection.runs)
+
+
+def stamp(figure: Figure, params: Params, selections: list[Selection], detail: str, warning: str = "") -> None:
+    """Say in small print, below, what the figure shows: the scale, the data, and a detail such as the seeds.
+
+    A warning, such as that of stand-in videos, stands at the head.
+    """
+    flows = ", ".join(math_name(flow) for flow in dict.fromkeys(selection.flow for selection in selections))
+    text = f"scale {params.scale}  ·  {selections[0].experiment}, trained on {flows}  ·  {detail}"
+    figure.supxlabel(text, fontsize=6.5, color="0.45", x=0.995, ha="right")
+    if warning:
+        figure.suptitle(warning, fontsize=7.5, color="#D55E00")
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure in the format of the file's name, with no date and no version in it."""
+    FigureCanvasAgg(figure)
+    nothing = {"png": ("Software",), "pdf": ("Creator", "Producer", "CreationDate")}[path.suffix[1:]]
+    with atomic(path) as temporary:
+        figure.savefig(temporary, format=path.suffix[1:], metadata=dict.fromkeys(nothing))
+
+
+def look() -> None:
+    """Take on the look, over matplotlib's defaults: a user's own settings have no say. Call it in an rc_context."""
+    matplotlib.rcdefaults()
+    matplotlib.rcParams.update(STYLE)

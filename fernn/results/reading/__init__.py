@@ -1,0 +1,1 @@
+"""What finished runs left behind, read and checked: metrics, measures, and the choice of a learning rate."""

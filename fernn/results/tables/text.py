@@ -1,0 +1,101 @@
+"""A table as data (csv), for reading (md) and for a paper (tex)."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+
+from tabulate import tabulate
+
+from fernn.results.tables.published import LIMIT, Claim
+from fernn.results.tables.table import Row, Table, names, numbers, ranking
+
+MARKS = """\
+(?) marks a figure of the paper that was taken from a secondary source. A blank is a figure that we do not have.
+"""
+VERDICT = f"""\
+Verdict: at scale paper, z = (mean - paper) / √(std² / n + paper std²); the paper's deviation is taken whole, since it
+does not say how many runs stand behind it. |z| ≤ {LIMIT:g}: agrees; beyond that, better or worse. Other scales have
+other sizes, so their figures are not compared with the paper's.
+"""
+ORDER = """\
+Order: holds where the means differ by more than both deviations together; not separated, by less; else reversed.
+"""
+NOTE = r"(?) from a secondary source. $\pm$ is the sample standard deviation over $n$ seeds."
+
+
+def as_csv(header: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
+    """Lines of values under a header."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(lines)
+    return text.getvalue()
+
+
+def table_csv(table: Table, rows: list[Row], more: dict[str, str] | None = None) -> str:
+    """A table in long form; `more` are columns that have one value in all rows."""
+    header = ["experiment", "model", "flow", "metric", "mean", "std", "n"]
+    header += ["paper_value", "paper_std", "source", "z", "verdict", "learning_rate", *(more or {})]
+    lines = []
+    for row in rows:
+        of, ours, paper = row.selection, row.ours, row.paper
+        source = paper.source + (", from a secondary source (?)" if paper.secondary else "")
+        line: list[object] = [of.experiment, of.model, of.flow, table.metric, ours.mean, ours.std, ours.n]
+        line += [paper.value, paper.std, source, row.verdict.z, row.verdict.text, of.chosen.learning_rate]
+        lines.append([*line, *(more or {}).values()])
+    return as_csv(header, lines)
+
+
+def table_md(table: Table, rows: list[Row]) -> str:
+    """The rows for reading."""
+    header = ["Data", "Model", "Flow", table.heading, "n", "Learning rate", "Paper", "Verdict"]
+    return pipes(header, (_cells(table, row) for row in rows))
+
+
+def pipes(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """A table of markdown."""
+    return tabulate(list(lines), header, tablefmt="pipe", disable_numparse=True)
+
+
+def order_md(table: Table, rows: list[Row]) -> list[str]:
+    """What became of the paper's order of the models, as paragraphs; none where the paper gives no order."""
+    side = "below" if table.lower else "above"
+    lines = [
+        f"- {table.data[experiment]}, {flow}: {claim.better} {side} {claim.worse}: **{claim.verdict}**{_apart(claim)}"
+        for (experiment, flow), found in ranking(table, rows).items()
+        for claim in found
+    ]
+    return ["The paper's order of the models:", "\n".join(lines)] if lines else []
+
+
+def table_tex(table: Table, rows: list[Row], note: str, source: list[str]) -> str:
+    """The rows for a paper; the note stands below them, the source in comments."""
+    lines = [f"% {line}" for line in source]
+    lines += [r"\begin{tabular}{llccc}", r"\toprule", rf"Flow & Model & {table.heading} & $n$ & Paper \\"]
+    before = None
+    for row in rows:
+        flow, model = names(table, row)
+        if flow != before:
+            lines.append(r"\midrule")
+        before = flow
+        ours, paper = numbers(table, row, latex=True)
+        lines.append(rf"{flow} & {model} & {ours} & {row.ours.n} & {paper} \\")
+    lines += [
+        r"\bottomrule",
+        rf"\multicolumn{{5}}{{l}}{{\footnotesize {note} {NOTE}}}",
+        r"\end{tabular}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _cells(table: Table, row: Row) -> list[str]:
+    ours, paper = numbers(table, row)
+    of, verdict = row.selection, row.verdict
+    z = "" if verdict.z is None else f" (z = {verdict.z:+.2f})"
+    cells = [table.data[of.experiment], of.model, of.flow, ours, str(row.ours.n), f"{of.chosen.learning_rate:g}"]
+    return [*cells, paper, verdict.text + z]
+
+
+def _apart(claim: Claim) -> str:
+    deviations = "" if claim.deviations is None else f", the deviations add up to {claim.deviations:.2e}"
+    return f" (the means differ by {claim.gap:.2e}{deviations})"

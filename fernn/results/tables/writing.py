@@ -1,0 +1,72 @@
+"""The tables, made and written."""
+
+import csv
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+from fernn.files import write_json, write_text
+from fernn.layout import Layout
+from fernn.params import Params
+from fernn.results.reading.selection import Selection
+from fernn.results.tables.table import FORMATS, PaperTable
+from fernn.results.tables.text import as_csv
+
+
+class Tabulated(Protocol):
+    """An experiment, as far as tables ask."""
+
+    name: str
+    table: PaperTable
+
+
+def tables_of(params: Params, experiments: Iterable[Tabulated]) -> dict[PaperTable, list[str]]:
+    """The tables that params.yaml allows for, each with the experiments that stand in it."""
+    found: dict[PaperTable, list[str]] = {}
+    for experiment in experiments:
+        found.setdefault(experiment.table, []).append(experiment.name)
+    there = {table: names for table, names in found.items() if table.is_there(params, names)}
+    return dict(sorted(there.items(), key=lambda item: item[0].name))
+
+
+def table_names(params: Params, experiments: Iterable[Tabulated]) -> list[str]:
+    """The files of all tables."""
+    tables = tables_of(params, experiments)
+    return [*(f"{table.name}.{form}" for table in tables for form in FORMATS), "selection.csv"]
+
+
+def write_tables(
+    params: Params, layout: Layout, experiments: Sequence[Tabulated], selections: Sequence[Selection]
+) -> None:
+    """Write the tables of experiments, and their numbers for machines; the same inputs give the same bytes.
+
+    Raises:
+        FernnError: if a file of a run that params.yaml names, or of the videos, is missing or malformed; others are
+            not read.
+    """
+    tables, texts = tables_of(params, experiments), {"selection.csv": _selection_csv(selections)}
+    for table, names in tables.items():
+        texts |= table.texts(params, layout, names, selections)
+    for name, text in texts.items():
+        write_text(layout.table(name), text)
+    write_json(layout.metrics(), _metrics([texts[f"{table.name}.csv"] for table in tables]))
+
+
+def _metrics(tables: list[str]) -> dict[str, Any]:
+    """The means and deviations of tables in long form, by experiment, flow, model and metric."""
+    found: dict[str, Any] = {}
+    for row in (row for text in tables for row in csv.DictReader(text.splitlines())):
+        of = found.setdefault(row["experiment"], {}).setdefault(row["flow"], {}).setdefault(row["model"], {})
+        of[row["metric"]] = {"mean": float(row["mean"]), **({"std": float(row["std"])} if row["std"] else {})}
+    return found
+
+
+def _selection_csv(selections: Iterable[Selection]) -> str:
+    """Every learning rate that was tried; mean and std are of the criterion, over seeds."""
+    header = ["experiment", "model", "flow", "learning_rate", "criterion", "mean", "std", "n", "chosen"]
+    lines = []
+    for of in selections:
+        for tried in of.candidates:
+            score, chosen = tried.score, "yes" if tried is of.chosen else "no"
+            line = [of.experiment, of.model, of.flow, tried.learning_rate, of.criterion.name]
+            lines.append([*line, score.mean, score.std, score.n, chosen])
+    return as_csv(header, lines)

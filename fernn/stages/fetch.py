@@ -1,0 +1,66 @@
+"""The stages that bring videos: stand-ins are drawn, archives fetched."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from fernn.data.digests import WrongFileError, verify
+from fernn.data.kth.fetched import RECORD
+from fernn.data.kth.fetching import fetch_kth, parse_accept
+from fernn.data.kth.release import OFFICIAL, Release, read_release
+from fernn.data.progress import ShowProgress
+from fernn.data.standins.make import make_standins
+from fernn.data.standins.server import serve
+from fernn.errors import FernnError
+from fernn.experiments.kth.experiment import EXPERIMENT as KTH
+from fernn.jobs import Jobs
+from fernn.layout import Layout
+from fernn.params import Params
+from fernn.stages.making import making
+
+
+def draw_standins(params: Params, layout: Layout, planned: str | None = None) -> Path:
+    """Draw the videos that stand in for KTH at this scale; returns the file of their digests.
+
+    Raises:
+        FernnError: if the scale uses the originals.
+    """
+    jobs = Jobs(params, layout)
+    job, wanted = jobs.find("standins"), KTH.section(params).source.stand_ins
+    assert wanted is not None  # else there is no such job
+    with making(jobs, job, planned) as task:
+        if task:
+            task.check(jobs)
+            make_standins(layout.standins(), wanted.persons, wanted.scenarios, wanted.frames, wanted.seed)
+    return job.writes[0]
+
+
+def fetch_videos(params: Params, layout: Layout, from_folder: Path | None, accept: Sequence[str]) -> Path:
+    """Bring the KTH archives; returns their record, which stands for a whole and checked set.
+
+    At a scale with stand-ins these come by the same code, from a server on this machine that is there for that long.
+    """
+    source = KTH.section(params).source
+    accepted = parse_accept([*(f"{file}={digest}" for file, digest in source.accept.items()), *accept])
+    with ShowProgress() as progress:
+        if source.stand_ins is None or from_folder is not None:
+            fetch_kth(source.folder, source.bases, from_folder, accepted, OFFICIAL, progress)
+        else:
+            drawn = layout.release()
+            if not drawn.exists():
+                raise FernnError(f"{drawn} is missing: `fernn standins --scale {params.scale}` draws the stand-ins.")
+            release = read_release(drawn)
+            if Path(source.folder).resolve().is_relative_to(layout.base.resolve()):
+                _discard_others(Path(source.folder), release)
+            with serve(layout.standins()) as base:
+                fetch_kth(source.folder, [base], None, accepted, release, progress)
+    return Path(source.folder) / RECORD
+
+
+def _discard_others(folder: Path, release: Release) -> None:
+    """Remove the files of an earlier drawing: unlike originals, stand-ins may be drawn anew under the same names."""
+    for file, digests in release.digests.items():
+        try:
+            if (folder / file).exists():
+                verify(folder / file, digests)
+        except WrongFileError:
+            (folder / file).unlink()

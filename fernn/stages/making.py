@@ -1,0 +1,130 @@
+"""The way that every stage goes: control around the work, files in, files out, a record beside them.
+
+A stage holds what it was asked to do against today's params and code, and every file that it
+reads against the record of whoever made it; it leaves a result alone that is there already; it has the work done, which
+lies in modules of its own, whose code stands in the record; and it writes the record last.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fernn.audit import Audit, State
+from fernn.errors import FernnError
+from fernn.files import remove_leftovers
+from fernn.jobs import Job, Jobs
+from fernn.provenance.code import import_all
+from fernn.provenance.digests import identity, now
+from fernn.provenance.environment import environment
+from fernn.provenance.records import Record, write_record
+
+
+@dataclass
+class Task:
+    """A job in the making.
+
+    Attributes:
+        job: what is made.
+        lineage: see `Jobs.lineage`.
+        files: digests of what it reads, taken before it is read.
+        started: in UTC.
+        device: "cpu" or "cuda", where torch computes.
+        details: what only this stage has to tell.
+    """
+
+    job: Job
+    lineage: str
+    files: dict[str, str]
+    started: str
+    device: str | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> str:
+        """A digest of all that the bytes of the result depend on."""
+        return identity([self.job.stage, self.job.name, self.job.inputs, self.files])
+
+    def check(self, jobs: Jobs) -> None:
+        """Make sure that what was read is still there; and that no old record speaks for what is written now.
+
+        Raises:
+            FernnError: if a file was changed since.
+        """
+        later = Audit(jobs).digests(self.job.reads)
+        for name, digest in self.files.items():
+            if later.get(name) != digest:
+                raise FernnError(f"{name} was changed while {self.job} read it: run this again.")
+        self.job.record.unlink(missing_ok=True)
+
+
+@contextmanager
+def making(jobs: Jobs, job: Job, planned: str | None) -> Iterator[Task | None]:
+    """Make a job's result inside; the record is written at the end. Gives None if the result is there already.
+
+    Raises:
+        FernnError: if params or code are not those that the workflow planned with, or a file that the job reads is
+            missing, or not what params, code and data of today make.
+    """
+    lineage = jobs.lineage(job)
+    if planned not in (None, lineage):
+        raise FernnError(
+            f"{job}: params.yaml or the library was edited since the workflow started: it planned {planned}, and now "
+            f"it would be {lineage}. Nothing was made. Start snakemake again: it runs what the edit asks for."
+        )
+    audit = Audit(jobs)
+    if problems := audit.problems(job):
+        lines = list(problems.values())
+        more = [f"... and {len(lines) - 10} more"] if len(lines) > 10 else []
+        raise FernnError(
+            f"{job} cannot start, since what it reads is not as it should be:\n  "
+            + "\n  ".join([*lines[:10], *more])
+            + f"\nThis makes it: snakemake --cores all --config scale={jobs.params.scale} {next(iter(problems))}"
+        )
+    found = audit.of(job)
+    if found.state is State.DONE:
+        print(
+            f"{job}: there already, of the same params, code and files, says {job.record}. Remove the result to "
+            "make it again.",
+            file=sys.stderr,
+        )
+        yield None
+        return
+    if found.state is not State.MISSING:
+        print(
+            f"{job}: what is there is {found.state.value} and is made again: {'; '.join(found.reasons)}",
+            file=sys.stderr,
+        )
+        if job.stage == "train" and found.state is State.STALE:
+            lineage_there = found.record.lineage if found.record else "unknown"
+            _set_aside(job, jobs.layout.superseded(job.name, lineage_there))
+    for path in (*job.writes, job.record):
+        remove_leftovers(path)
+    import_all(*job.code)
+    task = Task(job, lineage, audit.digests(job.reads), now())
+    yield task
+    record = Record(
+        stage=job.stage,
+        name=job.name,
+        scale=jobs.params.scale,
+        inputs=job.inputs,
+        lineage=lineage,
+        files=task.files,
+        outputs=Audit(jobs).digests(job.writes),
+        started=task.started,
+        ended=now(),
+        environment=environment(task.device),
+        details=task.details,
+    )
+    write_record(job.record, record)
+
+
+def _set_aside(job: Job, folder: Path) -> None:
+    """Move a trained run out of the way of another one: it took long, and its params may come back."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in (*job.writes, job.record):
+        if path.exists():
+            path.replace(folder / path.name)
+    print(f"{job}: the run that was there is kept as {folder}, until `fernn prune`", file=sys.stderr)

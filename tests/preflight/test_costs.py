@@ -1,0 +1,196 @@
+"""`fernn plan` and `fernn doctor`: what they reckon with, and that they say so."""
+
+import json
+import os
+import re
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from rich.console import Console
+
+from fernn.experiments import load_params
+from fernn.layout import RECORD, Layout
+from fernn.params import Params
+from fernn.preflight import costs, doctor
+from fernn.preflight.operations import models, of_run
+from fernn.preflight.state import read_state
+from fernn.provenance.environment import environment
+from fernn.provenance.records import Record, write_record
+from fernn.runs import Run, all_runs
+from tests.workflow.conftest import make_project
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def params() -> Params:
+    return load_params(ROOT / "params.yaml", "quick")
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    return Layout("quick", tmp_path)
+
+
+def first(params: Params, model: str) -> Run:
+    return next(run for run in all_runs(params).values() if run.model == model)
+
+
+def finish(layout: Layout, run: Run, seconds: float) -> None:
+    for name in ("model.safetensors", "metrics.csv"):
+        layout.run(run.id, name).parent.mkdir(parents=True, exist_ok=True)
+        layout.run(run.id, name).touch()
+    said = {"inputs": {}, "lineage": "", "files": {}, "outputs": {}, "started": "", "ended": ""}
+    details = {"steps": 10, "seconds": seconds}
+    record = Record(stage="train", name=run.id, scale="quick", environment=environment(), details=details, **said)
+    write_record(layout.run(run.id, RECORD), record)
+
+
+def under_way(layout: Layout, run: Run, epoch: int) -> None:
+    header = json.dumps({"__metadata__": {"fernn": json.dumps({"epoch": epoch})}}).encode()
+    layout.unfinished(run.id).mkdir(parents=True)
+    content = len(header).to_bytes(8, "little") + header
+    (layout.unfinished(run.id) / "checkpoint.safetensors").write_bytes(content)
+
+
+def test_before_anything_has_run_operations_are_counted(params: Params, layout: Layout) -> None:
+    state = read_state(params, layout)
+    assert {rule: jobs.done for rule, jobs in state.jobs.items() if rule != "fetch"} == dict.fromkeys(
+        ("dataset", "train", "evaluate", "tables", "figures", "standins"), 0
+    )
+    assert state.jobs["train"].all == len(all_runs(params))
+    left, known = costs.costs(params, state, rate=1e9, models=models(params))
+    found = models(params)
+    counted = {run: of_run(params, run, found) for run in left}
+    for run, cost in left.items():
+        assert cost.train == pytest.approx(counted[run].train / 1e9 / 3600)
+    assert set(known.values()) == {"counted operations at 0.001 tera-operations per second"}
+
+
+def test_a_finished_run_is_measured(params: Params, layout: Layout) -> None:
+    run = first(params, "FERNN-V2T")
+    finish(layout, run, seconds=7200.0)
+    state = read_state(params, layout)
+    assert state.jobs["train"].done == 1
+    left, known = costs.costs(params, state, rate=1.0, models=models(params))
+    others = [other for other in left if other.experiment == run.experiment and other != run]
+    found = models(params)
+    counted = {run: of_run(params, run, found) for run in left}
+    assert left[run].train == 0
+    for other in others:
+        share = 1.0 if other.model == run.model else counted[other].train / counted[run].train
+        assert left[other].train == pytest.approx(2.0 * share)
+    assert known[run.experiment].startswith("measured: 1 finished runs; FERNN-V1T, G-RNN: counted operations")
+    assert known["rotation"].startswith("counted operations")
+
+
+def test_a_run_under_way_has_less_to_go(params: Params, layout: Layout) -> None:
+    run = first(params, "FERNN-V1T")
+    whole = costs.costs(params, read_state(params, layout), rate=1e9, models=models(params))[0][run].train
+    under_way(layout, run, epoch=3)
+    state = read_state(params, layout)
+    assert state.epochs == {run: 3}
+    left = costs.costs(params, state, rate=1e9, models=models(params))[0][run].train
+    assert left == pytest.approx(whole * (1 - 3 / params.translation.training.epochs))
+
+
+def test_broken_files_are_no_reason_to_fail(params: Params, layout: Layout) -> None:
+    run = first(params, "G-RNN")
+    layout.unfinished(run.id).mkdir(parents=True)
+    (layout.unfinished(run.id) / "checkpoint.safetensors").write_bytes(b"\xff" * 100)
+    assert read_state(params, layout).epochs == {}
+
+
+def spent(folder: Path, *command: str) -> tuple[str, float]:
+    """What a command prints, and the seconds of the processor that it takes."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = {**os.environ, "COLUMNS": "160", "PATH": path, "PYTHONPATH": str(folder)}
+    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout + ended.stderr, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def soon(folder: Path, *command: str) -> str:
+    """What a command prints at the paper's scale: soon, as at the quick one, since most of it is to load libraries."""
+    _, few = spent(folder, *(word.format(scale="quick") for word in command))
+    said, many = spent(folder, *(word.format(scale="paper") for word in command))
+    assert many < 2.5 * few
+    return said
+
+
+@pytest.mark.slow
+def test_it_prints_its_tables_soon() -> None:
+    said = soon(ROOT, sys.executable, "-m", "fernn.cli", "plan", "--scale", "{scale}")
+    for words in ("Jobs of scale paper", "GPU time", "tera-operations per second", "Longest path", "Disk", "Free here"):
+        assert words in said
+
+
+@pytest.mark.slow
+def test_the_jobs_of_the_paper_are_listed_soon(tmp_path: Path) -> None:
+    said = soon(make_project(tmp_path).folder, "snakemake", "-n", "--config", "scale={scale}")
+    runs = len(all_runs(load_params(ROOT / "params.yaml", "paper")))
+    assert re.search(rf"^train +{runs}$", said, re.MULTILINE)
+
+
+def program(folder: Path, name: str, lines: str) -> None:
+    (folder / name).write_text(f"#!/bin/sh\n{lines}\n")
+    (folder / name).chmod(0o755)
+
+
+@pytest.fixture
+def findings(params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """What the doctor finds where only some programs are there, by subject."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+    def look(scale: str = "quick") -> dict[str, doctor.Finding]:
+        found = doctor.examine(load_params(ROOT / "params.yaml", scale), Layout(scale))
+        return {finding.about: finding for finding in found}
+
+    return look
+
+
+def test_a_machine_without_slurm_and_gpu(findings) -> None:
+    quick, paper = findings(), findings("paper")
+    assert quick["Slurm"].found == "none here"
+    assert quick["GPUs"] == doctor.Finding("GPUs", "none")
+    assert paper["GPUs"].advice.startswith("none needed here if Slurm runs the jobs; else --scale quick")
+    assert paper["data"].advice.startswith("snakemake data --cores 1 --config scale=paper")
+    assert quick["containers"].found == "none"
+
+
+@pytest.mark.parametrize(("age", "advised"), [(30, True), (300, False)])
+def test_a_cluster(findings, tmp_path: Path, age: int, advised: bool) -> None:
+    least = 3 * yaml.safe_load(doctor.PROFILE.read_text())["slurm-init-seconds-before-status-checks"]
+    assert (age < least) == advised
+    program(tmp_path, "sbatch", "")
+    config = f"AccountingStorageType = accounting_storage/none\nMinJobAge = {age} sec\nSLURM_VERSION = 23.11.4"
+    program(tmp_path, "scontrol", f"echo '{config}'")
+    program(tmp_path, "sinfo", "case $* in *%P*) echo 'long*';; *) echo '(null)';; esac")
+    program(tmp_path, "nvidia-smi", "echo GPU-1")
+    found = findings("paper")
+    assert found["Slurm"].found == "23.11.4; partitions: long*"
+    assert ("slurm-status-command: sacct" in found["MinJobAge"].advice) == advised
+    assert found["sacct"].found == "no database behind it"
+    assert "resources.slurm.gpus: none" in found["GRES"].advice
+    assert found["GPUs"].found == "1: GPU-1"
+
+
+def test_a_cluster_that_does_not_answer(findings, tmp_path: Path) -> None:
+    program(tmp_path, "sbatch", "")
+    program(tmp_path, "scontrol", "exit 1")
+    assert "scontrol ping" in findings()["Slurm"].advice
+
+
+def test_the_table(params: Params, layout: Layout, findings, capsys: pytest.CaptureFixture[str]) -> None:
+    doctor.show(params, layout, Console(width=160))
+    said = capsys.readouterr().out
+    assert "This machine, for scale quick" in said
+    assert "MinJobAge" not in said

@@ -1,0 +1,39 @@
+"""Tables and figures of a tree of runs, made as the stages make them."""
+
+from pathlib import Path
+
+from fernn.experiments import find_experiment
+from fernn.experiments.experiment import Experiment
+from fernn.layout import Layout
+from fernn.params import Params
+from fernn.results.figures import kinds
+from fernn.results.figures import writing as figures
+from fernn.results.reading import selection
+from fernn.results.reading.selection import Selection
+from fernn.results.tables import writing as tables
+
+
+def chosen(params: Params) -> list[Experiment]:
+    return [find_experiment(name) for name in params.experiments]
+
+
+def select(params: Params, layout: Layout) -> list[Selection]:
+    return selection.select(params, layout, chosen(params))
+
+
+def table_names(params: Params) -> list[str]:
+    return tables.table_names(params, chosen(params))
+
+
+def figure_names(params: Params) -> list[str]:
+    return kinds.figure_names(params, chosen(params))
+
+
+def write_tables(params: Params, layout: Layout) -> list[Path]:
+    tables.write_tables(params, layout, chosen(params), select(params, layout))
+    return [*(layout.table(name) for name in table_names(params)), layout.metrics()]
+
+
+def write_figures(params: Params, layout: Layout) -> list[Path]:
+    figures.write_figures(params, layout, chosen(params), select(params, layout))
+    return [layout.figure(name) for name in figure_names(params)]
