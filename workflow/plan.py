@@ -9,6 +9,7 @@ it. What is missing Snakemake sees by itself, and what depends on a job that run
 import json
 import logging
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -27,13 +28,9 @@ OLD = 86_400  # seconds; Snakemake takes 0 for no time at all
 LISTED = 10
 
 
-class KeepsRecords(logging.Filter):
+def is_shown(record: logging.LogRecord) -> bool:
     """Leaves out Snakemake's remark that it has no records of its own: ours decide."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Whether a line is shown."""
-        said = record.getMessage()
-        return "missing provenance/metadata" not in said and "missing metadata" not in said
+    return re.search("missing (provenance/)?metadata", record.getMessage()) is None
 
 
 class Plan:
@@ -54,7 +51,7 @@ class Plan:
         self._again: dict[Job, State] = {}  # what is not done, or made of what is not
         self._planned: dict[str, str] = {}
         if main:
-            logger.addFilter(KeepsRecords())
+            logger.addFilter(is_shown)
             audit = Audit(jobs)
             found = {job: audit.of(job) for job in jobs.all.values()}
             _refuse_damage(found)

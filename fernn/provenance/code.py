@@ -29,12 +29,12 @@ def code_of(*modules: str) -> tuple[str, ...]:
 @cache
 def code_digest(*modules: str) -> str:
     """A digest of what all those modules mean, and the packages that they lie in."""
+    run = code_of(*modules)
+    above = {name.rsplit(".", depth)[0] for name in run for depth in range(1, name.count(".") + 1)} - {*run}
     digest = hashlib.sha256()
-    for name in code_of(*modules):
-        digest.update(f"{name}\n{meaning(_source(name).read_text(encoding='utf-8'))}\n".encode())
-    for name in sorted({".".join(name.split(".")[:depth]) for name in code_of(*modules) for depth in range(1, 9)}):
-        if name not in code_of(*modules) and _source(name).name == "__init__.py":
-            digest.update(f"{name}\n{meaning(_source(name).read_text(encoding='utf-8'), package=True)}\n".encode())
+    for name in (*run, *sorted(above)):
+        text = meaning(_source(name).read_text(encoding="utf-8"), package=name in above)
+        digest.update(f"{name}\n{text}\n".encode())
     return digest.hexdigest()[:16]
 
 

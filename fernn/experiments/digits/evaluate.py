@@ -1,5 +1,6 @@
 """Flowing MNIST: what is measured of a trained predictor."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -96,17 +97,15 @@ class _Bench:
     pool: Tensor
 
     def errors(self, recipes: Recipes, predicted: int) -> StepErrors:
-        seen = self.inputs.seen
-        frames = RenderedSequences(self.inputs.motion.render, self.pool, seen + predicted, self.inputs.frame).of(
-            recipes
-        )
-        return step_errors(self.model, frames, len(recipes), self.inputs.batch, seen)
+        frames = self._frames(recipes, predicted)
+        return step_errors(self.model, frames, len(recipes), self.inputs.batch, self.inputs.seen)
 
     def samples(self, recipes: Recipes) -> dict[str, Tensor]:
-        length = self.inputs.seen + self.inputs.predicted
-        frames = RenderedSequences(self.inputs.motion.render, self.pool, length, self.inputs.frame).of(recipes)(
-            0, SAMPLES
-        )
+        frames = self._frames(recipes, self.inputs.predicted)(0, SAMPLES)
         seen, truth = frames[:, : self.inputs.seen], frames[:, self.inputs.seen :]
         prediction = self.model(seen, truth.shape[1]).float()
         return {"seen": seen.cpu(), "truth": truth.cpu(), "prediction": prediction.cpu()}
+
+    def _frames(self, recipes: Recipes, predicted: int) -> Callable[[int, int], Tensor]:
+        length = self.inputs.seen + predicted
+        return RenderedSequences(self.inputs.motion.render, self.pool, length, self.inputs.frame).of(recipes)

@@ -36,16 +36,7 @@ class FERNN:
 
     def build(self) -> nn.Module:
         """The network, with weights by torch's random generator."""
-        return RotationPredictor(
-            self.flow,
-            degrees=self.degrees,
-            fields=self.fields,
-            group_order=self.group_order,
-            kernel_size=self.kernel_size,
-            decoder_layers=self.decoder_layers,
-            convolution=self.convolution,
-            frame=self.frame,
-        )
+        return RotationPredictor(**vars(self))
 
 
 KINDS = {"fernn": FERNN}

@@ -28,12 +28,7 @@ class FERNN:
 
     def build(self) -> nn.Module:
         """The network, with weights by torch's random generator."""
-        return FERNNPredictor(
-            self.flow,
-            hidden_channels=self.hidden_channels,
-            kernel_size=self.kernel_size,
-            decoder_layers=self.decoder_layers,
-        )
+        return FERNNPredictor(**vars(self))
 
 
 KINDS = {"fernn": FERNN}
