@@ -104,7 +104,7 @@ def test_a_run_of_an_unknown_model_is_named(content: dict[str, Any]) -> None:
 
 
 def test_an_unknown_scale_is_named(content: dict[str, Any]) -> None:
-    with pytest.raises(FernnError, match=r"'tiny' is not known; expected one of paper, quick"):
+    with pytest.raises(FernnError, match=r"'tiny' is not known; expected one of paper, released, quick"):
         resolve(content, "tiny")
 
 
@@ -127,3 +127,21 @@ def test_only_what_jobs_are_told_may_be_overridden(content: dict[str, Any]) -> N
 def test_the_schema_for_editors_is_current() -> None:
     kept = json.loads((ROOT / "workflow/schemas/params.schema.json").read_text())
     assert kept == json_schema(), "renew it: fernn params --schema > workflow/schemas/params.schema.json"
+
+
+def test_released_differs_from_the_paper_as_the_docs_say() -> None:
+    def leaves(value: object, key: str = "") -> dict[str, object]:
+        if isinstance(value, dict):
+            return {name: leaf for part in value for name, leaf in leaves(value[part], f"{key}.{part}").items()}
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            return leaves(dict(enumerate(value)), key)
+        return {key.removeprefix("."): value}
+
+    scales = [load_params(ROOT / "params.yaml", scale).model_dump() for scale in ("paper", "released")]
+    paper, released = map(leaves, scales)
+    assert paper.keys() == released.keys()
+    different = [key for key in paper if paper[key] != released[key] and key != "scale"]
+    section = (ROOT / "docs/differences.md").read_text().split("## Scale `released`")[1]
+    rows = [[cell.strip() for cell in line.split("|")[1:4]] for line in section.splitlines() if line.startswith("| ")]
+    said = {key: (theirs, ours) for key, theirs, ours in rows[2:]}
+    assert said == {key: (str(paper[key]), str(released[key]).replace("None", "none")) for key in different}

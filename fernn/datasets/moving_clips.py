@@ -87,6 +87,11 @@ def drawn_at_random(clips: Clips, seed: int, stream: str, epoch: int, flip: floa
     return replace(clips, first=clips.first + start, flip=torch.from_numpy(unit(drawn[:, 2]) < flip))[order]
 
 
+def joined(parts: list[Clips]) -> Clips:
+    """The recipes of several, one after the other."""
+    return Clips(*(torch.cat([getattr(part, name) for part in parts]) for name in Clips.__dataclass_fields__))
+
+
 def gather(frames: Tensor, clips: Clips, length: int, stride: int) -> Tensor:
     """The moved clips, in one gather.
 

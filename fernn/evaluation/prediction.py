@@ -9,11 +9,15 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class StepErrors:
-    """Mean squared error over pixels at each predicted step: its mean and standard deviation over the sequences."""
+    """Mean squared error over pixels at each predicted step: its mean and standard deviation over the sequences.
+
+    `central` is the mean over all steps of the error over a square in the middle of the frame, where one was asked for.
+    """
 
     mean: list[float]
     std: list[float]
     sequences: int
+    central: float | None = None
 
     @property
     def mse(self) -> float:
@@ -22,7 +26,12 @@ class StepErrors:
 
 
 def step_errors(
-    model: nn.Module, frames: Callable[[int, int], Tensor], sequences: int, batch: int, seen: int
+    model: nn.Module,
+    frames: Callable[[int, int], Tensor],
+    sequences: int,
+    batch: int,
+    seen: int,
+    central: int | None = None,
 ) -> StepErrors:
     """Measure a model's errors; call it under `torch.no_grad` and the autocast of the wanted precision.
 
@@ -32,15 +41,22 @@ def step_errors(
         sequences: number of them.
         batch: how many at a time.
         seen: frames that the model is shown; it predicts the T - seen others.
+        central: pixels along the sides of a central square, to be measured as well; H and W less an even number.
     """
-    total = square = torch.zeros(())
+    total = square = inner = torch.zeros(())
     for first in range(0, sequences, batch):
         clip = frames(first, min(batch, sequences - first))
         target = clip[:, seen:]
         predicted = model(clip[:, :seen], target.shape[1]).float()
-        error = (predicted - target).square().mean((2, 3, 4), dtype=torch.float64)  # (B, steps)
+        squares = (predicted - target).square()
+        error = squares.mean((2, 3, 4), dtype=torch.float64)  # (B, steps)
         total = total.to(clip.device) + error.sum(0)
         square = square.to(clip.device) + error.square().sum(0)
+        if central is not None:
+            rim = (clip.shape[-1] - central) // 2
+            middle = squares[..., rim : rim + central, rim : rim + central]
+            inner = inner.to(clip.device) + middle.mean((1, 2, 3, 4), dtype=torch.float64).sum()
     mean = total / sequences
     std = (square / sequences - mean.square()).clamp(min=0).sqrt()
-    return StepErrors(mean.tolist(), std.tolist(), sequences)
+    within = None if central is None else (inner / sequences).item()
+    return StepErrors(mean.tolist(), std.tolist(), sequences, within)

@@ -33,6 +33,8 @@ def test_known_clips(batch):
     ]
     assert found.loss == pytest.approx(-torch.stack(shares).log().mean().item())
     assert found.clips == 6
+    assert found.draws == [0.5]
+    assert recognition(Told(), clips, len(LABELS), batch, draws=2).draws == pytest.approx([2 / 3, 1 / 3])
 
 
 def test_logits_in_bf16():

@@ -29,7 +29,8 @@ def write_params(source: Path, target: Path, **data: Any) -> None:
                 "stand_ins": {"persons": [1, 2, 3], "scenarios": [3], "frames": 112, "seed": 0},
             },
             "data": {
-                "frame": 12, "frames": 4, "stride": 2, "persons": {"train": [1], "validation": [2], "test": [3]}, **data
+                "frame": 12, "frames": 4, "stride": 2, "persons": {"train": [1], "validation": [2], "test": [3]},
+                "draws": 0, **data
             },
             "architecture": {"stem_channels": [2, 3, 4], "cnn_base": 2},
             "models": {model: {"learning_rate": 0.01} for model in MODELS},

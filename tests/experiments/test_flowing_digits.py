@@ -112,7 +112,7 @@ def test_what_an_epoch_trains_on(layout, name, root, tmp_path):
 
     def sampler_of(pool: int) -> object:
         assert pool == len(pool_of(layout, name, "train"))
-        return sampler(inputs.data_seed, f"train/{FLOWS[name][0]}", pool, *sizes, FLOW[name])
+        return sampler(inputs.data_seed, f"train/{FLOWS[name][0]}/seed{inputs.seed}", pool, *sizes, FLOW[name])
 
     task = prediction_task(inputs, work.files, torch.device("cpu"))
     pool = pool_of(layout, name, "train")
@@ -124,6 +124,20 @@ def test_what_an_epoch_trains_on(layout, name, root, tmp_path):
     expected = RENDER[name](pool_of(layout, name, "validation"), held_out, SEEN + PREDICTED, SIDE)
     assert torch.equal(task.validation(0, 4), expected)
     assert (task.batches, task.validation_sequences, task.seen) == (-(-TRAIN // BATCH), 4, SEEN)
+
+
+def test_seeds_vary_what_is_trained_on_and_not_what_is_tested_on(layout, name, root, tmp_path):
+    params = write_params(root, tmp_path)
+    run = find_run(params, RUNS[name])
+    runs = [replace(run, seed=seed) for seed in (0, 1, 0)]
+    works = [find_experiment(name).training(params, layout, run) for run in runs]
+    batches = [prediction_task(work.inputs, work.files, torch.device("cpu")).batch(0, 0) for work in works]
+    assert torch.equal(batches[0], batches[2])
+    assert not torch.equal(batches[0], batches[1])
+    tested = [find_experiment(name).evaluation(params, layout, run) for run in runs[:2]]
+    assert tested[0].inputs == tested[1].inputs
+    assert {**tested[0].files, "model": None} == {**tested[1].files, "model": None}
+    assert works[0].files == works[1].files  # digits and validation
 
 
 def test_a_training(layout, name):

@@ -73,7 +73,7 @@ def test_evaluated_clips_lie_in_the_middle(made):
 
 def test_evaluated_clips_may_lie_anywhere_once_and_for_all(made, tmp_path):
     frames = layout(made).dataset("kth", "frames")
-    inputs = ClipsInputs("test", (3,), "V1T", LENGTH, STRIDE, "random", 42)
+    inputs = ClipsInputs("test", (3,), "V1T", LENGTH, STRIDE, 1, 42)
     for name in ("a", "b"):
         make_clips(inputs, {"frames": frames}, tmp_path / name, print)
     make_clips(replace(inputs, split="validation"), {"frames": frames}, tmp_path / "validation", print)
@@ -89,6 +89,19 @@ def test_evaluated_clips_may_lie_anywhere_once_and_for_all(made, tmp_path):
     assert not torch.equal(clips.first[order], middle.first)
     assert not torch.equal(clips.first, read_clips(tmp_path / "validation").first)
     assert not clips.flip.any()
+
+
+def test_evaluated_clips_may_be_drawn_several_times(made, tmp_path):
+    frames = layout(made).dataset("kth", "frames")
+    inputs = ClipsInputs("test", (3,), "V1T", LENGTH, STRIDE, 3, 42)
+    for split, draws in (("test", 3), ("validation", 1)):
+        make_clips(replace(inputs, split=split), {"frames": frames}, tmp_path / split, print)
+        clips = read_clips(tmp_path / split)
+        assert len(clips) == draws * CLIPS
+        parts = [clips[first : first + CLIPS] for first in range(0, len(clips), CLIPS)]
+        starts = [part.first.sort().values for part in parts]
+        assert all(torch.equal(part.label[part.first.argsort()], clips_of(made, "test-V1T").label) for part in parts)
+        assert len({tuple(first.tolist()) for first in starts}) == draws
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -149,6 +162,9 @@ def test_what_an_epoch_trains_on(made, monkeypatch):
     shown = [torch.cat([clips for clips, _ in batches]) for batches in epochs]
     assert torch.equal(shown[0], shown[2])
     assert not torch.equal(shown[0], shown[1])
+    other = EXPERIMENT.training(params, Layout(SCALE), replace(run, seed=run.seed + 1))
+    assert other.files == work.files
+    assert not torch.equal(task(other.inputs, other.files, torch.device("cpu")).batch(0, 0)[0], epochs[0][0][0])
 
 
 def test_weights_start_by_the_seed(root, tmp_path):

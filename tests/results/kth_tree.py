@@ -82,7 +82,13 @@ def write_kth_run(layout: Layout, params: Params, run: Run, accuracies: Sequence
         for action in range(6):
             confusion[action][action] = named
             confusion[action][0 if action else 1] = EACH - named
-        measures[flow] = {"accuracy": named / EACH, "loss": 1.2, "clips": 6 * EACH, "confusion": confusion}
+        measures[flow] = {
+            "accuracy": named / EACH,
+            "loss": 1.2,
+            "clips": 6 * EACH,
+            "confusion": confusion,
+            "draws": [named / EACH - 0.01, named / EACH + 0.01],
+        }
     write_evaluation(layout, run, measures)
     save_file(samples(run), layout.evaluation(run.id, "samples.safetensors"))
 

@@ -14,12 +14,16 @@ from fernn.runs import Run
 
 
 class StepErrors(BaseModel):
-    """Mean squared error at each predicted step over the test sequences, and over all steps (`mse`)."""
+    """Mean squared error at each predicted step over the test sequences, and over all steps (`mse`).
+
+    `central`: over all steps and a digit's size in the middle of the frame, where frames are larger than digits.
+    """
 
     mse: FiniteFloat
     mean: list[FiniteFloat] = Field(min_length=1)
     std: list[FiniteFloat]
     sequences: PositiveInt
+    central: FiniteFloat | None = None
 
 
 @dataclass(frozen=True)

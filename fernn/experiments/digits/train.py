@@ -28,7 +28,7 @@ class TrainInputs:
         predicted: frames predicted.
         sequences: in an epoch.
         data_seed: of the data set.
-        seed: of the weights.
+        seed: of the weights, and of the sequences that are drawn for training.
         learning_rate: of Adam.
         epochs: passes.
         batch: sequences in a batch.
@@ -74,7 +74,8 @@ def prediction_task(inputs: TrainInputs, files: dict[str, Path], device: torch.d
     pools, _ = read_arrays(files["digits"])
     train, held_out = pools["train"].to(device), pools["validation"].to(device)
     recipes, motion, frames = read_recipes(files["validation"]), inputs.motion, inputs.seen + inputs.predicted
-    sampler = motion.sampler(inputs.flow, inputs.data_seed, f"train/{inputs.flow}", len(train), inputs.digits)
+    stream = f"train/{inputs.flow}/seed{inputs.seed}"  # each seed has data of its own, as released
+    sampler = motion.sampler(inputs.flow, inputs.data_seed, stream, len(train), inputs.digits)
     return PredictionTask(
         train=RenderedSequences(motion.render, train, frames, inputs.frame).drawn(sampler, inputs.sequences),
         validation=RenderedSequences(motion.render, held_out, frames, inputs.frame).of(recipes),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fernn.arrays import read_arrays
-from fernn.datasets.moving_clips import drawn_at_random, in_the_middle, select_clips, write_clips
+from fernn.datasets.moving_clips import drawn_at_random, in_the_middle, joined, select_clips, write_clips
 from fernn.errors import FernnError
 from fernn.flows.translation import Translation
 
@@ -20,7 +20,8 @@ class ClipsInputs:
         flow: velocities are uniform on it.
         frames: of a clip.
         stride: frames of the sequence between two of the clip.
-        evaluate_at: "middle" or "random"; where the clips of validation and test lie.
+        draws: random places in each sequence that the clips of a test start from; 0 for its middle. The clips of
+            validation start from one.
         seed: of the data set.
     """
 
@@ -29,7 +30,7 @@ class ClipsInputs:
     flow: str
     frames: int
     stride: int
-    evaluate_at: str
+    draws: int
     seed: int
 
 
@@ -48,9 +49,9 @@ def make_clips(inputs: ClipsInputs, files: dict[str, Path], output: Path, say: C
             f"has {inputs.frames * inputs.stride} frames. Change frames, stride or persons in kth.data of params.yaml."
         )
     if inputs.split != "train":
-        if inputs.evaluate_at == "middle":
-            clips = in_the_middle(clips)
-        else:
-            clips = drawn_at_random(clips, inputs.seed, f"evaluate/{inputs.split}", 0, flip=0)
+        draws = inputs.draws if inputs.split == "test" else min(inputs.draws, 1)
+        stream = f"evaluate/{inputs.split}"
+        drawn = [drawn_at_random(clips, inputs.seed, stream, draw, flip=0) for draw in range(draws)]
+        clips = joined(drawn) if drawn else in_the_middle(clips)
         clips = replace(clips, room=clips.room * 0)  # where they lie is settled
     write_clips(output, clips)

@@ -26,6 +26,7 @@ class EvaluateInputs:
         flows: that the test clips move with, each a measure.
         frames: of a clip.
         stride: frames of the sequence between two of the clip.
+        draws: of test clips, which lie one after the other in a file; 0 where there is one clip of each sequence.
         batch: clips at a time.
         precision: "float32" or "bf16".
         threads: CPU threads, 0 for all.
@@ -35,6 +36,7 @@ class EvaluateInputs:
     flows: tuple[str, ...]
     frames: int
     stride: int
+    draws: int
     batch: int
     precision: str
     threads: int
@@ -43,8 +45,8 @@ class EvaluateInputs:
 def evaluate(inputs: EvaluateInputs, files: dict[str, Path], place: Workplace, outputs: tuple[Path, Path]) -> None:
     """Measure a trained classifier and write what came of it.
 
-    Measures are accuracy, loss, number of clips and confusion by flow. Samples are of the last flow, one of each
-    action: "clip" (S, T, 1, H, W) float32, "label" (S,), "logits" (S, classes).
+    Measures are accuracy, in all and by draw, loss, number of clips and confusion by flow. Samples are of the last
+    flow, one of each action: "clip" (S, T, 1, H, W) float32, "label" (S,), "logits" (S, classes).
 
     Args:
         inputs: what it depends on.
@@ -66,7 +68,7 @@ def evaluate(inputs: EvaluateInputs, files: dict[str, Path], place: Workplace, o
                 part = clips[first : first + count]
                 return gather(frames, part, inputs.frames, inputs.stride), part.label
 
-            measures[flow] = asdict(recognition(model, batch, len(clips), inputs.batch))
+            measures[flow] = asdict(recognition(model, batch, len(clips), inputs.batch, max(inputs.draws, 1)))
             of_action = [(clips.label == action).nonzero()[:, 0] for action in clips.label.unique()]
             chosen = clips[torch.stack([found[len(found) // 2] for found in of_action])]
             shown = gather(frames, chosen, inputs.frames, inputs.stride)

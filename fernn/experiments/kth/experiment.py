@@ -58,7 +58,7 @@ class KthExperiment(Experiment[KthParams]):
             raise FernnError(
                 f"{self.name}/{part}: no such data set; expected frames, or one of {', '.join(splits)} and a flow"
             )
-        clips = ClipsInputs(split, tuple(splits[split]), flow, data.frames, data.stride, data.evaluate_at, data.seed)
+        clips = ClipsInputs(split, tuple(splits[split]), flow, data.frames, data.stride, data.draws, data.seed)
         return Work(make_clips, clips, {"frames": layout.dataset(self.name, "frames")})
 
     def training(self, params: Params, layout: Layout, run: Run) -> TrainingWork:
@@ -85,6 +85,7 @@ class KthExperiment(Experiment[KthParams]):
             flows=tuple(flows),
             frames=section.data.frames,
             stride=section.data.stride,
+            draws=section.data.draws,
             batch=section.training.batch,
             precision=section.training.precision,
             threads=section.training.threads,
@@ -101,7 +102,7 @@ class KthExperiment(Experiment[KthParams]):
         trained, tested = (
             Pass(len(persons) * person, data.frame, data.frames) for persons in (data.persons.train, data.persons.test)
         )
-        return Workload(trained, (tested,) * len(evaluations_of(params, run)))
+        return Workload(trained, (tested,) * (len(evaluations_of(params, run)) * max(data.draws, 1)))
 
     def _model(self, section: KthParams, name: str) -> Model:
         model, sizes = section.models[name], section.architecture

@@ -1,6 +1,6 @@
 """Experiment C's section of params.yaml; sizes in pixels and frames."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, PositiveInt, model_validator
 
@@ -74,7 +74,7 @@ class KthData(Section):
     stride: PositiveInt
     persons: Split
     flip: Share
-    evaluate_at: Literal["middle", "random"]
+    draws: Count
     seed: Count
 
 

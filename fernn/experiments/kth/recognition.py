@@ -17,12 +17,13 @@ from fernn.runs import Run
 
 
 class Recognition(BaseModel):
-    """Share of test clips named rightly, mean cross entropy, and counts by (true action, named action)."""
+    """Share of test clips named rightly, in all and by draw, mean cross entropy, counts by (true, named action)."""
 
     accuracy: float = Field(ge=0, le=1)
     loss: FiniteFloat
     clips: PositiveInt
     confusion: list[list[NonNegativeInt]]
+    draws: list[float] = Field(min_length=1)
 
 
 class Dropped(BaseModel):

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean, stdev
 
 from fernn.experiments.kth.params import KthParams
-from fernn.experiments.kth.recognition import Videos, frames_file, read_recognition, read_videos
+from fernn.experiments.kth.recognition import Recognition, Videos, frames_file, read_recognition, read_videos
 from fernn.layout import Layout
 from fernn.params import Params
 from fernn.results.names import fixed
@@ -54,8 +55,12 @@ class Table2:
         table = Table(
             self.name, "test_accuracy", "Test accuracy", fixed, (DECIMALS, DECIMALS), dict.fromkeys(experiments, data)
         )
-        rows, clips = _rows(params, layout, table, selections, videos)
-        source = [*_data(params, videos, clips), *sources(layout, rows, self.reads(layout))]
+        found = _found(params, layout, table, selections, videos)
+        incomparable = "not comparable: stand-ins" if videos.stand_in else ""
+        rows = [
+            make_row(params, table, of, (each.accuracy for each in measured), incomparable) for of, measured in found
+        ]
+        source = [*_data(params, videos, found), *sources(layout, rows, self.reads(layout))]
         about = {"release": videos.release, "stand_in": "yes" if videos.stand_in else "no"}
         title = "STAND-INS for moving KTH" if videos.stand_in else "moving KTH"
         parts = [f"# Table 2, scale {params.scale}: test accuracy on {title}"]
@@ -81,19 +86,16 @@ def _stands(params: Params, run: Run) -> bool:
     return run.flow == flow_of(TABLE2.name, NAME) and run.flow in evaluations_of(params, run)
 
 
-def _rows(
+def _found(
     params: Params, layout: Layout, table: Table, selections: Sequence[Selection], videos: Videos
-) -> tuple[list[Row], int]:
-    """One row for each model trained and tested on the table's flow, in the order of params.yaml; and the clips."""
-    rows, clips = [], 0
-    for selection in selections:
-        flow = selection.flow
-        if selection.experiment in table.data and _stands(params, selection.runs[0]):
-            found = [read_recognition(layout, run, flow, len(videos.actions)) for run in selection.runs]
-            clips = found[0].clips
-            incomparable = "not comparable: stand-ins" if videos.stand_in else ""
-            rows.append(make_row(params, table, selection, (each.accuracy for each in found), incomparable))
-    return rows, clips
+) -> list[tuple[Selection, list[Recognition]]]:
+    """What was measured, by seed, of each model trained and tested on the table's flow, in the order of params.yaml."""
+    classes = len(videos.actions)
+    return [
+        (of, [read_recognition(layout, run, of.flow, classes) for run in of.runs])
+        for of in selections
+        if of.experiment in table.data and _stands(params, of.runs[0])
+    ]
 
 
 def _search(rows: list[Row]) -> str:
@@ -106,18 +108,23 @@ def _search(rows: list[Row]) -> str:
     return pipes(["Model", "Learning rate", "Best validation accuracy", "n", ""], lines)
 
 
-def _data(params: Params, videos: Videos, clips: int) -> list[str]:
-    """What the clips were made of, and what of the videos could not be used."""
+def _data(params: Params, videos: Videos, found: list[tuple[Selection, list[Recognition]]]) -> list[str]:
+    """What the clips were made of, how much their places matter, and what of the videos could not be used."""
     section = params.section(NAME)
     assert isinstance(section, KthParams)
-    data, training = section.data, section.training
-    where = "the middle of its sequence" if data.evaluate_at == "middle" else "a random place, drawn once"
+    data, training, clips = section.data, section.training, found[0][1][0].clips
+    where = "the middle of its sequence"
+    if data.draws:
+        where = f"a random place, drawn once; {data.draws} of each sequence"
     lines = [
         f"Scale {params.scale}: clips of {data.frames} frames of {data.frame}x{data.frame}, one in every "
         f"{data.stride} of the video; {training.epochs} epochs; tested on {clips} clips, each from {where}",
         f"Videos: {videos.release}{', STAND-INS' if videos.stand_in else ''}; {videos.sequences} sequences of "
         f"{videos.videos} videos",
     ]
+    if data.draws > 1:
+        spread = [f"{of.model} {fmean(stdev(each.draws) for each in seeds):.{DECIMALS}f}" for of, seeds in found]
+        lines.append(f"Sample standard deviation over the places, mean over seeds: {', '.join(spread)}")
     lines += [f"Missing in the release: {name}" for name in videos.missing]
     for lost in videos.dropped:
         lines.append(f"Dropped: {lost.video}, sequence {lost.sequence} (frames {lost.frames}): {lost.reason}")

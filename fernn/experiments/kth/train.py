@@ -27,7 +27,7 @@ class TrainInputs:
         stride: frames of the sequence between two of the clip.
         flip: chance of a left-right flip.
         data_seed: of the data set.
-        seed: of the weights.
+        seed: of the weights, and of what is drawn at each epoch.
         learning_rate: of Adam.
         epochs: passes.
         batch: clips in a batch.
@@ -69,7 +69,8 @@ def task(inputs: TrainInputs, files: dict[str, Path], device: torch.device) -> R
     def drawn(epoch: int, first: int, count: int) -> tuple[Tensor, Tensor]:
         if epoch not in held:  # an epoch's recipes reach the device in one piece
             held.clear()
-            held[epoch] = drawn_at_random(train, inputs.data_seed, "train", epoch, inputs.flip).to(device)
+            stream = f"train/seed{inputs.seed}"  # each seed has places and flips of its own, as released
+            held[epoch] = drawn_at_random(train, inputs.data_seed, stream, epoch, inputs.flip).to(device)
         return _batch(frames, held[epoch][first : first + count], inputs)
 
     return RecognitionTask(
