@@ -74,7 +74,9 @@ def test_rotation_joins_with_a_blank_where_the_figure_is_not_known(tmp_path):
     assert [blank[name] for name in ("paper_value", "paper_std", "z")] == ["", "", ""]
     assert blank["verdict"] == "no figure to compare with"
     text = layout.table("table1.md").read_text()
-    assert "rotation, V4R: FERNN-V4R below FERNN-V2R: **holds**" in text
+    assert "rotation, V4R: FERNN-V4R below G-RNN: **holds**" in text
+    assert "FERNN-V2R below" not in text
+    assert "below FERNN-V2R" not in text
     assert r"FERNN-$V_{2}^{R}$ & $(6.30 \pm 0.42) \times 10^{-4}$ & 2 &  \\" in layout.table("table1.tex").read_text()
 
 

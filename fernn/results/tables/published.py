@@ -49,8 +49,10 @@ def flow_of(table: str, experiment: str) -> str:
 
 
 def order(table: str, experiment: str, flow: str) -> list[str]:
-    """The models as the paper ranks them on this flow, from the worst to the best; empty for other flows."""
-    return list(_cells(table, experiment, flow).get("order", []))
+    """The models that have a figure of the paper, from the worst to the best; empty for other flows."""
+    models = _cells(table, experiment, flow).get("models", {})
+    figures = {model: figure["value"] for model, figure in models.items() if figure["value"] is not None}
+    return sorted(figures, key=figures.__getitem__, reverse=lower_is_better(table))
 
 
 def lower_is_better(table: str) -> bool:
@@ -93,7 +95,7 @@ def compare(ours: Summary, paper: Published, scale: str, lower: bool) -> Verdict
 
 @dataclass(frozen=True)
 class Claim:
-    """The paper ranks `better` over `worse`; `gap` is how far our means stand apart in that direction.
+    """The paper's figure of `better` is the better one; `gap` is how far our means stand apart in that direction.
 
     `deviations` is the sum of both standard deviations, None where a model has one seed.
     """
@@ -114,7 +116,7 @@ class Claim:
 
 
 def claims(ours: dict[str, Summary], ranking: list[str], lower: bool) -> list[Claim]:
-    """The paper's ranking, pair by pair, of the models that we have.
+    """The paper's ranking of the models that we have, by pairs of neighbours.
 
     Args:
         ours: our figures by model.

@@ -86,7 +86,7 @@ def make_row(
 
 
 def ranking(table: Table, rows: list[Row]) -> dict[tuple[str, str], list[Claim]]:
-    """The paper's ranking of the models held against the rows, by experiment and flow."""
+    """The ranking of the models by the paper's figures, held against the rows, by experiment and flow."""
     figures: dict[tuple[str, str], dict[str, Summary]] = {}
     for row in rows:
         figures.setdefault((row.selection.experiment, row.selection.flow), {})[row.selection.model] = row.ours

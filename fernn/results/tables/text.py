@@ -18,7 +18,8 @@ does not say how many runs stand behind it. |z| ≤ {LIMIT:g}: agrees; beyond th
 other sizes, so their figures are not compared with the paper's.
 """
 ORDER = """\
-Order: holds where the means differ by more than both deviations together; not separated, by less; else reversed.
+Order: of the models that have a figure of the paper, by these figures. Holds where our means differ by more than both
+deviations together; not separated, by less; else reversed.
 """
 NOTE = r"(?) from a secondary source. $\pm$ is the sample standard deviation over $n$ seeds."
 
@@ -58,14 +59,14 @@ def pipes(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
 
 
 def order_md(table: Table, rows: list[Row]) -> list[str]:
-    """What became of the paper's order of the models, as paragraphs; none where the paper gives no order."""
+    """What became of the paper's order of the models, as paragraphs; none where we have no two of its figures."""
     side = "below" if table.lower else "above"
     lines = [
         f"- {table.data[experiment]}, {flow}: {claim.better} {side} {claim.worse}: **{claim.verdict}**{_apart(claim)}"
         for (experiment, flow), found in ranking(table, rows).items()
         for claim in found
     ]
-    return ["The paper's order of the models:", "\n".join(lines)] if lines else []
+    return ["The paper's order of the models that have its figure:", "\n".join(lines)] if lines else []
 
 
 def table_tex(table: Table, rows: list[Row], note: str, source: list[str]) -> str:
