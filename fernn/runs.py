@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from fernn.errors import FernnError
 from fernn.params import Params
+from fernn.params.base import Runs
 
 
 @dataclass(frozen=True, order=True)
@@ -60,6 +61,16 @@ def find_run(params: Params, identifier: str) -> Run:
 
 def evaluations_of(params: Params, run: Run) -> list[str]:
     """The evaluations that params.yaml asks for, of this run."""
-    section = params.section(run.experiment)
-    asked = [group.evaluate for group in section.runs if group.flow == run.flow and run.model in group.models]
-    return list(dict.fromkeys(name for names in asked for name in names))
+    return list(dict.fromkeys(name for group in _groups(params, run) for name in group.evaluate))
+
+
+def is_candidate(params: Params, run: Run) -> bool:
+    """Whether a search for the learning rate asks for this run."""
+    return any(run.learning_rate in (group.search or ()) for group in _groups(params, run))
+
+
+def _groups(params: Params, run: Run) -> list[Runs]:
+    """The groups of runs that have its model and its flow."""
+    return [
+        group for group in params.section(run.experiment).runs if group.flow == run.flow and run.model in group.models
+    ]

@@ -7,7 +7,7 @@ import pytest
 from fernn.errors import FernnError
 from fernn.experiments import load_params
 from fernn.params import Params
-from fernn.runs import all_runs, evaluations_of, find_run, runs_of
+from fernn.runs import all_runs, evaluations_of, find_run, is_candidate, runs_of
 
 FILE = Path(__file__).parent.parent / "params.yaml"
 
@@ -43,3 +43,10 @@ def test_what_is_measured_of_a_run(paper: Params) -> None:
     runs = all_runs(paper)
     assert evaluations_of(paper, runs["translation/V2T/G-RNN/lr0.0001/seed0"]) == ["test", "length"]
     assert evaluations_of(paper, runs["translation/V1T/G-RNN/lr0.0001/seed0"]) == ["velocity"]
+
+
+def test_the_candidates_of_a_search(paper: Params) -> None:
+    candidates = [run for run in all_runs(paper).values() if is_candidate(paper, run)]
+    assert len(candidates) == 5 * 4 * 3  # Table 2
+    assert {run.experiment for run in candidates} == {"kth"}
+    assert {run.flow for run in candidates} == {"V2T"}

@@ -18,6 +18,7 @@ from fernn.results.figures.kinds import Kind
 from fernn.results.reading.selection import Criterion
 from fernn.results.tables.table import PaperTable
 from fernn.runs import Run
+from fernn.training.loop import Fit
 from fernn.training.outcome import Workplace as TrainingPlace
 
 Files = dict[str, Path]
@@ -82,7 +83,7 @@ def kind_of(kinds: Mapping[str, K], experiment: str, model: str, kind: str) -> K
 
 
 DatasetWork = Work[Any, [Path, Say], None]  # of the file to write
-TrainingWork = Work[Any, [TrainingPlace, tuple[Path, Path]], int]  # of model and metrics; gives the best epoch, from 1
+TrainingWork = Work[Any, [TrainingPlace, tuple[Path, Path]], Fit]  # of model and metrics
 EvaluationWork = Work[Any, [EvaluationPlace, tuple[Path, Path]], None]  # of measures and samples
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -28,7 +29,7 @@ class Checkpoint:
         history: the measures of each finished epoch.
         best_epoch: the one with the smallest score so far, from 1; 0 before the first.
         best_score: its score.
-        best_weights: its weights.
+        best_weights: its weights; before the first epoch, those that the training starts with.
         tensors: weights, optimizer and random states as read from the file, for `restore`.
     """
 
@@ -38,7 +39,7 @@ class Checkpoint:
     batch: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int = 0
-    best_score: float | None = None
+    best_score: float = math.inf
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     tensors: dict[str, dict[str, Tensor]] = field(default_factory=dict)
 
@@ -47,13 +48,18 @@ class Checkpoint:
         """Before the first batch."""
         return cls(identity, torch.zeros((), dtype=torch.float64, device=device))
 
+    @property
+    def diverged(self) -> bool:
+        """Whether the last epoch has a measure that is not finite: training is over then."""
+        return bool(self.history) and not all(map(math.isfinite, self.history[-1].values()))
+
     def end_epoch(self, measures: dict[str, float], score: float) -> None:
-        """Count an epoch, keep its measures, and remember it if its score is the smallest."""
+        """Count an epoch, keep its measures, and remember it if its score is the smallest; infinity never is."""
         self.epoch += 1
         self.batch = 0
         self.loss_sum.zero_()
         self.history.append({"epoch": self.epoch, **measures})
-        if self.best_score is None or score < self.best_score:
+        if score < self.best_score:
             self.best_epoch, self.best_score = self.epoch, score
 
     def restore(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:

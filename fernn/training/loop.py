@@ -61,11 +61,19 @@ class Settings:
 
 @dataclass(frozen=True)
 class Fit:
-    """A finished training: weights of the best epoch, measures of every epoch, the best epoch's number (from 1)."""
+    """A finished training.
+
+    Attributes:
+        weights: of the best epoch; those it started with, if it diverged in its first.
+        history: measures of every epoch; those of the last one are not all finite if it diverged.
+        best_epoch: from 1; 0 if it diverged in its first.
+        diverged: whether the loss was not finite at the end of an epoch, which was the last one then.
+    """
 
     weights: dict[str, Tensor]
     history: list[dict[str, float]]
     best_epoch: int
+    diverged: bool
 
 
 class Interrupted(Exception):  # noqa: N818 (an event, not an error)
@@ -76,15 +84,30 @@ class Interrupted(Exception):  # noqa: N818 (an event, not an error)
         self.signum = signum
 
 
-def fit(model: nn.Module, task: Task, settings: Settings, checkpoint: Path, progress: "TrainingProgress") -> Fit:
+def fit(
+    model: nn.Module,
+    task: Task,
+    settings: Settings,
+    checkpoint: Path,
+    progress: "TrainingProgress",
+    may_diverge: bool = False,
+) -> Fit:
     """Train `model` on its device, from the checkpoint if there is one of the same identity.
 
     The checkpoint is written after every epoch and, at SIGTERM or SIGINT, after the batch in hand. A run that was
     stopped or killed and started again ends with the same weights, bit for bit on a CPU.
 
+    Args:
+        model: on the device.
+        task: what it is trained to do.
+        settings: how.
+        checkpoint: the file of its state.
+        progress: what a person sees.
+        may_diverge: whether a loss that is not finite at the end of an epoch ends the training, and is no error.
+
     Raises:
         Interrupted: after the checkpoint is saved.
-        FernnError: if the loss is not finite at the end of an epoch.
+        FernnError: if the training diverged and may not.
     """
     for module in model.modules():  # convolutions over images are fastest with the channels last
         if isinstance(module, nn.Conv2d):
@@ -92,11 +115,17 @@ def fit(model: nn.Module, task: Task, settings: Settings, checkpoint: Path, prog
     device = next(model.parameters()).device
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate, fused=True)
     state = take_up(checkpoint, settings.identity, device, progress.say)
-    state = state or Checkpoint.start(settings.identity, device)
+    if state is None:
+        state = Checkpoint.start(settings.identity, device)
+        state.best_weights = _weights(model)
     state.restore(model, optimizer)
+
+    def over() -> bool:
+        return state.diverged or state.epoch >= settings.epochs
+
     progress.start(settings.epochs, task.batches, state)
     with _stop_signals() as stop:
-        while state.epoch < settings.epochs:
+        while not over():
             model.train()
             while state.batch < task.batches:
                 optimizer.zero_grad(set_to_none=True)
@@ -114,11 +143,13 @@ def fit(model: nn.Module, task: Task, settings: Settings, checkpoint: Path, prog
                     write_checkpoint(checkpoint, state, model, optimizer)
                     raise Interrupted(stop[0], checkpoint)
             _end_epoch(model, task, settings, state)
+            if state.diverged:
+                _tell_divergence(state, settings, progress, may_diverge)
             write_checkpoint(checkpoint, state, model, optimizer)
             progress.epoch(state)
-            if stop and state.epoch < settings.epochs:
+            if stop and not over():
                 raise Interrupted(stop[0], checkpoint)
-    return Fit(state.best_weights, state.history, state.best_epoch)
+    return Fit(state.best_weights, state.history, state.best_epoch, state.diverged)
 
 
 def _end_epoch(model: nn.Module, task: Task, settings: Settings, state: Checkpoint) -> None:
@@ -126,15 +157,27 @@ def _end_epoch(model: nn.Module, task: Task, settings: Settings, state: Checkpoi
     model.eval()
     with torch.no_grad(), autocast(next(model.parameters()).device, settings.precision):
         measures = task.validate(model)
-    state.end_epoch({"train_loss": train_loss, **measures}, task.score(measures))
-    if not (math.isfinite(train_loss) and math.isfinite(measures["validation_loss"])):
-        raise FernnError(
-            f"the training diverged in epoch {state.epoch}: its loss is {train_loss}, on validation "
-            f"{measures['validation_loss']}. The learning rate is {settings.learning_rate:g}, "
-            f"the gradient clip {settings.clip_norm}; lower them in params.yaml."
-        )
+    # an accuracy is finite even where the loss is not
+    finite = math.isfinite(train_loss) and math.isfinite(measures["validation_loss"])
+    state.end_epoch({"train_loss": train_loss, **measures}, task.score(measures) if finite else math.inf)
     if state.best_epoch == state.epoch:
-        state.best_weights = {name: value.detach().clone() for name, value in model.state_dict().items()}
+        state.best_weights = _weights(model)
+
+
+def _weights(model: nn.Module) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+
+def _tell_divergence(state: Checkpoint, settings: Settings, progress: "TrainingProgress", may_diverge: bool) -> None:
+    last = state.history[-1]
+    found = (
+        f"the training diverged in epoch {state.epoch}: its loss is {last['train_loss']}, on validation "
+        f"{last['validation_loss']}. The learning rate is {settings.learning_rate:g}, the gradient clip "
+        f"{settings.clip_norm}"
+    )
+    if not may_diverge:
+        raise FernnError(f"{found}; lower them in params.yaml.")
+    progress.tell(f"{found}. As a candidate of a search it counts as failed.")
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from torch import nn
 
 from fernn.files import write_text
 from fernn.models.storage import write_model
-from fernn.training.loop import Settings, Task, fit
+from fernn.training.loop import Fit, Settings, Task, fit
 
 if TYPE_CHECKING:
     from fernn.training.progress import TrainingProgress
@@ -28,6 +28,7 @@ class Workplace:
         identity: digest of all that the result depends on; a checkpoint of another one is not taken up.
         progress: what a person sees.
         check: called before the result is written; an error there leaves it unwritten.
+        may_diverge: see `fit`. It is no input of the result, since it decides no byte, but whether there is one.
     """
 
     device: torch.device
@@ -35,6 +36,7 @@ class Workplace:
     identity: str
     progress: "TrainingProgress"
     check: Callable[[], None]
+    may_diverge: bool = False
 
 
 def train_to_files(
@@ -44,7 +46,7 @@ def train_to_files(
     settings: Settings,
     place: Workplace,
     outputs: tuple[Path, Path],
-) -> int:
+) -> Fit:
     """Train a model, or go on with it; write the weights of its best epoch, and the losses of every epoch.
 
     Args:
@@ -56,9 +58,9 @@ def train_to_files(
         outputs: the files of the model (safetensors) and of the losses (CSV).
 
     Returns:
-        The best epoch, from 1.
+        What came of it.
     """
-    done = fit(model, task, settings, place.checkpoint, place.progress)
+    done = fit(model, task, settings, place.checkpoint, place.progress, place.may_diverge)
     place.check()
     write_model(model, (kind,), outputs[0], done.weights)
     text = io.StringIO()
@@ -66,4 +68,4 @@ def train_to_files(
     writer.writeheader()
     writer.writerows(done.history)
     write_text(outputs[1], text.getvalue())
-    return done.best_epoch
+    return done

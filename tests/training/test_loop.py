@@ -58,6 +58,24 @@ def test_divergence_of_the_training_loss(tmp_path):
         train(tmp_path / "c", learning_rate=1e30, clip_norm=None)
 
 
+@pytest.mark.parametrize("loss", [math.nan, math.inf])
+@pytest.mark.parametrize("wanted", [-1, +1])
+def test_a_training_that_may_diverge_ends_with_its_best_epoch_so_far(tmp_path, loss, wanted):
+    fit = train(tmp_path / "c", task=Toy([1.0, loss, 1.0], wanted), may_diverge=True)
+    until_then = train(tmp_path / "d", task=Toy([1.0]), epochs=1)
+    assert (fit.diverged, fit.best_epoch, until_then.diverged) == (True, 1, False)
+    assert [row["epoch"] for row in fit.history] == [1, 2]
+    assert repr(fit.history[-1]["validation_loss"]) == repr(loss)
+    assert all(torch.equal(fit.weights[name], until_then.weights[name]) for name in until_then.weights)
+
+
+def test_a_training_that_diverges_in_its_first_epoch_leaves_the_weights_it_started_with(tmp_path):
+    fit = train(tmp_path / "c", learning_rate=1e30, clip_norm=None, may_diverge=True)
+    assert (fit.diverged, fit.best_epoch, len(fit.history)) == (True, 0, 1)
+    start = toy_model().state_dict()
+    assert all(torch.equal(fit.weights[name], start[name]) for name in start)
+
+
 @pytest.mark.parametrize("limit", [1e-3, 1e-6])
 def test_gradients_are_clipped(tmp_path, limit):
     model = toy_model()

@@ -1,5 +1,6 @@
 """A training that is disturbed and started again ends as the undisturbed one, bit for bit."""
 
+import math
 import os
 import random
 import signal
@@ -84,6 +85,18 @@ def test_the_best_epoch_survives(tmp_path, losses, wanted):
     with pytest.raises(Interrupted):
         train(tmp_path / "c", 2 * BATCHES + 1, send(signal.SIGTERM), Toy(losses, wanted))
     assert same(train(tmp_path / "c", task=Toy(losses[2:], wanted)), whole)
+
+
+@pytest.mark.parametrize("losses", [[math.inf], [1.0, math.inf]])
+def test_a_training_that_diverges_is_resumed_to_the_same_end(tmp_path, losses):
+    whole = train(tmp_path / "whole", task=Toy(losses), may_diverge=True)
+    assert (whole.diverged, whole.best_epoch) == (True, len(losses) - 1)
+    with pytest.raises(Interrupted):
+        train(tmp_path / "c", len(losses) * BATCHES - 1, send(signal.SIGTERM), Toy(losses), may_diverge=True)
+    assert same(train(tmp_path / "c", task=Toy(losses[-1:]), may_diverge=True), whole)
+    task = Toy()
+    assert same(train(tmp_path / "c", task=task, may_diverge=True), whole)
+    assert task.asked == []
 
 
 def test_another_identity_starts_afresh(undisturbed, tmp_path):

@@ -93,7 +93,13 @@ def settings(**changes) -> Settings:
 
 
 def train(
-    checkpoint: Path, after: int = 0, happen=kill, task: Toy | None = None, model: nn.Module | None = None, **changes
+    checkpoint: Path,
+    after: int = 0,
+    happen=kill,
+    task: Toy | None = None,
+    model: nn.Module | None = None,
+    may_diverge: bool = False,
+    **changes,
 ) -> Fit:
     """Train the toy, from its checkpoint if there is one, in a process whose random state is another each time."""
     model = model or toy_model()
@@ -101,7 +107,7 @@ def train(
     if not checkpoint.exists():
         torch.manual_seed(7)
     with Strike(after, happen) as progress:
-        return fit(model, task or Toy(), settings(**changes), checkpoint, progress)
+        return fit(model, task or Toy(), settings(**changes), checkpoint, progress, may_diverge)
 
 
 def same(one: Fit, two: Fit) -> bool:

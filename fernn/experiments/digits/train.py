@@ -9,7 +9,7 @@ from fernn.arrays import read_arrays
 from fernn.datasets.sequences import RenderedSequences, read_recipes
 from fernn.experiments.digits.motion import Model, Motion
 from fernn.training.device import prepare
-from fernn.training.loop import Settings
+from fernn.training.loop import Fit, Settings
 from fernn.training.outcome import Workplace, train_to_files
 from fernn.training.prediction import PredictionTask
 
@@ -87,7 +87,7 @@ def prediction_task(inputs: TrainInputs, files: dict[str, Path], device: torch.d
     )
 
 
-def train(inputs: TrainInputs, files: dict[str, Path], place: Workplace, outputs: tuple[Path, Path]) -> int:
+def train(inputs: TrainInputs, files: dict[str, Path], place: Workplace, outputs: tuple[Path, Path]) -> Fit:
     """Train one run, or go on with it.
 
     Args:
@@ -97,7 +97,7 @@ def train(inputs: TrainInputs, files: dict[str, Path], place: Workplace, outputs
         outputs: see `train_to_files`.
 
     Returns:
-        The best epoch, from 1.
+        What came of it.
     """
     prepare(place.device, inputs.threads)
     model, task = build(inputs, place.device), prediction_task(inputs, files, place.device)

@@ -12,7 +12,7 @@ from fernn.datasets.moving_clips import Clips, drawn_at_random, gather, read_cli
 from fernn.errors import FernnError
 from fernn.experiments.kth.models import Model
 from fernn.training.device import prepare
-from fernn.training.loop import Settings
+from fernn.training.loop import Fit, Settings
 from fernn.training.outcome import Workplace, train_to_files
 from fernn.training.recognition import RecognitionTask
 
@@ -87,7 +87,7 @@ def fixed(frames: Tensor, clips: Clips, inputs: TrainInputs) -> Callable[[int, i
     return lambda first, count: _batch(frames, clips[first : first + count], inputs)
 
 
-def train(inputs: TrainInputs, files: dict[str, Path], place: Workplace, outputs: tuple[Path, Path]) -> int:
+def train(inputs: TrainInputs, files: dict[str, Path], place: Workplace, outputs: tuple[Path, Path]) -> Fit:
     """Train one run, or go on with it.
 
     Args:
@@ -97,7 +97,7 @@ def train(inputs: TrainInputs, files: dict[str, Path], place: Workplace, outputs
         outputs: see `train_to_files`.
 
     Returns:
-        The best epoch, from 1.
+        What came of it.
     """
     prepare(place.device, inputs.threads)
     model = build(inputs, place.device)
