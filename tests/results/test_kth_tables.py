@@ -86,6 +86,19 @@ def test_the_highest_mean_of_the_best_validation_accuracies_is_chosen(tmp_path):
     assert "| G-RNN   | 0.001           | 0.700 ± 0.000              | 2   | chosen |" in text
 
 
+def test_a_learning_rate_that_diverged_is_never_chosen(tmp_path):
+    params, layout = made(tmp_path)
+    run = run_of(params, "G-RNN", 0, rate=RATES[1])
+    layout.run(run.id, "metrics.csv").write_text(
+        "epoch,train_loss,validation_loss,validation_accuracy\n1,1.5,1.5,0.9\n2,nan,nan,1.0\n"
+    )
+    write_tables(params, layout)
+    assert {row["model"]: row["learning_rate"] for row in table(layout)}["G-RNN"] == "0.001"
+    text = layout.table("table2.md").read_text()
+    assert re.search(r"\| G-RNN +\| 0.0001 +\| +\| 2 +\| failed \|", text)
+    assert "- Failed, and never chosen: kth/V2T/G-RNN/lr0.0001, seed 0 diverged in epoch 2\n" in text
+
+
 def test_the_first_of_equal_learning_rates(tmp_path):
     params, layout = kth_params(), Layout("quick", tmp_path)
     write_videos(layout)

@@ -9,7 +9,7 @@ from fernn.errors import FernnError
 from fernn.experiments.digits.forecasts import read_samples, read_step_errors
 from fernn.experiments.rotation.figures import read_turn_errors
 from fernn.experiments.translation.figures import read_velocity_errors
-from fernn.results.reading.runs import read_metrics
+from fernn.results.reading.runs import diverged, read_metrics
 from tests.results.tree import EPOCHS, FRAME, LENGTH, PREDICTED, SEEN, run_of, write_metrics
 
 
@@ -70,6 +70,9 @@ def test_a_missing_file_is_named_with_the_command_that_makes_it(layout, run, fil
         ("epoch,validation_loss\n1,2\n2,nan\n3,2\n", "not finite"),
         ("epoch,validation_loss\n1,2\n2,2\n", "2 rows, where params.yaml asks for the epochs 1 to 3"),
         ("epoch,validation_loss\n1,2\n3,2\n2,2\n", "epochs 1 to 3"),
+        ("epoch,validation_loss\n1,2\n3,nan\n", "epochs 1 to 3"),
+        ("epoch,validation_loss\n1,2\n2,2\n3,2\n4,nan\n", "epochs 1 to 3"),
+        ("epoch,validation_loss\n1,nan\n2,nan\n", "not finite"),
     ],
 )
 def test_broken_metrics(layout, run, text, found):
@@ -77,6 +80,17 @@ def test_broken_metrics(layout, run, text, found):
     path.write_text(text)
     with refused(path, f"fernn train {run.id}", found):
         read_metrics(layout, run, EPOCHS, "validation_loss")
+
+
+@pytest.mark.parametrize(
+    ("rows", "epochs"), [("1,2,nan\n", [1]), ("1,2,2\n2,inf,nan\n", [1, 2]), ("1,2,2\n2,2,2\n3,nan,2\n", [1, 2, 3])]
+)
+def test_metrics_of_a_training_that_diverged(layout, run, rows, epochs):
+    assert not diverged(read_metrics(layout, run, EPOCHS, "validation_loss"))
+    layout.run(run.id, "metrics.csv").write_text("epoch,train_loss,validation_loss\n" + rows)
+    metrics = read_metrics(layout, run, EPOCHS, "validation_loss")
+    assert metrics["epoch"] == epochs
+    assert diverged(metrics)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import csv
 import json
+import math
 import statistics
 
 import pytest
@@ -103,6 +104,49 @@ def test_the_learning_rate_with_the_best_mean_of_best_losses(tmp_path):
     assert {row["criterion"] for row in found} == {"lowest validation_loss"}
     kept = [(row["learning_rate"], row["mean"], row["chosen"]) for row in found]
     assert kept == [("0.01", "2.55", "no"), ("0.001", "1.5", "yes"), ("0.0001", "2.0", "no")]
+
+
+def searched(tmp_path):
+    """A search of three rates, of which the first one's losses would be the best."""
+    runs = [{"flow": "V2T", "models": ["G-RNN"], "search": [1e-2, 1e-3, 1e-4], "evaluate": ["test"]}]
+    params, layout = small_params(runs=runs), Layout("quick", tmp_path)
+    losses = {1e-2: (1, 1, 1), 1e-3: (3, 3, 3), 1e-4: (4, 4, 4)}
+    for run in all_runs(params).values():
+        write_run(layout, params, run, losses[run.learning_rate])
+    return params, layout
+
+
+def test_a_learning_rate_with_a_seed_that_diverged_failed(tmp_path):
+    params, layout = searched(tmp_path)
+    write_tables(params, layout)
+    assert [row["learning_rate"] for row in table(layout)] == ["0.01"]
+    assert "Failed" not in layout.table("table1.md").read_text()
+    write_metrics(layout, run_of(params, "G-RNN", 1, rate=1e-2), (1, math.nan))
+    write_tables(params, layout)
+    assert [(row["learning_rate"], row["n"]) for row in table(layout)] == [("0.001", "2")]
+    found = [
+        (row["mean"], row["std"], row["n"], row["chosen"], row["failure"]) for row in table(layout, "selection.csv")
+    ]
+    failed = ("", "", "2", "no", "seed 1 diverged in epoch 2")
+    assert found == [failed, ("3.0", "0.0", "2", "yes", ""), ("4.0", "0.0", "2", "no", "")]
+    note = "Failed, and never chosen: translation/V2T/G-RNN/lr0.01, seed 1 diverged in epoch 2\n"
+    assert f"- {note}" in layout.table("table1.md").read_text()
+    assert f"% {note}" in layout.table("table1.tex").read_text()
+
+
+def test_where_all_learning_rates_failed_the_tables_end_with_their_names(tmp_path):
+    params, layout = searched(tmp_path)
+    for rate, seed in ((1e-2, 0), (1e-2, 1), (1e-3, 0), (1e-4, 1)):
+        write_metrics(layout, run_of(params, "G-RNN", seed, rate=rate), (math.inf,))
+    group = "translation/V2T/G-RNN"
+    lines = [
+        f"{group}/lr0.01: seed 0 diverged in epoch 1, seed 1 diverged in epoch 1",
+        f"{group}/lr0.001: seed 0 diverged in epoch 1",
+        f"{group}/lr0.0001: seed 1 diverged in epoch 1",
+    ]
+    with pytest.raises(FernnError, match=r"(?s)no learning rate .*" + ".*".join(lines) + ".*in params.yaml"):
+        write_tables(params, layout)
+    assert not layout.table("table1.csv").exists()
 
 
 def test_the_first_of_equal_learning_rates(tmp_path):

@@ -102,9 +102,9 @@ def _search(rows: list[Row]) -> str:
     lines = []
     for of in (row.selection for row in rows):
         for tried in of.candidates:
-            score = fixed(tried.score.mean, tried.score.std, DECIMALS)
-            chosen = "chosen" if tried is of.chosen else ""
-            lines.append([of.model, f"{tried.learning_rate:g}", score, str(tried.score.n), chosen])
+            score = fixed(tried.score.mean, tried.score.std, DECIMALS) if tried.score else ""
+            mark = "chosen" if tried is of.chosen else "failed" if tried.failure else ""
+            lines.append([of.model, f"{tried.learning_rate:g}", score, str(len(tried.runs)), mark])
     return pipes(["Model", "Learning rate", "Best validation accuracy", "n", ""], lines)
 
 

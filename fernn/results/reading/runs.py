@@ -23,6 +23,8 @@ Measure = TypeVar("Measure", bound=BaseModel)
 def read_metrics(layout: Layout, run: Run, epochs: int, needed: str) -> dict[str, list[float]]:
     """The measures of a run's training, by name, each with one value for each epoch.
 
+    The last epoch of a training that diverged may come early; its values are not all finite (`diverged`).
+
     Args:
         layout: where files lie.
         run: which one.
@@ -30,7 +32,8 @@ def read_metrics(layout: Layout, run: Run, epochs: int, needed: str) -> dict[str
         needed: a measure that it must have, such as "validation_loss".
 
     Raises:
-        FernnError: if metrics.csv is missing, is no such table, or has other epochs than 1 ... `epochs`.
+        FernnError: if metrics.csv is missing, is no such table, or has other epochs than 1 ... `epochs`, or, of a
+            training that diverged, than the first of them.
     """
     path = layout.run(run.id, "metrics.csv")
     try:
@@ -42,12 +45,18 @@ def read_metrics(layout: Layout, run: Run, epochs: int, needed: str) -> dict[str
     for name in ("epoch", needed):
         if name not in columns:
             raise broken(path, f"no column {name!r}", layout, run, "train")
-    if columns["epoch"] != list(range(1, epochs + 1)):
+    last = len(rows) if diverged(columns) else epochs
+    if columns["epoch"] != list(range(1, min(last, epochs) + 1)):
         found = f"{len(rows)} rows, where params.yaml asks for the epochs 1 to {epochs}"
         raise broken(path, found, layout, run, "train")
-    if not all(math.isfinite(value) for values in columns.values() for value in values):
+    if not all(math.isfinite(value) for values in columns.values() for value in values[:-1]):
         raise broken(path, "a value in it is not finite", layout, run, "train")
     return columns
+
+
+def diverged(metrics: dict[str, list[float]]) -> bool:
+    """Whether a training ended since its loss was not finite."""
+    return not all(math.isfinite(values[-1]) for values in metrics.values())
 
 
 def read_measure(layout: Layout, run: Run, name: str, kind: type[Measure]) -> Measure:

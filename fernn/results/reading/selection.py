@@ -1,12 +1,14 @@
 """Which learning rate stands for a model: the best on validation data, over all seeds."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from fernn.errors import FernnError
 from fernn.layout import Layout
 from fernn.params import Params
-from fernn.results.reading.runs import read_metrics
+from fernn.results.reading.runs import diverged, read_metrics
 from fernn.results.reading.summary import Summary, summarize
 from fernn.runs import Run, runs_of
 
@@ -30,11 +32,19 @@ ACCURACY = Criterion("validation_accuracy", lower=False)
 
 @dataclass(frozen=True)
 class Candidate:
-    """The runs of a model with one learning rate, one for each seed, and their score: its criterion over the seeds."""
+    """The runs of a model with one learning rate, one for each seed.
+
+    Attributes:
+        learning_rate: of Adam.
+        runs: by seed.
+        score: their criterion over the seeds; None if the candidate failed.
+        failure: which seeds diverged, and when: a candidate fails by one of them. Empty if it did not.
+    """
 
     learning_rate: float
     runs: tuple[Run, ...]
-    score: Summary
+    score: Summary | None
+    failure: str = ""
 
 
 @dataclass(frozen=True)
@@ -49,9 +59,9 @@ class Selection:
 
     @property
     def chosen(self) -> Candidate:
-        """The candidate of the best mean score; the first of equals."""
-        best = min if self.criterion.lower else max
-        return best(self.candidates, key=lambda candidate: candidate.score.mean)
+        """The candidate of the best mean score; the first of equals. `select` sees to it that one has a score."""
+        best, worst = (min, math.inf) if self.criterion.lower else (max, -math.inf)
+        return best(self.candidates, key=lambda candidate: candidate.score.mean if candidate.score else worst)
 
     @property
     def runs(self) -> tuple[Run, ...]:
@@ -70,7 +80,7 @@ def select(params: Params, layout: Layout, experiments: Iterable[Selected]) -> l
     """Choose a learning rate for each model of each flow, in the order of params.yaml.
 
     Raises:
-        FernnError: if a run's metrics.csv is missing or malformed.
+        FernnError: if a run's metrics.csv is missing or malformed, or every candidate of a model failed.
     """
     selections = []
     for experiment in experiments:
@@ -79,17 +89,30 @@ def select(params: Params, layout: Layout, experiments: Iterable[Selected]) -> l
             by_rate.setdefault((run.flow, run.model), {}).setdefault(run.learning_rate, []).append(run)
         for (flow, model), rates in by_rate.items():
             candidates = tuple(
-                Candidate(
-                    rate, tuple(runs), summarize(_score(params, layout, run, experiment.criterion) for run in runs)
-                )
-                for rate, runs in rates.items()
+                _candidate(params, layout, experiment.criterion, rate, runs) for rate, runs in rates.items()
             )
             selections.append(Selection(experiment.name, flow, model, experiment.criterion, candidates))
+    failed = [of for of in selections if not any(candidate.score for candidate in of.candidates)]
+    if failed:
+        lines = [f"{tried.runs[0].group}: {tried.failure}" for of in failed for tried in of.candidates]
+        raise FernnError(
+            "no learning rate is left to choose, since all that were tried diverged:\n  "
+            + "\n  ".join(lines)
+            + "\nGive lower ones in params.yaml (search, or the model's learning_rate), or a lower clip_norm."
+        )
     return selections
 
 
-def _score(params: Params, layout: Layout, run: Run, criterion: Criterion) -> float:
-    """What a run is chosen by: its best epoch on validation data."""
-    epochs = params.section(run.experiment).training.epochs
-    values = read_metrics(layout, run, epochs, criterion.column)[criterion.column]
-    return min(values) if criterion.lower else max(values)
+def _candidate(params: Params, layout: Layout, criterion: Criterion, rate: float, runs: list[Run]) -> Candidate:
+    """What a candidate is chosen by is the best epoch of each of its runs on validation data."""
+    epochs = params.section(runs[0].experiment).training.epochs
+    metrics = [read_metrics(layout, run, epochs, criterion.column) for run in runs]
+    failures = [
+        f"seed {run.seed} diverged in epoch {len(of['epoch'])}"
+        for run, of in zip(runs, metrics, strict=True)
+        if diverged(of)
+    ]
+    if failures:
+        return Candidate(rate, tuple(runs), None, ", ".join(failures))
+    best = min if criterion.lower else max
+    return Candidate(rate, tuple(runs), summarize(best(of[criterion.column]) for of in metrics))

@@ -108,12 +108,17 @@ def names(table: Table, row: Row) -> tuple[str, str]:
 
 
 def sources(layout: Layout, rows: list[Row], more: Sequence[Path] = ()) -> list[str]:
-    """The runs behind a table, and one digest of all its files: theirs, those of all that was tried, and `more`."""
+    """The runs behind a table, the learning rates that failed, and one digest: of the files of all runs and `more`."""
     lines = []
     files = list(more)
     for row in rows:
         runs = row.selection.runs
         lines.append(f"Runs {runs[0].group}, seeds {', '.join(str(run.seed) for run in runs)}")
+        lines += [
+            f"Failed, and never chosen: {tried.runs[0].group}, {tried.failure}"
+            for tried in row.selection.candidates
+            if tried.failure
+        ]
         files += [layout.evaluation(run.id, "evaluation.json") for run in runs]
         files += [layout.run(run.id, "metrics.csv") for tried in row.selection.candidates for run in tried.runs]
     digests = {path.relative_to(layout.base).as_posix(): sha256(path) for path in files}

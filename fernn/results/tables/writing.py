@@ -61,12 +61,13 @@ def _metrics(tables: list[str]) -> dict[str, Any]:
 
 
 def _selection_csv(selections: Iterable[Selection]) -> str:
-    """Every learning rate that was tried; mean and std are of the criterion, over seeds."""
-    header = ["experiment", "model", "flow", "learning_rate", "criterion", "mean", "std", "n", "chosen"]
+    """Every learning rate that was tried; mean and std are of the criterion, over seeds, and blank where it failed."""
+    header = ["experiment", "model", "flow", "learning_rate", "criterion", "mean", "std", "n", "chosen", "failure"]
     lines = []
     for of in selections:
         for tried in of.candidates:
-            score, chosen = tried.score, "yes" if tried is of.chosen else "no"
+            mean, std = (tried.score.mean, tried.score.std) if tried.score else (None, None)
+            chosen = "yes" if tried is of.chosen else "no"
             line = [of.experiment, of.model, of.flow, tried.learning_rate, of.criterion.name]
-            lines.append([*line, score.mean, score.std, score.n, chosen])
+            lines.append([*line, mean, std, len(tried.runs), chosen, tried.failure])
     return as_csv(header, lines)
