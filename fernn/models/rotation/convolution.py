@@ -9,8 +9,8 @@ is a product in their Fourier transform:
 
     Y(n) = sum_b A_b(n) FT_s[ D_b,s * h(s) ](n),    A_b(n) an F x F matrix of complex numbers
 
-Real maps need half of the frequencies. For C_36 and 3x3 pixels the matrices have 25.6 times fewer products than the dense
-filter; the weights are escnn's own, and the results escnn's up to rounding.
+Real maps need half of the frequencies. For C_36 and 3x3 pixels the matrices have 25.6 times fewer products than the
+dense filter; the weights are escnn's own, and the results escnn's up to rounding.
 """
 
 from typing import Any, Protocol
