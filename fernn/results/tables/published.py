@@ -71,9 +71,10 @@ class Verdict:
 def compare(ours: Summary, paper: Published, scale: str, lower: bool) -> Verdict:
     """Hold our mean over seeds against the paper's figure.
 
-    z = (mean - value) / sqrt(std^2 / n + paper_std^2). Our mean has the standard error std / sqrt(n). The paper does
-    not say over how many runs its figure goes, so its deviation is taken whole, as if it were one run: the cautious
-    reading, which calls fewer results different. Within 2 the two agree; beyond, ours is better or worse.
+    z = (mean - value) / sqrt(std^2 / n + paper_std^2). Our mean has the standard error std / sqrt(n). Of
+    Table 2 alone the paper says over how many runs its figures go (three seeds), so in both tables its deviation is
+    taken whole, as if it were one run: the cautious reading, which calls fewer results different. Within 2 the two
+    agree; beyond, ours is better or worse.
 
     Args:
         ours: our figure.
