@@ -70,15 +70,15 @@ class Jobs:
     @cached_property
     def all(self) -> dict[tuple[str, str], Job]:
         """By stage and name."""
+        shown = [self._tables(), self._figures()]
         trained = [self._train(run) for run in self.runs.values()]
         evaluated = [self._evaluate(run) for run in self.runs.values()]
         made = [
             *([self._standins()] if KTH in self.experiments and KTH.section(self.params).source.stand_ins else []),
-            *self._datasets([*trained, *evaluated]),
+            *self._datasets([*trained, *evaluated, *shown]),
             *trained,
             *evaluated,
-            self._tables(),
-            self._figures(),
+            *shown,
         ]
         return {(job.stage, job.name): job for job in made}
 
@@ -137,12 +137,10 @@ class Jobs:
         inputs, record = wanted.model_dump() if wanted else {}, self.layout.standins() / RECORD
         return _job("standins", "", (drawing.__name__,), inputs, (), (self.layout.release(),), record)
 
-    def _datasets(self, runs: list[Job]) -> list[Job]:
-        """The parts of data sets that runs read, such as "translation/test-V2T"; what others are made of first."""
-        names = dict.fromkeys(
-            f"{path.parent.name}/{path.stem}" for job in runs for path in job.reads if path.name != MODEL
-        )
-        found = [self._dataset(name) for name in names]
+    def _datasets(self, readers: list[Job]) -> list[Job]:
+        """The parts of data sets that these read, such as "translation/test-V2T"; what others are made of first."""
+        names = dict.fromkeys(self.layout.part(path) for job in readers for path in job.reads)
+        found = [self._dataset(name) for name in names if name]
         made = {path for job in found for path in job.writes}
         return sorted(found, key=lambda job: any(path in made for path in job.reads))
 
@@ -171,13 +169,18 @@ class Jobs:
     def _tables(self) -> Job:
         of = tables_of(self.params, self.experiments)
         code = (tables.__name__, *sorted({type(table).__module__ for table in of}))
-        reads = [*self._of_runs(EVALUATION), *dict.fromkeys(path for table in of for path in table.reads(self.layout))]
+        extra = dict.fromkeys(
+            path for table, names in of.items() for path in table.reads(self.params, self.layout, names)
+        )
+        reads = [*self._of_runs(EVALUATION), *extra]
         writes = [*map(self.layout.table, table_names(self.params, self.experiments)), self.layout.metrics()]
         return _job("tables", "", code, self._shown(), reads, writes, self.layout.table(RECORD))
 
     def _figures(self) -> Job:
         code = {kind.draw.__module__ for experiment in self.experiments for kind in experiment.figures}
-        extra = dict.fromkeys(path for each in self.experiments for path in each.table.reads(self.layout))
+        extra = dict.fromkeys(
+            path for each in self.experiments for path in each.table.reads(self.params, self.layout, [each.name])
+        )
         reads = [*self._of_runs(EVALUATION, SAMPLES), *extra]
         writes = map(self.layout.figure, figure_names(self.params, self.experiments))
         modules = (figures.__name__, *sorted(code))

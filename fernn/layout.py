@@ -36,6 +36,11 @@ class Layout:
         """The record beside a part."""
         return self.base / "datasets" / experiment / f"{part}.{RECORD}"
 
+    def part(self, path: Path) -> str | None:
+        """What lies there as a part of a data set, such as "translation/test-V2T"; None for any other file."""
+        experiment = path.parent.name
+        return f"{experiment}/{path.stem}" if path == self.dataset(experiment, path.stem) else None
+
     def run(self, run: str, file: str) -> Path:
         """A file of a finished run: model, metrics or record."""
         return self.base / "runs" / run / file

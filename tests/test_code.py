@@ -19,6 +19,8 @@ ROOTS = {
     "frames": ["experiments.kth.frames"],
     "sequences A": ["experiments.digits.sequences", "experiments.translation.motion"],
     "sequences B": ["experiments.digits.sequences", "experiments.rotation.motion"],
+    "trivial A": ["experiments.digits.trivial", "experiments.translation.motion"],
+    "trivial B": ["experiments.digits.trivial", "experiments.rotation.motion"],
     "clips": ["experiments.kth.clips"],
     "train A": ["experiments.digits.train", "experiments.translation.model", "experiments.translation.motion"],
     "train B": ["experiments.digits.train", "experiments.rotation.model", "experiments.rotation.motion"],

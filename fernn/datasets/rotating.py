@@ -52,7 +52,7 @@ def render(pool: Tensor, recipes: Recipes, frames: int, side: int) -> Tensor:
     a digit of 28 pixels to 40, turns it, and crops it to the frame, which is the same.
 
     Args:
-        pool: (P, h, h) uint8, the digits, 0 to 255, on the device of the recipes.
+        pool: (P, h, h) uint8 or float32, the digits, 0 to 255, on the device of the recipes.
         recipes: N sequences.
         frames: T.
         side: height and width of a frame in pixels. Around a smaller digit there are zeros; of a larger one the frame

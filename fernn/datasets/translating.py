@@ -50,7 +50,7 @@ def render(pool: Tensor, recipes: Recipes, frames: int, side: int) -> Tensor:
     """Render sequences, all in one gather.
 
     Args:
-        pool: (P, h, w) uint8, the digits, 0 to 255, on the device of the recipes.
+        pool: (P, h, w) uint8 or float32, the digits, 0 to 255, on the device of the recipes.
         recipes: N sequences.
         frames: T.
         side: height and width of a frame in pixels, at least h and w; a smaller digit is centred.

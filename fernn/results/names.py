@@ -20,6 +20,8 @@ def plus_minus(mean: float, std: float | None, decimals: int, latex: bool = Fals
         decimals: digits behind the point, at least; a small deviation gets as many as its first digit needs.
         latex: as LaTeX instead of plain text.
     """
+    if mean == 0 and std is None:
+        return "$0$" if latex else "0"
     exponent = math.floor(math.log10(abs(mean))) if mean else 0
     if std:
         decimals = max(decimals, exponent - math.floor(math.log10(std)))

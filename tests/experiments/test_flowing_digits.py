@@ -3,6 +3,7 @@
 import csv
 import json
 from dataclasses import replace
+from itertools import product
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from fernn.errors import FernnError
 from fernn.evaluation.outcome import Workplace
 from fernn.experiments import find_experiment
 from fernn.experiments.digits.train import build, prediction_task
-from fernn.flows.rotation import Rotation
+from fernn.flows.rotation import Rotation, rotate
 from fernn.flows.translation import Translation
 from fernn.layout import Layout
 from fernn.models import load_model
@@ -52,6 +53,8 @@ def layout(root, tmp_path_factory) -> Layout:
     for name, (flow, still) in FLOWS.items():
         for part in ("digits", f"validation-{flow}", f"test-{flow}", f"length-{flow}", f"velocity-{still}"):
             make_dataset(params, layout, f"{name}/{part}")
+            if part.partition("-")[0] in ("test", "length", "velocity"):
+                make_dataset(params, layout, f"{name}/trivial-{part}")
         train_run(params, layout, RUNS[name], allow_cpu=True)
         evaluate_run(params, layout, RUNS[name])
     return layout
@@ -220,6 +223,58 @@ def test_samples_of_a_run_that_is_tested_at_velocities_alone(layout, name, root,
     assert torch.equal(samples["truth"], frames[:, SEEN:])
 
 
+@pytest.mark.parametrize(("measure", "steps"), [("test", PREDICTED), ("length", LENGTH)])
+def test_errors_of_trivial_forecasts(layout, name, measure, steps):
+    part = f"trivial-{measure}-{FLOWS[name][0]}"
+    found, _ = read_arrays(layout.dataset(name, part))
+    pool, recipes = pool_of(layout, name, "test"), recipes_of(layout, name, measure)
+    frames = RENDER[name](pool, recipes, SEEN + steps, SIDE)
+    seen, truth = frames[:, :SEEN], frames[:, SEEN:]
+    sums = torch.zeros_like(truth)
+    for digit in range(recipes.digit.shape[1]):  # one after the other, by the flow's own move
+        alone = Recipes(*(each[:, digit : digit + 1] for each in (recipes.digit, recipes.start, recipes.velocity)))
+        last = RENDER[name](pool, alone, SEEN, SIDE)[:, -1]
+        for step, sequence in product(range(steps), range(len(recipes))):
+            velocity = alone.velocity[sequence, 0].tolist()
+            sums[sequence, step] += moved(name, last[sequence], velocity, step + 1)
+    forecasts = {
+        "mean brightness": torch.stack([each.mean() for each in seen]).view(-1, 1, 1, 1, 1).expand_as(truth),
+        "last frame repeated": seen[:, [-1] * steps],
+        "copy at true velocity": sums.clamp(max=1),
+    }
+    assert found.keys() == forecasts.keys()
+    for forecast, predicted in forecasts.items():
+        expected = (predicted - truth).double().square().mean((0, 2, 3, 4))
+        torch.testing.assert_close(found[forecast], expected.unsqueeze(0), rtol=1e-4, atol=1e-9)
+    copied = found["copy at true velocity"]
+    # whole pixels cost nothing; a turn is interpolated, which blurs, but knows far more than a frame that stands still
+    if name == "translation":
+        assert not copied.any()
+    else:
+        assert (copied > 0).all()
+        assert copied.mean() < found["last frame repeated"].mean()
+
+
+def moved(name: str, picture: Tensor, velocity: list[int] | float, time: int) -> Tensor:
+    """A picture (1, side, side), moved by a velocity for some frames."""
+    if name == "rotation":
+        return rotate(picture.unsqueeze(0), time * velocity)[0]
+    return picture.roll((time * velocity[1], time * velocity[0]), (1, 2))
+
+
+def test_errors_of_trivial_forecasts_by_velocity(layout, name):
+    found, _ = read_arrays(layout.dataset(name, f"trivial-velocity-{FLOWS[name][1]}"))
+    velocities = (Translation(1) if name == "translation" else Rotation(2, 30)).generators
+    pool, recipes = pool_of(layout, name, "test"), recipes_of(layout, name, "velocity")
+    for errors in found.values():
+        assert errors.shape == (len(velocities), PREDICTED)
+    for row, velocity in enumerate(velocities):
+        frames = RENDER[name](pool, recipes.moving_at(velocity), SEEN + PREDICTED, SIDE)
+        expected = (frames[:, SEEN - 1 : SEEN] - frames[:, SEEN:]).double().square().mean((0, 2, 3, 4))
+        torch.testing.assert_close(found["last frame repeated"][row], expected, rtol=1e-5, atol=1e-12)
+    assert not found["last frame repeated"][len(velocities) // 2].any()  # nothing moves
+
+
 def test_weights_start_by_the_seed(name, root, tmp_path):
     params = write_params(root, tmp_path)
     weights = []
@@ -232,7 +287,7 @@ def test_weights_start_by_the_seed(name, root, tmp_path):
     assert not torch.equal(weights[0], weights[3])
 
 
-@pytest.mark.parametrize("part", ["test", "test-", "best-V1T", "digits-V1T"])
+@pytest.mark.parametrize("part", ["test", "test-", "best-V1T", "digits-V1T", "trivial-V1T", "trivial-validation-V1T"])
 def test_no_such_part(name, root, tmp_path, part):
     params = write_params(root, tmp_path)
     with pytest.raises(FernnError, match=f"{name}/{part}: no such data set; expected digits, or one of validation"):

@@ -6,6 +6,7 @@ import pytest
 from matplotlib.collections import PolyCollection
 from safetensors.numpy import load_file, save_file
 
+from fernn.arrays import write_arrays
 from fernn.errors import FernnError
 from fernn.experiments.digits.curves import length_generalization, validation_loss
 from fernn.experiments.digits.predictions import predictions
@@ -15,7 +16,7 @@ from fernn.layout import Layout
 from fernn.results.figures.style import LINES
 from fernn.runs import all_runs
 from tests.results.made import figure_names, select, write_figures
-from tests.results.tree import EPOCHS, LENGTH, MSE, PREDICTED, SEEN, small_params, write_run, write_tree
+from tests.results.tree import EPOCHS, LENGTH, MSE, PREDICTED, SEEN, small_params, write_run, write_tree, write_trivial
 
 
 def of(params, layout, flow):
@@ -87,6 +88,10 @@ def test_length_generalization(params, layout):
     # the band goes from the best seed to the worst
     band = [item for item in axes.collections if isinstance(item, PolyCollection)][-1].get_paths()[0].vertices[:, 1]
     assert (band.min(), band.max()) == pytest.approx((2e-4, 2e-4 * 1.1 * LENGTH))
+    grey = [line for line in axes.lines if line.get_color() == "0.55"]
+    assert [set(line.get_ydata()) for line in grey] == [{0.1}, {0.06}]
+    assert "last frame repeated" in words(axes.figure)
+    assert "copy at true velocity: no error" in words(axes.figure)
     horizon = [line for line in axes.lines if list(line.get_xdata()) == [PREDICTED, PREDICTED]]
     assert len(horizon) == 1
 
@@ -105,6 +110,7 @@ def test_velocity_generalization(params, layout):
     # what is written in the cell of (vx, vy) = (-2, 1), below the middle
     (cell,) = [text for text in panels[0].texts if text.get_position() == (-2, 1)]
     assert cell.get_text() == "42"
+    assert "last frame repeated 1e+02, mean brightness 60, copy at true velocity 0" in words(figure)
     (outline,) = panels[0].patches
     assert outline.get_bbox().extents == pytest.approx((-1.5, -1.5, 1.5, 1.5))
 
@@ -118,6 +124,8 @@ def test_velocity_generalization_of_rotation(tmp_path):
     degrees = np.arange(-50, 51, 10)
     np.testing.assert_array_equal(found["G-RNN"].get_xdata(), degrees)
     np.testing.assert_allclose(found["G-RNN"].get_ydata(), 8e-3 * 1.05 * (1 + abs(degrees) / 10))
+    assert "copy at true velocity: no error" in words(axes.figure)
+    assert [set(line.get_ydata()) for line in axes.lines[-2:]] == [{0.1}, {0.06}]
     (shade,) = axes.patches
     assert (shade.get_bbox().x0, shade.get_bbox().x1) == (-15, 15)
     turning = params.rotation.data.model_dump() | {"velocity": {"sequences": 1, "flow": "V4R"}}
@@ -135,6 +143,7 @@ def test_a_grid_of_one_error(params, layout):
         for run in selection.runs:
             path = layout.evaluation(run.id, "evaluation.json")
             path.write_text(json.dumps({"run": run.id, "measures": {"velocity": velocity}}))
+    write_arrays(layout.dataset("translation", "trivial-velocity-V0T"), {"one": np.ones((1, PREDICTED))}, {})
     figure = translation.velocity_generalization(still, layout, select(still, layout))
     assert figure.axes[0].images[0].get_array().tolist() == [[500]]
 
@@ -164,6 +173,7 @@ def test_a_model_of_ones_own_has_a_colour(tmp_path):
     models = {name: {"flow": "V3T", "learning_rate": 1e-4} for name in ("mine", "other")}
     runs = [{"flow": "V2T", "models": ["mine", "other"], "evaluate": ["length"]}]
     params, layout = small_params(runs=runs, models=models), Layout("quick", tmp_path)
+    write_trivial(layout, params)
     for run in all_runs(params).values():
         write_run(layout, params, run, (3, 2, 1))
     (axes,) = length_generalization(params, layout, select(params, layout)).axes

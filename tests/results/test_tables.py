@@ -3,13 +3,15 @@ import json
 import math
 import statistics
 
+import numpy as np
 import pytest
 
+from fernn.arrays import write_arrays
 from fernn.errors import FernnError
 from fernn.layout import Layout
 from fernn.runs import all_runs
 from tests.results.made import select, table_names, write_tables
-from tests.results.tree import run_of, small_params, write_metrics, write_run, write_tree
+from tests.results.tree import TRIVIAL, run_of, small_params, write_metrics, write_run, write_tree, write_trivial
 
 MODELS = ["G-RNN", "FERNN-V1T", "FERNN-V2T"]
 
@@ -19,10 +21,15 @@ def table(layout, name="table1.csv"):
         return list(csv.DictReader(file))
 
 
+def models(layout):
+    """The rows of models in Table 1."""
+    return [row for row in table(layout) if row["n"] != "0"]
+
+
 def test_every_cell_comes_from_the_files_of_its_runs(params, layout):
     tables = [layout.table(name) for name in table_names(params)]
     assert write_tables(params, layout) == [*tables, layout.metrics()]
-    found = table(layout)
+    found = models(layout)
     assert [(row["experiment"], row["flow"], row["model"]) for row in found] == [
         ("translation", "V2T", model) for model in MODELS
     ]
@@ -55,13 +62,41 @@ def test_the_table_for_readers(params, layout):
     assert "(?) from a secondary source" in tex
 
 
+def test_trivial_forecasts_stand_below_the_models_of_their_data(tmp_path):
+    params, layout = small_params(experiments=("translation", "rotation")), Layout("quick", tmp_path)
+    write_tree(layout, params)
+    write_tables(params, layout)
+    found = table(layout)
+    names = ["last frame repeated", "mean brightness", "copy at true velocity"]
+    assert [row["model"] for row in found] == [*MODELS, *names, "G-RNN", "FERNN-V2R", "FERNN-V4R", *names]
+    trivial = [row for row in found if row["model"] in names]
+    assert [float(row["mean"]) for row in trivial] == 2 * [TRIVIAL[name] for name in names]
+    assert {(row["std"], row["n"], row["learning_rate"], row["verdict"]) for row in trivial} == {("", "0", "", "")}
+    text = " ".join(layout.table("table1.md").read_text().split())
+    assert "| translation | copy at true velocity | V2T | 0 | | | | |" in text
+    assert "Translation, $V_{2}^{T}$ & copy at true velocity & $0$ &  &  \\\\" in layout.table("table1.tex").read_text()
+
+
+def test_trivial_forecasts_of_other_steps_are_refused(params, layout):
+    path = layout.dataset("translation", "trivial-test-V2T")
+    write_arrays(path, {"mean brightness": np.zeros((1, 3))}, {})
+    said = (
+        r"mean brightness \(1, 3\), where params.yaml asks for 1 velocities and 5 steps. `fernn dataset translation/t"
+    )
+    with pytest.raises(FernnError, match=said):
+        write_tables(params, layout)
+    path.unlink()
+    with pytest.raises(FernnError, match=r"trivial-test-V2T.safetensors: no such file. `fernn dataset` makes it"):
+        write_tables(params, layout)
+
+
 def test_verdicts_at_the_scale_of_the_paper(tmp_path):
     params, layout = small_params("paper"), Layout("paper", tmp_path)
     write_tree(layout, params)
     write_tables(params, layout)
     # 8.4e-3 against 8.1e-3, 6.3e-4 against 5.3e-4; 2.1e-4 is 2.7 deviations above 1.5e-4
-    assert [row["verdict"] for row in table(layout)] == ["agrees", "agrees", "worse"]
-    assert float(table(layout)[2]["z"]) == pytest.approx(6e-5 / (2 * 1e-5**2 / 2 + 2e-5**2) ** 0.5)
+    assert [row["verdict"] for row in models(layout)] == ["agrees", "agrees", "worse"]
+    assert float(models(layout)[2]["z"]) == pytest.approx(6e-5 / (2 * 1e-5**2 / 2 + 2e-5**2) ** 0.5)
     assert "worse (z = +2.68)" in layout.table("table1.md").read_text()
 
 
@@ -69,7 +104,7 @@ def test_rotation_joins_with_a_blank_where_the_figure_is_not_known(tmp_path):
     params, layout = small_params("paper", ("translation", "rotation")), Layout("paper", tmp_path)
     write_tree(layout, params)
     write_tables(params, layout)
-    found = table(layout)
+    found = models(layout)
     assert [row["model"] for row in found] == [*MODELS, "G-RNN", "FERNN-V2R", "FERNN-V4R"]
     blank = found[4]
     assert [blank[name] for name in ("paper_value", "paper_std", "z")] == ["", "", ""]
@@ -93,13 +128,14 @@ def test_the_learning_rate_with_the_best_mean_of_best_losses(tmp_path):
         (1e-4, 0): (9, 9, 2),
         (1e-4, 1): (9, 9, 2),
     }
+    write_trivial(layout, params)
     for (rate, seed), values in losses.items():
         write_run(layout, params, run_of(params, "G-RNN", seed, rate=rate), values, mse=rate)
     (selection,) = select(params, layout)
     assert selection.chosen.learning_rate == 1e-3
     assert [candidate.score.mean for candidate in selection.candidates] == [2.55, 1.5, 2.0]
     write_tables(params, layout)
-    assert [row["learning_rate"] for row in table(layout)] == ["0.001"]
+    assert [row["learning_rate"] for row in models(layout)] == ["0.001"]
     found = table(layout, "selection.csv")
     assert {row["criterion"] for row in found} == {"lowest validation_loss"}
     kept = [(row["learning_rate"], row["mean"], row["chosen"]) for row in found]
@@ -171,7 +207,7 @@ def test_a_seed_that_is_dropped_leaves_the_table(params, layout):
     write_tables(params, layout)
     digest = layout.table("table1.md").read_text().splitlines()[-1]
     write_tables(small_params(seeds=[1]), layout)
-    assert [(row["n"], row["std"], float(row["mean"])) for row in table(layout)] == [
+    assert [(row["n"], row["std"], float(row["mean"])) for row in models(layout)] == [
         ("1", "", 8e-3 * 1.1),
         ("1", "", 6e-4 * 1.1),
         ("1", "", 2e-4 * 1.1),
@@ -221,6 +257,6 @@ def test_there_is_no_table_1_without_its_experiments():
 def test_the_figures_for_machines_are_those_of_the_table(params, layout):
     assert write_tables(params, layout)[-1] == layout.metrics()
     figures = json.loads(layout.metrics().read_text())
-    for row in table(layout):
+    for row in models(layout):
         found = figures[row["experiment"]][row["flow"]][row["model"]][row["metric"]]
         assert found == {"mean": float(row["mean"]), "std": float(row["std"])}

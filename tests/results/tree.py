@@ -9,13 +9,16 @@ import numpy as np
 import yaml
 from safetensors.numpy import save_file
 
+from fernn.arrays import write_arrays
 from fernn.experiments import resolve
+from fernn.experiments.digits.forecasts import trivial_files
 from fernn.layout import Layout
 from fernn.params import Params
 from fernn.runs import Run, all_runs, evaluations_of
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
 MSE = {"G-RNN": 8e-3, "FERNN-V1T": 6e-4, "FERNN-V2T": 2e-4, "FERNN-V2R": 6e-4, "FERNN-V4R": 2e-4}
+TRIVIAL = {"copy at true velocity": 0.0, "mean brightness": 0.06, "last frame repeated": 0.1}
 EPOCHS, SEEN, PREDICTED, LENGTH, FRAME = 3, 4, 5, 9, 6
 
 
@@ -78,8 +81,19 @@ def write_evaluation(layout: Layout, run: Run, measures: dict) -> None:
     path.write_text(json.dumps({"run": run.id, "inputs": {}, "files": {}, "measures": measures}))
 
 
+def write_trivial(layout: Layout, params: Params) -> None:
+    """The errors of trivial forecasts of all that is measured: as by `TRIVIAL` at each velocity and step."""
+    steps = {"test": PREDICTED, "length": LENGTH, "velocity": PREDICTED}
+    for path in trivial_files(params, layout, params.experiments):
+        _, measure, flow = path.stem.split("-")
+        velocities = {"T": 25, "R": 11}[flow[-1]] if measure == "velocity" else 1
+        errors = {name: np.full((velocities, steps[measure]), value) for name, value in TRIVIAL.items()}
+        write_arrays(path, errors, {})
+
+
 def write_tree(layout: Layout, params: Params) -> None:
-    """All runs of the params: the test MSE of seed s is that of `MSE`, times 1 + s / 10."""
+    """All runs of the params: the test MSE of seed s is that of `MSE`, times 1 + s / 10; and the trivial forecasts."""
+    write_trivial(layout, params)
     for run in all_runs(params).values():
         mse = MSE[run.model] * (1 + run.seed / 10)
         write_run(layout, params, run, (3 * mse, 2 * mse, 4 * mse), mse)

@@ -49,7 +49,8 @@ def test_a_larger_test_set_trains_nothing(project: Project) -> None:
         scale["translation"]["data"]["test"] = 5
 
     project.edit_params(change)
-    wanted = {"Data set translation/test-V2T", f"Evaluating {GRNN}/seed0", f"Evaluating {V1}/seed0"}
+    data = {f"Data set translation/{part}-V2T" for part in ("test", "trivial-test")}
+    wanted = data | {f"Evaluating {GRNN}/seed0", f"Evaluating {V1}/seed0"}
     assert project.planned() == wanted | REPORT
 
 

@@ -28,6 +28,7 @@ def wider(scale: dict[str, Any]) -> None:
 
 def test_results_made_by_hand_before_any_snakemake(fresh: Project) -> None:
     parts = ("digits", "validation-V2T", "test-V2T", "length-V2T", "validation-V1T", "velocity-V0T")
+    parts += ("trivial-test-V2T", "trivial-length-V2T", "trivial-velocity-V0T")
     for part in parts:
         assert fernn(fresh, "dataset", f"translation/{part}").returncode == 0
     for run in (GRNN, V1, V1_SLOW):
@@ -157,7 +158,8 @@ def test_a_clock_that_was_ahead(project: Project) -> None:
         os.utime(path, (future, future))
     assert project.planned() == set()
     project.edit_params(lambda scale: scale["translation"]["data"].update(test=5))
-    wanted = {"Data set translation/test-V2T", f"Evaluating {GRNN}/seed0", f"Evaluating {V1}/seed0"} | REPORT
+    data = {f"Data set translation/{part}-V2T" for part in ("test", "trivial-test")}
+    wanted = data | {f"Evaluating {GRNN}/seed0", f"Evaluating {V1}/seed0"} | REPORT
     assert project.planned() == wanted
     ended = project.snakemake()
     assert ended.returncode == 0, ended.stderr

@@ -9,11 +9,12 @@ from fernn.errors import FernnError
 from fernn.experiments.digits.evaluate import EvaluateInputs, evaluate
 from fernn.experiments.digits.figures import FIGURES
 from fernn.experiments.digits.motion import Model, Motion
-from fernn.experiments.digits.params import DigitParams
+from fernn.experiments.digits.params import DigitParams, tested_on
 from fernn.experiments.digits.pools import PoolInputs, make_pools
 from fernn.experiments.digits.sequences import SequencesInputs, make_sequences
 from fernn.experiments.digits.tables import TABLE1
 from fernn.experiments.digits.train import TrainInputs, train
+from fernn.experiments.digits.trivial import TrivialInputs, make_trivial
 from fernn.experiments.experiment import (
     DatasetWork,
     EvaluationWork,
@@ -24,7 +25,6 @@ from fernn.experiments.experiment import (
     Work,
     Workload,
 )
-from fernn.flows.names import still
 from fernn.layout import Layout
 from fernn.params import Params
 from fernn.results.figures.kinds import Kind
@@ -50,7 +50,10 @@ class DigitExperiment(Experiment[P], Generic[P]):
         """A model of the section, by its name there."""
 
     def dataset(self, params: Params, layout: Layout, part: str) -> DatasetWork:
-        """A part is "digits", or a measure and a flow such as "test-V2T"; "validation-V2T" is for training."""
+        """A part is "digits", or a measure and a flow such as "test-V2T"; "validation-V2T" is for training.
+
+        "trivial-test-V2T" is of the errors of trivial forecasts.
+        """
         section = self.section(params)
         data = section.data
         if part == "digits":
@@ -61,11 +64,19 @@ class DigitExperiment(Experiment[P], Generic[P]):
             "length": data.length.sequences,
             "velocity": data.velocity.sequences,
         }
-        measure, _, flow = part.partition("-")
-        if measure not in sequences or not flow:
+        trivial = part.startswith("trivial-")
+        of = part.removeprefix("trivial-")
+        measure, _, flow = of.partition("-")
+        if measure not in sequences or not flow or (trivial and measure == "validation"):
             raise FernnError(
-                f"{self.name}/{part}: no such data set; expected digits, or one of {', '.join(sequences)} and a flow"
+                f"{self.name}/{part}: no such data set; expected digits, or one of {', '.join(sequences)} and a flow, "
+                "or trivial- and one of the last three"
             )
+        if trivial:
+            steps = data.length.predicted if measure == "length" else data.predicted
+            grid = data.velocity.flow if measure == "velocity" else None
+            forecasts = TrivialInputs(self.motion(section), data.frame, data.seen, steps, grid)
+            return Work(make_trivial, forecasts, self._parts(layout, digits="digits", sequences=of))
         inputs = SequencesInputs(
             stream=part,
             pool="validation" if measure == "validation" else "test",
@@ -98,7 +109,7 @@ class DigitExperiment(Experiment[P], Generic[P]):
         return Work(train, inputs, self._parts(layout, digits="digits", validation=f"validation-{run.flow}"))
 
     def evaluation(self, params: Params, layout: Layout, run: Run) -> EvaluationWork:
-        """The velocities of a grid are given, so one set of digits and starts serves every flow of training."""
+        """What is measured, on sequences of the flow of training."""
         section, measures = self.section(params), evaluations_of(params, run)
         data, training = section.data, section.training
         inputs = EvaluateInputs(
@@ -114,8 +125,7 @@ class DigitExperiment(Experiment[P], Generic[P]):
             precision=training.precision,
             threads=training.threads,
         )
-        flows = {name: still(run.flow) if name == "velocity" else run.flow for name in measures}
-        parts = {name: f"{name}-{flow}" for name, flow in flows.items()}
+        parts = {name: tested_on(name, run.flow) for name in measures}
         return Work(evaluate, inputs, {**self._parts(layout, digits="digits", **parts), "model": layout.model(run.id)})
 
     def workload(self, params: Params, run: Run) -> Workload:

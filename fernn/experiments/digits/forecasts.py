@@ -1,6 +1,8 @@
-"""What the evaluation of a predictor left behind: its errors, and sequences that it predicted."""
+"""What evaluations of predictors left behind, errors and predicted sequences; and the errors of trivial forecasts."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,9 +10,13 @@ from pydantic import BaseModel, Field, FiniteFloat, PositiveInt
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
+from fernn.arrays import read_arrays
+from fernn.errors import FernnError
+from fernn.experiments.digits.params import tested_on
 from fernn.layout import Layout
+from fernn.params import Params
 from fernn.results.reading.runs import broken, evaluation_file, read_bytes, read_measure
-from fernn.runs import Run
+from fernn.runs import Run, evaluations_of, runs_of
 
 
 class StepErrors(BaseModel):
@@ -72,3 +78,46 @@ def read_samples(layout: Layout, run: Run) -> Samples:
         found = f"shapes seen {seen}, truth {truth}, prediction {samples.prediction.shape} do not fit"
         raise broken(path, found, layout, run, "evaluate")
     return samples
+
+
+def trivial_file(layout: Layout, experiment: str, measure: str, flow: str) -> Path:
+    """Where the errors of trivial forecasts lie: of a measure of runs that were trained on a flow."""
+    return layout.dataset(experiment, f"trivial-{tested_on(measure, flow)}")
+
+
+def trivial_files(params: Params, layout: Layout, experiments: Iterable[str]) -> list[Path]:
+    """The errors of trivial forecasts of all that is measured of the runs of some experiments."""
+    runs = [run for experiment in experiments for run in runs_of(params, experiment)]
+    found = (
+        trivial_file(layout, run.experiment, measure, run.flow)
+        for run in runs
+        for measure in evaluations_of(params, run)
+    )
+    return list(dict.fromkeys(found))
+
+
+def read_trivial_errors(
+    layout: Layout, experiment: str, measure: str, flow: str, steps: int, velocities: int = 1
+) -> dict[str, NDArray[np.float64]]:
+    """The errors of trivial forecasts by their names, from the worst to the best, each (velocities, steps).
+
+    Args:
+        layout: where files lie.
+        experiment: of the data.
+        measure: "test", "length" or "velocity".
+        flow: of the training data.
+        steps: predicted.
+        velocities: of the grid of "velocity".
+
+    Raises:
+        FernnError: if the file is missing or malformed, or not of so many velocities and steps.
+    """
+    path = trivial_file(layout, experiment, measure, flow)
+    found = {name: array.numpy() for name, array in read_arrays(path)[0].items()}
+    if any(errors.shape != (velocities, steps) for errors in found.values()) or not found:
+        shapes = ", ".join(f"{name} {errors.shape}" for name, errors in found.items()) or "nothing"
+        raise FernnError(
+            f"{path} is of no use: it holds {shapes}, where params.yaml asks for {velocities} velocities and {steps} "
+            f"steps. `fernn dataset {experiment}/{path.stem} --scale {layout.scale}` makes it again."
+        )
+    return dict(sorted(found.items(), key=lambda item: -item[1].mean()))

@@ -29,7 +29,14 @@ class Motion(Protocol):
         """
 
     def render(self, pool: Tensor, recipes: Recipes, frames: int, side: int) -> Tensor:
-        """Frames (N, T, 1, side, side) of N recipes, of the digits (P, h, w) uint8."""
+        """Frames (N, T, 1, side, side) of N recipes.
+
+        Args:
+            pool: (P, h, w) uint8 or float32, the digits, 0 to 255.
+            recipes: at frame t, a digit has moved by start + t * velocity.
+            frames: T.
+            side: of a frame in pixels.
+        """
 
     def grid(self, flow: str) -> Grid:
         """The velocities of a flow's generators, the one that is shown in figures last."""

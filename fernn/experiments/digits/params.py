@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
+from fernn.flows.names import still
 from fernn.params import Params
 from fernn.params.base import Count, ExperimentModel, ExperimentParams, Name, Runs, Section, Share, Training
 
@@ -72,6 +73,14 @@ class DigitParams(ExperimentParams):
     data: DigitData
     models: Mapping[Name, DigitModel]
     runs: Sequence[DigitRuns]
+
+
+def tested_on(measure: str, flow: str) -> str:
+    """The sequences on which runs trained on a flow are measured, such as "test-V2T".
+
+    The velocities of a grid are given, so one set of digits and starts serves every flow of training.
+    """
+    return f"{measure}-{still(flow) if measure == 'velocity' else flow}"
 
 
 def digit_section(params: Params, experiment: str) -> DigitParams:

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fernn.experiments.digits.forecasts import read_step_errors
+from fernn.experiments.digits.forecasts import read_step_errors, read_trivial_errors, trivial_file, trivial_files
 from fernn.experiments.digits.params import digit_section
 from fernn.layout import Layout
 from fernn.params import Params
 from fernn.results.names import plus_minus
 from fernn.results.reading.selection import Selection
+from fernn.results.reading.summary import Summary
 from fernn.results.tables.table import Row, Table, make_row, sources
 from fernn.results.tables.text import MARKS, ORDER, VERDICT, order_md, table_csv, table_md, table_tex
 from fernn.runs import evaluations_of
@@ -17,6 +18,8 @@ from fernn.runs import evaluations_of
 READING = """\
 ± is the sample standard deviation over seeds. Each model stands with its learning rate of the lowest validation loss
 (mean over seeds of the best epoch's); selection.csv has all that were tried. Flow: of the training and test data.
+Rows without n are forecasts that need no training: each sequence's mean over its seen frames; its last seen frame; and
+each digit's own picture in that frame, moved on at its true velocity, which a model has to infer.
 """
 
 
@@ -30,9 +33,9 @@ class Table1:
         """Always."""
         return True
 
-    def reads(self, layout: Layout) -> list[Path]:
-        """No more than the files of runs."""
-        return []
+    def reads(self, params: Params, layout: Layout, experiments: Sequence[str]) -> list[Path]:
+        """The errors of trivial forecasts of all that is measured."""
+        return trivial_files(params, layout, experiments)
 
     def texts(
         self, params: Params, layout: Layout, experiments: Sequence[str], selections: Sequence[Selection]
@@ -44,7 +47,9 @@ class Table1:
         """
         table = Table(self.name, "test_mse", "Test MSE", plus_minus, (2, 1), {name: name for name in experiments})
         rows = _rows(params, layout, table, selections)
-        source = [*_sizes(params, rows), *sources(layout, rows)]
+        data = dict.fromkeys((row.experiment, row.flow) for row in rows)
+        trivial = [trivial_file(layout, experiment, "test", flow) for experiment, flow in data]
+        source = [*_sizes(params, rows), *sources(layout, rows, trivial)]
         title = f"# Table 1, scale {params.scale}: test MSE on flowing MNIST"
         reading = "\n".join([READING, MARKS, VERDICT, ORDER, *(f"- {line}" for line in source)])
         return {
@@ -58,19 +63,29 @@ TABLE1 = Table1()
 
 
 def _rows(params: Params, layout: Layout, table: Table, selections: Sequence[Selection]) -> list[Row]:
-    """One row for each selection of these experiments whose test error is measured, in the order of params.yaml."""
-    found = []
+    """One row for each selection of these experiments whose test error is measured, in the order of params.yaml.
+
+    Below those of a data set, its trivial forecasts.
+    """
+    found: dict[tuple[str, str], list[Row]] = {}
     for selection in selections:
         if selection.experiment in table.data and "test" in evaluations_of(params, selection.runs[0]):
             steps = digit_section(params, selection.experiment).data.predicted
             errors = [read_step_errors(layout, run, "test", steps).mse for run in selection.runs]
-            found.append(make_row(params, table, selection, errors))
-    return found
+            row = make_row(params, table, selection, errors)
+            found.setdefault((row.experiment, row.flow), []).append(row)
+    for (experiment, flow), rows in found.items():
+        steps = digit_section(params, experiment).data.predicted
+        trivial = read_trivial_errors(layout, experiment, "test", flow, steps)
+        rows += [
+            Row(experiment, flow, name, Summary(float(errors.mean()), None, 0)) for name, errors in trivial.items()
+        ]
+    return [row for rows in found.values() for row in rows]
 
 
 def _sizes(params: Params, rows: list[Row]) -> list[str]:
     lines = []
-    for experiment in dict.fromkeys(row.selection.experiment for row in rows):
+    for experiment in dict.fromkeys(row.experiment for row in rows):
         section = digit_section(params, experiment)
         data, training = section.data, section.training
         lines.append(

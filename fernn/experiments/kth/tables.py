@@ -12,7 +12,7 @@ from fernn.params import Params
 from fernn.results.names import fixed
 from fernn.results.reading.selection import Selection
 from fernn.results.tables.published import flow_of
-from fernn.results.tables.table import Row, Table, make_row, sources
+from fernn.results.tables.table import Table, make_row, sources
 from fernn.results.tables.text import MARKS, ORDER, VERDICT, order_md, pipes, table_csv, table_md, table_tex
 from fernn.runs import Run, evaluations_of, runs_of
 
@@ -38,7 +38,7 @@ class Table2:
         """Where a run is trained and tested on the flow of the paper's figures."""
         return any(_stands(params, run) for name in experiments for run in runs_of(params, name))
 
-    def reads(self, layout: Layout) -> list[Path]:
+    def reads(self, params: Params, layout: Layout, experiments: Sequence[str]) -> list[Path]:
         """The record of the videos."""
         return [frames_file(layout)]
 
@@ -60,14 +60,14 @@ class Table2:
         rows = [
             make_row(params, table, of, (each.accuracy for each in measured), incomparable) for of, measured in found
         ]
-        source = [*_data(params, videos, found), *sources(layout, rows, self.reads(layout))]
+        source = [*_data(params, videos, found), *sources(layout, rows, [frames_file(layout)])]
         about = {"release": videos.release, "stand_in": "yes" if videos.stand_in else "no"}
         title = "STAND-INS for moving KTH" if videos.stand_in else "moving KTH"
         parts = [f"# Table 2, scale {params.scale}: test accuracy on {title}"]
         parts += [WARNING] if videos.stand_in else []
         parts += [table_md(table, rows)]
         parts += [] if videos.stand_in else order_md(table, rows)
-        parts += ["The search for the learning rate, by validation accuracy:", _search(rows)]
+        parts += ["The search for the learning rate, by validation accuracy:", _search([of for of, _ in found])]
         reading = [READING, MARKS, VERDICT, *([] if videos.stand_in else [ORDER])]
         parts += ["\n".join([*reading, *(f"- {line}" for line in source)])]
         note = f"Scale {params.scale}." + (" Drawn stand-in videos, not KTH." if videos.stand_in else "")
@@ -98,9 +98,9 @@ def _found(
     ]
 
 
-def _search(rows: list[Row]) -> str:
+def _search(selections: list[Selection]) -> str:
     lines = []
-    for of in (row.selection for row in rows):
+    for of in selections:
         for tried in of.candidates:
             score = fixed(tried.score.mean, tried.score.std, DECIMALS) if tried.score else ""
             mark = "chosen" if tried is of.chosen else "failed" if tried.failure else ""

@@ -5,6 +5,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, FiniteFloat, PositiveInt
 
+from fernn.experiments.digits.curves import trivial_curves
+from fernn.experiments.digits.forecasts import read_trivial_errors
 from fernn.experiments.rotation.params import RotationParams
 from fernn.flows.names import reach as reach_of
 from fernn.layout import Layout
@@ -46,8 +48,11 @@ def velocity_generalization(params: Params, layout: Layout, selections: list[Sel
         colour, style = line(params, selection)
         axes.fill_between(degrees, seeds.min(0), seeds.max(0), color=colour, alpha=0.15, linewidth=0)
         axes.plot(degrees, seeds.mean(0), "o", color=colour, linestyle=style, label=math_name(selection.model), ms=3)
+    first = selections[0]
+    trivial = read_trivial_errors(layout, first.experiment, "velocity", first.flow, data.predicted, len(degrees))
+    exact = trivial_curves(axes, degrees, {name: errors.mean(1) for name, errors in trivial.items()})
     axes.legend()
-    detail = f"shaded: velocities of training  ·  mean and range of seeds {seeds_of(selections[0])}"
+    detail = f"shaded: velocities of training  ·  mean and range of seeds {seeds_of(first)}{exact}"
     stamp(figure, params, selections, detail)
     return figure
 

@@ -7,6 +7,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, FiniteFloat, PositiveInt
 
+from fernn.experiments.digits.forecasts import read_trivial_errors
 from fernn.experiments.digits.params import digit_section
 from fernn.flows.names import reach as reach_of
 from fernn.layout import Layout
@@ -65,7 +66,11 @@ def velocity_generalization(params: Params, layout: Layout, selections: list[Sel
         axes.tick_params(length=0)
     panels[0].set_ylabel("$v_y$ (pixels per frame, downwards)")
     figure.colorbar(image, ax=panels, label=r"Test MSE ($\times\,10^{-3}$)", pad=0.02)
-    stamp(figure, params, selections, f"outlined: velocities of training  ·  mean over seeds {seeds_of(selections[0])}")
+    first, velocities = selections[0], (2 * reach + 1) ** 2
+    trivial = read_trivial_errors(layout, first.experiment, "velocity", first.flow, data.predicted, velocities)
+    means = ", ".join(f"{name} {errors.mean() / UNIT:.2g}" for name, errors in trivial.items())
+    detail = f"outlined: velocities of training  ·  mean over seeds {seeds_of(first)}"
+    stamp(figure, params, selections, f"{detail}\nmean over velocities, same unit: {means}")
     return figure
 
 

@@ -1,7 +1,7 @@
 """A table of the paper and its rows: our numbers, the paper's, and how they compare."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -27,8 +27,8 @@ class PaperTable(Protocol):
     def is_there(self, params: Params, experiments: Sequence[str]) -> bool:
         """Whether runs of these experiments, which all stand in it, are to be measured for it."""
 
-    def reads(self, layout: Layout) -> list[Path]:
-        """The files that it is made of, besides those of runs."""
+    def reads(self, params: Params, layout: Layout, experiments: Sequence[str]) -> list[Path]:
+        """The parts of data sets that it and the figures of these experiments are made of, besides files of runs."""
 
     def texts(
         self, params: Params, layout: Layout, experiments: Sequence[str], selections: Sequence[Selection]
@@ -67,12 +67,23 @@ class Table:
 
 @dataclass(frozen=True)
 class Row:
-    """A model trained and tested on the data of one flow: our figure, the paper's, and the comparison."""
+    """A model trained and tested on the data of one flow: our figure, the paper's, and the comparison.
 
-    selection: Selection
+    A forecast without a model has no selection, and its figure goes over no seeds (n = 0).
+    """
+
+    experiment: str
+    flow: str
+    model: str
     ours: Summary
-    paper: Published
-    verdict: Verdict
+    selection: Selection | None = None
+    paper: Published = field(default_factory=Published)
+    verdict: Verdict = field(default_factory=lambda: Verdict(""))
+
+    @property
+    def rate(self) -> float | None:
+        """The learning rate."""
+        return self.selection.chosen.learning_rate if self.selection else None
 
 
 def make_row(
@@ -80,16 +91,17 @@ def make_row(
 ) -> Row:
     """A row of one figure for each seed; `incomparable` says why ours has nothing to do with the paper's."""
     ours = summarize(figures)
-    paper = published(table.name, selection.experiment, selection.flow, selection.model)
+    of = selection.experiment, selection.flow, selection.model
+    paper = published(table.name, *of)
     verdict = Verdict(incomparable) if incomparable else compare(ours, paper, params.scale, table.lower)
-    return Row(selection, ours, paper, verdict)
+    return Row(*of, ours, selection, paper, verdict)
 
 
 def ranking(table: Table, rows: list[Row]) -> dict[tuple[str, str], list[Claim]]:
     """The ranking of the models by the paper's figures, held against the rows, by experiment and flow."""
     figures: dict[tuple[str, str], dict[str, Summary]] = {}
     for row in rows:
-        figures.setdefault((row.selection.experiment, row.selection.flow), {})[row.selection.model] = row.ours
+        figures.setdefault((row.experiment, row.flow), {})[row.model] = row.ours
     return {key: claims(ours, order(table.name, *key), table.lower) for key, ours in figures.items()}
 
 
@@ -102,17 +114,17 @@ def numbers(table: Table, row: Row, latex: bool = False) -> tuple[str, str]:
 
 def names(table: Table, row: Row) -> tuple[str, str]:
     """Data with flow, and model, as LaTeX."""
-    data = table.data[row.selection.experiment]
-    model = math_name(row.selection.model.replace("_", r"\_"))
-    return f"{data[0].upper()}{data[1:]}, {math_name(row.selection.flow)}", model
+    data = table.data[row.experiment]
+    model = math_name(row.model.replace("_", r"\_"))
+    return f"{data[0].upper()}{data[1:]}, {math_name(row.flow)}", model
 
 
 def sources(layout: Layout, rows: list[Row], more: Sequence[Path] = ()) -> list[str]:
     """The runs behind a table, the learning rates that failed, and one digest: of the files of all runs and `more`."""
     lines = []
     files = list(more)
-    for row in rows:
-        runs = row.selection.runs
+    for selection in (row.selection for row in rows if row.selection):
+        runs = selection.runs
         lines.append(f"Runs {runs[0].group}, seeds {', '.join(str(run.seed) for run in runs)}")
         lines += [
             f"Failed, and never chosen: {tried.runs[0].group}, {tried.failure}"
@@ -120,7 +132,7 @@ def sources(layout: Layout, rows: list[Row], more: Sequence[Path] = ()) -> list[
             if tried.failure
         ]
         files += [layout.evaluation(run.id, "evaluation.json") for run in runs]
-        files += [layout.run(run.id, "metrics.csv") for tried in row.selection.candidates for run in tried.runs]
+        files += [layout.run(run.id, "metrics.csv") for tried in selection.candidates for run in tried.runs]
     digests = {path.relative_to(layout.base).as_posix(): sha256(path) for path in files}
     of = "evaluation.json and metrics.csv, with those of all learning rates"
     also = "".join(f", and of {path.relative_to(layout.base).as_posix()}" for path in more)

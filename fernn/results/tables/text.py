@@ -39,10 +39,10 @@ def table_csv(table: Table, rows: list[Row], more: dict[str, str] | None = None)
     header += ["paper_value", "paper_std", "source", "z", "verdict", "learning_rate", *(more or {})]
     lines = []
     for row in rows:
-        of, ours, paper = row.selection, row.ours, row.paper
+        ours, paper = row.ours, row.paper
         source = paper.source + (", from a secondary source (?)" if paper.secondary else "")
-        line: list[object] = [of.experiment, of.model, of.flow, table.metric, ours.mean, ours.std, ours.n]
-        line += [paper.value, paper.std, source, row.verdict.z, row.verdict.text, of.chosen.learning_rate]
+        line: list[object] = [row.experiment, row.model, row.flow, table.metric, ours.mean, ours.std, ours.n]
+        line += [paper.value, paper.std, source, row.verdict.z, row.verdict.text, row.rate]
         lines.append([*line, *(more or {}).values()])
     return as_csv(header, lines)
 
@@ -80,7 +80,7 @@ def table_tex(table: Table, rows: list[Row], note: str, source: list[str]) -> st
             lines.append(r"\midrule")
         before = flow
         ours, paper = numbers(table, row, latex=True)
-        lines.append(rf"{flow} & {model} & {ours} & {row.ours.n} & {paper} \\")
+        lines.append(rf"{flow} & {model} & {ours} & {row.ours.n or ''} & {paper} \\")
     lines += [
         r"\bottomrule",
         rf"\multicolumn{{5}}{{l}}{{\footnotesize {note} {NOTE}}}",
@@ -91,10 +91,10 @@ def table_tex(table: Table, rows: list[Row], note: str, source: list[str]) -> st
 
 def _cells(table: Table, row: Row) -> list[str]:
     ours, paper = numbers(table, row)
-    of, verdict = row.selection, row.verdict
-    z = "" if verdict.z is None else f" (z = {verdict.z:+.2f})"
-    cells = [table.data[of.experiment], of.model, of.flow, ours, str(row.ours.n), f"{of.chosen.learning_rate:g}"]
-    return [*cells, paper, verdict.text + z]
+    z = "" if row.verdict.z is None else f" (z = {row.verdict.z:+.2f})"
+    rate = "" if row.rate is None else f"{row.rate:g}"
+    cells = [table.data[row.experiment], row.model, row.flow, ours, str(row.ours.n or ""), rate]
+    return [*cells, paper, row.verdict.text + z]
 
 
 def _apart(claim: Claim) -> str:
