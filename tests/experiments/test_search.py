@@ -36,7 +36,7 @@ def params_of(source: Path, folder: Path, **runs: object) -> Params:
 
 
 def make_datasets(params: Params, layout: Layout) -> None:
-    for part in ("digits", "validation-V1T", "test-V1T"):
+    for part in ("digits", "validation-V1T", "test-V1T", "trivial-test-V1T"):
         make_dataset(params, layout, f"translation/{part}")
 
 

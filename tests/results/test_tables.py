@@ -149,17 +149,18 @@ def searched(tmp_path):
     losses = {1e-2: (1, 1, 1), 1e-3: (3, 3, 3), 1e-4: (4, 4, 4)}
     for run in all_runs(params).values():
         write_run(layout, params, run, losses[run.learning_rate])
+    write_trivial(layout, params)
     return params, layout
 
 
 def test_a_learning_rate_with_a_seed_that_diverged_failed(tmp_path):
     params, layout = searched(tmp_path)
     write_tables(params, layout)
-    assert [row["learning_rate"] for row in table(layout)] == ["0.01"]
+    assert [row["learning_rate"] for row in models(layout)] == ["0.01"]
     assert "Failed" not in layout.table("table1.md").read_text()
     write_metrics(layout, run_of(params, "G-RNN", 1, rate=1e-2), (1, math.nan))
     write_tables(params, layout)
-    assert [(row["learning_rate"], row["n"]) for row in table(layout)] == [("0.001", "2")]
+    assert [(row["learning_rate"], row["n"]) for row in models(layout)] == [("0.001", "2")]
     found = [
         (row["mean"], row["std"], row["n"], row["chosen"], row["failure"]) for row in table(layout, "selection.csv")
     ]
@@ -168,6 +169,26 @@ def test_a_learning_rate_with_a_seed_that_diverged_failed(tmp_path):
     note = "Failed, and never chosen: translation/V2T/G-RNN/lr0.01, seed 1 diverged in epoch 2\n"
     assert f"- {note}" in layout.table("table1.md").read_text()
     assert f"% {note}" in layout.table("table1.tex").read_text()
+
+
+def test_the_middle_of_the_frames_stands_beside_the_whole(tmp_path):
+    params, layout = small_params(), Layout("quick", tmp_path)
+    write_tree(layout, params)
+    write_tables(params, layout)
+    assert {row["metric"] for row in table(layout)} == {"test_mse"}
+    for seed in params.section("translation").seeds:
+        path = layout.evaluation(run_of(params, "G-RNN", seed).id, "evaluation.json")
+        content = json.loads(path.read_text())
+        content["measures"]["test"]["central"] = 0.2 + 0.02 * seed
+        path.write_text(json.dumps(content))
+    write_tables(params, layout)
+    (row,) = [row for row in table(layout) if row["metric"] == "test_mse_central"]
+    assert (row["model"], row["flow"], row["verdict"], row["paper_value"]) == ("G-RNN", "V2T", "", "")
+    assert float(row["mean"]) == pytest.approx(0.2 + 0.01 * (int(row["n"]) - 1))
+    found = json.loads(layout.metrics().read_text())["translation"]["V2T"]["G-RNN"]
+    assert found["test_mse_central"]["mean"] == float(row["mean"])
+    said = "Test MSE of translation, V2T, G-RNN over the central 28x28 pixels alone (2."
+    assert said in layout.table("table1.md").read_text()
 
 
 def test_where_all_learning_rates_failed_the_tables_end_with_their_names(tmp_path):

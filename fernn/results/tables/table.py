@@ -69,7 +69,8 @@ class Table:
 class Row:
     """A model trained and tested on the data of one flow: our figure, the paper's, and the comparison.
 
-    A forecast without a model has no selection, and its figure goes over no seeds (n = 0).
+    A forecast without a model has no selection, and its figure goes over no seeds (n = 0). `central` is our figure over
+    the middle of the frames alone, where that was measured as well; what is compared is the one over whole frames.
     """
 
     experiment: str
@@ -77,6 +78,7 @@ class Row:
     model: str
     ours: Summary
     selection: Selection | None = None
+    central: Summary | None = None
     paper: Published = field(default_factory=Published)
     verdict: Verdict = field(default_factory=lambda: Verdict(""))
 
@@ -94,7 +96,7 @@ def make_row(
     of = selection.experiment, selection.flow, selection.model
     paper = published(table.name, *of)
     verdict = Verdict(incomparable) if incomparable else compare(ours, paper, params.scale, table.lower)
-    return Row(*of, ours, selection, paper, verdict)
+    return Row(*of, ours, selection, paper=paper, verdict=verdict)
 
 
 def ranking(table: Table, rows: list[Row]) -> dict[tuple[str, str], list[Claim]]:
@@ -128,7 +130,7 @@ def sources(layout: Layout, rows: list[Row], more: Sequence[Path] = ()) -> list[
         lines.append(f"Runs {runs[0].group}, seeds {', '.join(str(run.seed) for run in runs)}")
         lines += [
             f"Failed, and never chosen: {tried.runs[0].group}, {tried.failure}"
-            for tried in row.selection.candidates
+            for tried in selection.candidates
             if tried.failure
         ]
         files += [layout.evaluation(run.id, "evaluation.json") for run in runs]

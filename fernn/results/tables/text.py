@@ -34,16 +34,23 @@ def as_csv(header: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
 
 
 def table_csv(table: Table, rows: list[Row], more: dict[str, str] | None = None) -> str:
-    """A table in long form; `more` are columns that have one value in all rows."""
+    """A table in long form; `more` are columns that have one value in all rows.
+
+    What was measured over the middle of the frames alone is a metric of its own, which is not compared.
+    """
     header = ["experiment", "model", "flow", "metric", "mean", "std", "n"]
     header += ["paper_value", "paper_std", "source", "z", "verdict", "learning_rate", *(more or {})]
     lines = []
     for row in rows:
         ours, paper = row.ours, row.paper
         source = paper.source + (", from a secondary source (?)" if paper.secondary else "")
-        line: list[object] = [row.experiment, row.model, row.flow, table.metric, ours.mean, ours.std, ours.n]
+        of = [row.experiment, row.model, row.flow]
+        line: list[object] = [*of, table.metric, ours.mean, ours.std, ours.n]
         line += [paper.value, paper.std, source, row.verdict.z, row.verdict.text, row.rate]
         lines.append([*line, *(more or {}).values()])
+        if inner := row.central:
+            line = [*of, f"{table.metric}_central", inner.mean, inner.std, inner.n, *[""] * 5, row.rate]
+            lines.append([*line, *(more or {}).values()])
     return as_csv(header, lines)
 
 
