@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fernn.arrays import write_arrays
 from fernn.files import write_json
@@ -28,11 +28,12 @@ class Workplace:
 
 
 def write_outcome(
-    measures: dict[str, Any], samples: dict[str, Tensor], place: Workplace, outputs: tuple[Path, Path]
+    model: nn.Module, measures: dict[str, Any], samples: dict[str, Tensor], place: Workplace, outputs: tuple[Path, Path]
 ) -> None:
     """Write what was measured of a run, and samples for figures.
 
     Args:
+        model: what was measured; the number of its parameters is told.
         measures: plain values by name.
         samples: arrays by name.
         place: where it was done.
@@ -40,4 +41,5 @@ def write_outcome(
     """
     place.check()
     write_arrays(outputs[1], samples, {"run": place.run})
-    write_json(outputs[0], {"run": place.run, "measures": measures})
+    parameters = sum(weight.numel() for weight in model.parameters())
+    write_json(outputs[0], {"run": place.run, "parameters": parameters, "measures": measures})

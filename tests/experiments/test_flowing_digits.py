@@ -180,6 +180,12 @@ def test_errors_by_step(layout, name, measure, steps):
     assert found["mse"] == pytest.approx(expected.mean().item(), rel=1e-5)
 
 
+def test_parameters_are_counted(layout, name):
+    model = load_model(layout.run(RUNS[name], "model.safetensors"))
+    told = json.loads(layout.evaluation(RUNS[name], "evaluation.json").read_text())["parameters"]
+    assert told == sum(weight.numel() for weight in model.parameters()) > 0
+
+
 def test_errors_by_velocity(layout, name):
     found = measures_of(layout, name)["velocity"]
     model = load_model(layout.run(RUNS[name], "model.safetensors"))

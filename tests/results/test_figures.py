@@ -142,7 +142,7 @@ def test_a_grid_of_one_error(params, layout):
     for selection in select(still, layout):
         for run in selection.runs:
             path = layout.evaluation(run.id, "evaluation.json")
-            path.write_text(json.dumps({"run": run.id, "measures": {"velocity": velocity}}))
+            path.write_text(json.dumps({"run": run.id, "parameters": 1, "measures": {"velocity": velocity}}))
     write_arrays(layout.dataset("translation", "trivial-velocity-V0T"), {"one": np.ones((1, PREDICTED))}, {})
     figure = translation.velocity_generalization(still, layout, select(still, layout))
     assert figure.axes[0].images[0].get_array().tolist() == [[500]]

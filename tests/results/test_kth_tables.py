@@ -118,7 +118,10 @@ def test_stand_ins_are_named_and_prove_nothing(tmp_path):
     assert {(row["verdict"], row["z"], row["stand_in"]) for row in table(layout)} == {
         ("not comparable: stand-ins", "", "yes")
     }
-    assert r"Stand-ins for moving KTH, $V_{2}^{T}$ & 3D-CNN & $0.525 \pm 0.035$ & 2 & $0.626 \pm 0.020$ (?) \\" in tex
+    assert (
+        r"Stand-ins for moving KTH, $V_{2}^{T}$ & 3D-CNN & 12,345 & $0.525 \pm 0.035$ & 2 & $0.626 \pm 0.020$ (?) \\"
+        in tex
+    )
     assert "Drawn stand-in videos, not KTH." in tex
 
 

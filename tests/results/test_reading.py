@@ -97,6 +97,7 @@ def test_metrics_of_a_training_that_diverged(layout, run, rows, epochs):
     ("change", "found"),
     [
         (lambda _: [1], "should be an object"),
+        (lambda it: it | {"parameters": 0}, "parameters: Input should be greater than 0"),
         (lambda it: it | {"run": "translation/V2T/G-RNN/lr0.0001/seed7"}, "of the run translation/.*/seed7"),
         (lambda it: it | {"measures": {"length": it["measures"]["length"]}}, "no measure 'test'"),
         (lambda it: it | {"measures": {"test": {**it["measures"]["test"], "mse": "none"}}}, "measures.test.mse"),

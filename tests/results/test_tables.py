@@ -41,6 +41,7 @@ def test_every_cell_comes_from_the_files_of_its_runs(params, layout):
         assert float(row["std"]) == statistics.stdev(errors)
         assert row["n"] == "2"
         assert row["learning_rate"] == "0.0001"
+        assert row["parameters"] == "12345"
         assert row["verdict"] == "not comparable at scale quick"
     assert [float(row["paper_value"]) for row in found] == [8.1e-3, 5.3e-4, 1.5e-4]
     assert [float(row["paper_std"]) for row in found] == [6e-4, 8e-5, 2e-5]
@@ -52,12 +53,13 @@ def test_the_table_for_readers(params, layout):
     text = layout.table("table1.md").read_text()
     assert "| (8.40 ± 0.57) × 10⁻³ | 2   | 0.0001          | (8.1 ± 0.6) × 10⁻³ (?) |" in text
     assert "(?) marks a figure of the paper that was taken from a secondary source." in text
+    assert "| translation | G-RNN | 12,345 | V2T |" in " ".join(text.split())
     assert "FERNN-V1T below G-RNN: **holds**" in text
     assert "FERNN-V2T below FERNN-V1T: **holds**" in text
     assert "Scale quick, translation" in text
     assert "Runs translation/V2T/G-RNN/lr0.0001, seeds 0, 1\n" in text
     tex = layout.table("table1.tex").read_text()
-    line = r"FERNN-$V_{2}^{T}$ & $(2.10 \pm 0.14) \times 10^{-4}$ & 2 & $(1.5 \pm 0.2) \times 10^{-4}$ (?) \\"
+    line = r"FERNN-$V_{2}^{T}$ & 12,345 & $(2.10 \pm 0.14) \times 10^{-4}$ & 2 & $(1.5 \pm 0.2) \times 10^{-4}$ (?) \\"
     assert line in tex
     assert "(?) from a secondary source" in tex
 
@@ -71,10 +73,12 @@ def test_trivial_forecasts_stand_below_the_models_of_their_data(tmp_path):
     assert [row["model"] for row in found] == [*MODELS, *names, "G-RNN", "FERNN-V2R", "FERNN-V4R", *names]
     trivial = [row for row in found if row["model"] in names]
     assert [float(row["mean"]) for row in trivial] == 2 * [TRIVIAL[name] for name in names]
-    assert {(row["std"], row["n"], row["learning_rate"], row["verdict"]) for row in trivial} == {("", "0", "", "")}
+    assert {(row["std"], row["n"], row["learning_rate"], row["parameters"]) for row in trivial} == {("", "0", "", "")}
     text = " ".join(layout.table("table1.md").read_text().split())
-    assert "| translation | copy at true velocity | V2T | 0 | | | | |" in text
-    assert "Translation, $V_{2}^{T}$ & copy at true velocity & $0$ &  &  \\\\" in layout.table("table1.tex").read_text()
+    assert "| translation | copy at true velocity | | V2T | 0 | | | | |" in text
+    assert (
+        "Translation, $V_{2}^{T}$ & copy at true velocity &  & $0$ &  &  \\\\" in layout.table("table1.tex").read_text()
+    )
 
 
 def test_trivial_forecasts_of_other_steps_are_refused(params, layout):
@@ -113,7 +117,10 @@ def test_rotation_joins_with_a_blank_where_the_figure_is_not_known(tmp_path):
     assert "rotation, V4R: FERNN-V4R below G-RNN: **holds**" in text
     assert "FERNN-V2R below" not in text
     assert "below FERNN-V2R" not in text
-    assert r"FERNN-$V_{2}^{R}$ & $(6.30 \pm 0.42) \times 10^{-4}$ & 2 &  \\" in layout.table("table1.tex").read_text()
+    assert (
+        r"FERNN-$V_{2}^{R}$ & 12,345 & $(6.30 \pm 0.42) \times 10^{-4}$ & 2 &  \\"
+        in layout.table("table1.tex").read_text()
+    )
 
 
 def test_the_learning_rate_with_the_best_mean_of_best_losses(tmp_path):

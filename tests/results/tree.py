@@ -19,6 +19,7 @@ from fernn.runs import Run, all_runs, evaluations_of
 PARAMS = Path(__file__).parents[2] / "params.yaml"
 MSE = {"G-RNN": 8e-3, "FERNN-V1T": 6e-4, "FERNN-V2T": 2e-4, "FERNN-V2R": 6e-4, "FERNN-V4R": 2e-4}
 TRIVIAL = {"copy at true velocity": 0.0, "mean brightness": 0.06, "last frame repeated": 0.1}
+PARAMETERS = 12345
 EPOCHS, SEEN, PREDICTED, LENGTH, FRAME = 3, 4, 5, 9, 6
 
 
@@ -78,7 +79,7 @@ def write_metrics(layout: Layout, run: Run, losses: Sequence[float]) -> None:
 def write_evaluation(layout: Layout, run: Run, measures: dict) -> None:
     path = layout.evaluation(run.id, "evaluation.json")
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"run": run.id, "inputs": {}, "files": {}, "measures": measures}))
+    path.write_text(json.dumps({"run": run.id, "parameters": PARAMETERS, "measures": measures}))
 
 
 def write_trivial(layout: Layout, params: Params) -> None:

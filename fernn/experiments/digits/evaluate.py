@@ -86,7 +86,7 @@ def evaluate(inputs: EvaluateInputs, files: dict[str, Path], place: Workplace, o
                 errors = bench.errors(recipes, inputs.length if name == "length" else inputs.predicted)
                 measures[name] = {"mse": errors.mse, **asdict(errors)}
             samples = samples or bench.samples(recipes)
-    write_outcome(measures, samples, place, outputs)
+    write_outcome(model, measures, samples, place, outputs)
 
 
 @dataclass(frozen=True)

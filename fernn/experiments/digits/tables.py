@@ -72,7 +72,7 @@ def _rows(params: Params, layout: Layout, table: Table, selections: Sequence[Sel
         if selection.experiment in table.data and "test" in evaluations_of(params, selection.runs[0]):
             steps = digit_section(params, selection.experiment).data.predicted
             errors = [read_step_errors(layout, run, "test", steps) for run in selection.runs]
-            row = make_row(params, table, selection, (each.mse for each in errors))
+            row = make_row(params, layout, table, selection, (each.mse for each in errors))
             if central := [each.central for each in errors if each.central is not None]:
                 row = replace(row, central=summarize(central))
             found.setdefault((row.experiment, row.flow), []).append(row)

@@ -73,4 +73,5 @@ def evaluate(inputs: EvaluateInputs, files: dict[str, Path], place: Workplace, o
             chosen = clips[torch.stack([found[len(found) // 2] for found in of_action])]
             shown = gather(frames, chosen, inputs.frames, inputs.stride)
             samples = {"clip": shown, "label": chosen.label, "logits": model(shown).float()}
-    write_outcome(measures, {name: value.cpu() for name, value in samples.items()}, place, outputs)
+    samples = {name: value.cpu() for name, value in samples.items()}
+    write_outcome(model, measures, samples, place, outputs)

@@ -58,7 +58,8 @@ class Table2:
         found = _found(params, layout, table, selections, videos)
         incomparable = "not comparable: stand-ins" if videos.stand_in else ""
         rows = [
-            make_row(params, table, of, (each.accuracy for each in measured), incomparable) for of, measured in found
+            make_row(params, layout, table, of, (each.accuracy for each in measured), incomparable)
+            for of, measured in found
         ]
         source = [*_data(params, videos, found), *sources(layout, rows, [frames_file(layout)])]
         about = {"release": videos.release, "stand_in": "yes" if videos.stand_in else "no"}

@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, PositiveInt, ValidationError
 
 from fernn.errors import FernnError
 from fernn.layout import Layout
@@ -14,6 +14,7 @@ from fernn.runs import Run
 
 class _Evaluation(BaseModel):
     run: str
+    parameters: PositiveInt
     measures: dict[str, Any]
 
 
@@ -65,6 +66,25 @@ def read_measure(layout: Layout, run: Run, name: str, kind: type[Measure]) -> Me
     Raises:
         FernnError: if evaluation.json is missing or malformed, or has no such measure of this kind.
     """
+    path, evaluation = evaluation_file(layout, run), _read_evaluation(layout, run)
+    if name not in evaluation.measures:
+        raise broken(path, f"no measure {name!r}", layout, run, "evaluate")
+    try:
+        return kind.model_validate(evaluation.measures[name])
+    except ValidationError as error:
+        raise broken(path, problem(error, "measures", name), layout, run, "evaluate") from None
+
+
+def read_parameters(layout: Layout, run: Run) -> int:
+    """How many parameters the model of an evaluated run has.
+
+    Raises:
+        FernnError: if evaluation.json is missing or malformed.
+    """
+    return _read_evaluation(layout, run).parameters
+
+
+def _read_evaluation(layout: Layout, run: Run) -> _Evaluation:
     path = evaluation_file(layout, run)
     content = read_bytes(path, layout, run, "evaluate")
     try:
@@ -73,12 +93,7 @@ def read_measure(layout: Layout, run: Run, name: str, kind: type[Measure]) -> Me
         raise broken(path, problem(error), layout, run, "evaluate") from None
     if evaluation.run != run.id:
         raise broken(path, f"it is of the run {evaluation.run}", layout, run, "evaluate")
-    if name not in evaluation.measures:
-        raise broken(path, f"no measure {name!r}", layout, run, "evaluate")
-    try:
-        return kind.model_validate(evaluation.measures[name])
-    except ValidationError as error:
-        raise broken(path, problem(error, "measures", name), layout, run, "evaluate") from None
+    return evaluation
 
 
 def evaluation_file(layout: Layout, run: Run) -> Path:

@@ -10,6 +10,7 @@ from fernn.layout import Layout
 from fernn.params import Params
 from fernn.provenance.digests import identity
 from fernn.results.names import math_name
+from fernn.results.reading.runs import read_parameters
 from fernn.results.reading.selection import Selection
 from fernn.results.reading.summary import Summary, summarize
 from fernn.results.tables.published import Claim, Published, Verdict, claims, compare, lower_is_better, order, published
@@ -69,8 +70,9 @@ class Table:
 class Row:
     """A model trained and tested on the data of one flow: our figure, the paper's, and the comparison.
 
-    A forecast without a model has no selection, and its figure goes over no seeds (n = 0). `central` is our figure over
-    the middle of the frames alone, where that was measured as well; what is compared is the one over whole frames.
+    A forecast without a model has no selection and no parameters, and its figure goes over no seeds (n = 0). `central`
+    is our figure over the middle of the frames alone, where that was measured as well; what is compared is the one over
+    whole frames.
     """
 
     experiment: str
@@ -78,6 +80,7 @@ class Row:
     model: str
     ours: Summary
     selection: Selection | None = None
+    parameters: int | None = None
     central: Summary | None = None
     paper: Published = field(default_factory=Published)
     verdict: Verdict = field(default_factory=lambda: Verdict(""))
@@ -89,14 +92,19 @@ class Row:
 
 
 def make_row(
-    params: Params, table: Table, selection: Selection, figures: Iterable[float], incomparable: str = ""
+    params: Params,
+    layout: Layout,
+    table: Table,
+    selection: Selection,
+    figures: Iterable[float],
+    incomparable: str = "",
 ) -> Row:
     """A row of one figure for each seed; `incomparable` says why ours has nothing to do with the paper's."""
     ours = summarize(figures)
     of = selection.experiment, selection.flow, selection.model
     paper = published(table.name, *of)
     verdict = Verdict(incomparable) if incomparable else compare(ours, paper, params.scale, table.lower)
-    return Row(*of, ours, selection, paper=paper, verdict=verdict)
+    return Row(*of, ours, selection, read_parameters(layout, selection.runs[0]), paper=paper, verdict=verdict)
 
 
 def ranking(table: Table, rows: list[Row]) -> dict[tuple[str, str], list[Claim]]:

@@ -39,24 +39,24 @@ def table_csv(table: Table, rows: list[Row], more: dict[str, str] | None = None)
     What was measured over the middle of the frames alone is a metric of its own, which is not compared.
     """
     header = ["experiment", "model", "flow", "metric", "mean", "std", "n"]
-    header += ["paper_value", "paper_std", "source", "z", "verdict", "learning_rate", *(more or {})]
+    header += ["paper_value", "paper_std", "source", "z", "verdict", "learning_rate", "parameters", *(more or {})]
     lines = []
     for row in rows:
         ours, paper = row.ours, row.paper
         source = paper.source + (", from a secondary source (?)" if paper.secondary else "")
         of = [row.experiment, row.model, row.flow]
         line: list[object] = [*of, table.metric, ours.mean, ours.std, ours.n]
-        line += [paper.value, paper.std, source, row.verdict.z, row.verdict.text, row.rate]
+        line += [paper.value, paper.std, source, row.verdict.z, row.verdict.text, row.rate, row.parameters]
         lines.append([*line, *(more or {}).values()])
         if inner := row.central:
-            line = [*of, f"{table.metric}_central", inner.mean, inner.std, inner.n, *[""] * 5, row.rate]
+            line = [*of, f"{table.metric}_central", inner.mean, inner.std, inner.n, *[""] * 5, row.rate, row.parameters]
             lines.append([*line, *(more or {}).values()])
     return as_csv(header, lines)
 
 
 def table_md(table: Table, rows: list[Row]) -> str:
     """The rows for reading."""
-    header = ["Data", "Model", "Flow", table.heading, "n", "Learning rate", "Paper", "Verdict"]
+    header = ["Data", "Model", "Parameters", "Flow", table.heading, "n", "Learning rate", "Paper", "Verdict"]
     return pipes(header, (_cells(table, row) for row in rows))
 
 
@@ -79,7 +79,7 @@ def order_md(table: Table, rows: list[Row]) -> list[str]:
 def table_tex(table: Table, rows: list[Row], note: str, source: list[str]) -> str:
     """The rows for a paper; the note stands below them, the source in comments."""
     lines = [f"% {line}" for line in source]
-    lines += [r"\begin{tabular}{llccc}", r"\toprule", rf"Flow & Model & {table.heading} & $n$ & Paper \\"]
+    lines += [r"\begin{tabular}{llrccc}", r"\toprule", rf"Flow & Model & Parameters & {table.heading} & $n$ & Paper \\"]
     before = None
     for row in rows:
         flow, model = names(table, row)
@@ -87,10 +87,10 @@ def table_tex(table: Table, rows: list[Row], note: str, source: list[str]) -> st
             lines.append(r"\midrule")
         before = flow
         ours, paper = numbers(table, row, latex=True)
-        lines.append(rf"{flow} & {model} & {ours} & {row.ours.n or ''} & {paper} \\")
+        lines.append(rf"{flow} & {model} & {_count(row)} & {ours} & {row.ours.n or ''} & {paper} \\")
     lines += [
         r"\bottomrule",
-        rf"\multicolumn{{5}}{{l}}{{\footnotesize {note} {NOTE}}}",
+        rf"\multicolumn{{6}}{{l}}{{\footnotesize {note} {NOTE}}}",
         r"\end{tabular}",
     ]
     return "\n".join(lines) + "\n"
@@ -100,8 +100,12 @@ def _cells(table: Table, row: Row) -> list[str]:
     ours, paper = numbers(table, row)
     z = "" if row.verdict.z is None else f" (z = {row.verdict.z:+.2f})"
     rate = "" if row.rate is None else f"{row.rate:g}"
-    cells = [table.data[row.experiment], row.model, row.flow, ours, str(row.ours.n or ""), rate]
+    cells = [table.data[row.experiment], row.model, _count(row), row.flow, ours, str(row.ours.n or ""), rate]
     return [*cells, paper, row.verdict.text + z]
+
+
+def _count(row: Row) -> str:
+    return "" if row.parameters is None else f"{row.parameters:,}"
 
 
 def _apart(claim: Claim) -> str:
