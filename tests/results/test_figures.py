@@ -4,11 +4,12 @@ import matplotlib
 import numpy as np
 import pytest
 from matplotlib.collections import PolyCollection
+from matplotlib.figure import Figure
 from safetensors.numpy import load_file, save_file
 
 from fernn.arrays import write_arrays
 from fernn.errors import FernnError
-from fernn.experiments.digits.curves import length_generalization, validation_loss
+from fernn.experiments.digits.curves import length_generalization, trivial_curves, validation_loss
 from fernn.experiments.digits.predictions import predictions
 from fernn.experiments.rotation import figures as rotation
 from fernn.experiments.translation import figures as translation
@@ -88,10 +89,15 @@ def test_length_generalization(params, layout):
     # the band goes from the best seed to the worst
     band = [item for item in axes.collections if isinstance(item, PolyCollection)][-1].get_paths()[0].vertices[:, 1]
     assert (band.min(), band.max()) == pytest.approx((2e-4, 2e-4 * 1.1 * LENGTH))
+    # its deviation over the sequences is a tenth of each error; the axis goes by the errors
+    dotted = [line.get_ydata() for line in axes.lines if line.get_linestyle() == ":"][-2:]
+    np.testing.assert_allclose(dotted, 2e-4 * 1.05 * np.outer([0.9, 1.1], np.arange(1, LENGTH + 1)))
+    assert "standard deviation over sequences" in words(axes.figure)
+    assert 1e-4 < axes.get_ylim()[0] <= 2e-4
     grey = [line for line in axes.lines if line.get_color() == "0.55"]
     assert [set(line.get_ydata()) for line in grey] == [{0.1}, {0.06}]
-    assert "last frame repeated" in words(axes.figure)
-    assert "copy at true velocity: no error" in words(axes.figure)
+    assert "last frame" in words(axes.figure)
+    assert "true velocity: no error" in words(axes.figure)
     horizon = [line for line in axes.lines if list(line.get_xdata()) == [PREDICTED, PREDICTED]]
     assert len(horizon) == 1
 
@@ -110,7 +116,7 @@ def test_velocity_generalization(params, layout):
     # what is written in the cell of (vx, vy) = (-2, 1), below the middle
     (cell,) = [text for text in panels[0].texts if text.get_position() == (-2, 1)]
     assert cell.get_text() == "42"
-    assert "last frame repeated 1e+02, mean brightness 60, copy at true velocity 0" in words(figure)
+    assert "last frame 100, mean brightness 60, true velocity 0" in words(figure)
     (outline,) = panels[0].patches
     assert outline.get_bbox().extents == pytest.approx((-1.5, -1.5, 1.5, 1.5))
 
@@ -124,7 +130,7 @@ def test_velocity_generalization_of_rotation(tmp_path):
     degrees = np.arange(-50, 51, 10)
     np.testing.assert_array_equal(found["G-RNN"].get_xdata(), degrees)
     np.testing.assert_allclose(found["G-RNN"].get_ydata(), 8e-3 * 1.05 * (1 + abs(degrees) / 10))
-    assert "copy at true velocity: no error" in words(axes.figure)
+    assert "true velocity: no error" in words(axes.figure)
     assert [set(line.get_ydata()) for line in axes.lines[-2:]] == [{0.1}, {0.06}]
     (shade,) = axes.patches
     assert (shade.get_bbox().x0, shade.get_bbox().x1) == (-15, 15)
@@ -132,6 +138,16 @@ def test_velocity_generalization_of_rotation(tmp_path):
     other = small_params(experiments=("rotation",), rotation={"data": turning})
     with pytest.raises(FernnError, match=r"11 velocities, where params.yaml asks for 9 up to 40 degrees"):
         rotation.velocity_generalization(other, layout, of(other, layout, "V1R"))
+
+
+def test_errors_of_rounding_leave_gaps():
+    axes = Figure().add_subplot(yscale="log")
+    errors = {"some": np.array([0.1, 1e-15, 0.3]), "none": np.zeros(3), "all": np.ones(3)}
+    assert trivial_curves(axes, (1, 2, 3), errors) == "none, grey gaps: no error"
+    np.testing.assert_array_equal(axes.lines[0].get_ydata(), [0.1, np.nan, 0.3])
+    assert [text.get_text() for text in axes.texts] == ["some", "all"]
+    assert axes.get_ylim()[0] > 0.01
+    assert not trivial_curves(axes, (1, 2, 3), {"all": np.ones(3)})
 
 
 def test_a_grid_of_one_error(params, layout):

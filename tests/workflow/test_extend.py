@@ -47,12 +47,17 @@ def test_the_whole_way(fresh: Project) -> None:
     results = fresh.folder / "results/micro"
     with open(results / "tables/table1.csv") as file:
         rows = list(csv.DictReader(file))
-    assert [(row["experiment"], row["flow"], row["model"]) for row in rows] == [
+    assert [(row["experiment"], row["flow"], row["model"]) for row in rows[: len(MODELS)]] == [
         ("axis", "V2X", name) for name in MODELS
     ]
-    assert all(float(row["mean"]) > 0 and not row["paper_value"] for row in rows)
+    assert all(float(row["mean"]) > 0 and not row["paper_value"] for row in rows[: len(MODELS)])
+    forecasts = {row["model"]: float(row["mean"]) for row in rows[len(MODELS) :]}
+    assert forecasts.pop("true velocity") == 0
+    assert len(forecasts) == 2
+    assert all(error > 0 for error in forecasts.values())
     figures = {path.name for path in (results / "figures").glob("*.png")}
-    assert figures == {f"axis-V2X-{kind}.png" for kind in ("predictions", "validation_loss", "length_generalization")}
+    kinds = ("predictions", "validation_loss", "length_generalization")
+    assert figures == {f"axis-V2X-{kind}.png" for kind in kinds}
     # nothing of another experiment was touched, and the other commands know it
     assert {path: path.read_bytes() for path in before} == before
     assert fresh.planned() == set()

@@ -12,8 +12,11 @@ from fernn.experiments.digits.params import digit_section
 from fernn.layout import Layout
 from fernn.params import Params
 from fernn.results.figures.curves import BANDS, axes_of, curve, over_epochs
-from fernn.results.figures.style import seeds_of, stamp
+from fernn.results.figures.style import line, seeds_of, stamp
 from fernn.results.reading.selection import Selection
+
+ROUNDING = 1e-9  # an error below this is none: a turn by 90 degrees permutes pixels, but for rounding
+DEVIATION = "dotted: ± standard deviation over sequences"
 
 
 def validation_loss(params: Params, layout: Layout, selections: list[Selection]) -> Figure:
@@ -26,15 +29,24 @@ def validation_loss(params: Params, layout: Layout, selections: list[Selection])
 
 
 def length_generalization(params: Params, layout: Layout, selections: list[Selection]) -> Figure:
-    """Error against predicted step, up to and beyond the steps of training."""
+    """Error against predicted step, up to and beyond the steps of training, with its deviation over sequences."""
     data = digit_section(params, selections[0].experiment).data
     figure, axes = axes_of("Predicted step", "Test MSE", yscale="log")
-    for selection in selections:
-        errors = [read_step_errors(layout, run, "length", data.length.predicted).mean for run in selection.runs]
-        curve(axes, params, selection, np.array(errors))
     steps, first = data.length.predicted, selections[0]
+    outlines = []
+    for selection in selections:
+        errors = [read_step_errors(layout, run, "length", steps) for run in selection.runs]
+        mean = np.array([each.mean for each in errors])
+        curve(axes, params, selection, mean)
+        outlines.append((selection, mean.mean(0), np.mean([each.std for each in errors], axis=0)))
     trivial = read_trivial_errors(layout, first.experiment, "length", first.flow, steps)
     exact = trivial_curves(axes, range(1, steps + 1), {name: errors[0] for name, errors in trivial.items()})
+    lowest = axes.get_ylim()[0]
+    for selection, middle, deviation in outlines:
+        for edge in (middle - deviation, middle + deviation):
+            axes.plot(range(1, steps + 1), edge, ":", color=line(params, selection)[0], linewidth=0.6, alpha=0.7)
+    # a deviation as large as the mean has its lower end far down, or nowhere on this scale
+    axes.set_ylim(bottom=lowest)
     axes.axvspan(1, data.predicted, color="0.95", zorder=0)
     axes.axvline(data.predicted, color="0.4", linewidth=0.8, linestyle=(0, (2, 2)), zorder=1)
     axes.annotate(
@@ -47,26 +59,30 @@ def length_generalization(params: Params, layout: Layout, selections: list[Selec
         color="0.4",
     )
     axes.legend()
-    stamp(figure, params, selections, f"{BANDS}{seeds_of(first)}{exact}")
+    stamp(figure, params, selections, f"{BANDS}{seeds_of(first)}\n" + "  ·  ".join(filter(None, [DEVIATION, exact])))
     return figure
 
 
 def trivial_curves(axes: Axes, points: Sequence[float], errors: Mapping[str, NDArray[np.float64]]) -> str:
-    """Draw the errors of trivial forecasts, each (points,) and named at its end, into axes with a logarithmic scale.
+    """Draw the errors of trivial forecasts, each (points,), into axes with a logarithmic scale; named at their right.
 
     Returns:
-        What is to be said of those without error, which have no place on that scale; empty where all have one.
+        What is to be said of forecasts or points without error, which have no place on that scale; empty without such.
     """
-    drawn = {name: values for name, values in errors.items() if values.any()}
+    shown = {name: np.where(values > ROUNDING, values, np.nan) for name, values in errors.items()}
+    drawn = {name: values for name, values in shown.items() if np.isfinite(values).any()}
     for name, values in drawn.items():
         axes.plot(points, values, color="0.55", linestyle=(0, (4, 2)), linewidth=0.7, zorder=1.5)
         axes.annotate(
             name,
-            (points[-1], values[-1]),
-            (-2, 2),
+            (1, values[np.isfinite(values)][-1]),
+            (3, 0),
+            xycoords=("axes fraction", "data"),
             textcoords="offset points",
             fontsize=6.5,
             color="0.45",
-            ha="right",
+            va="center",
         )
-    return "".join(f"  ·  {name}: no error" for name in errors if name not in drawn)
+    missing = [name for name in errors if name not in drawn]
+    missing += ["grey gaps"] if any(np.isnan(values).any() for values in drawn.values()) else []
+    return f"{', '.join(missing)}: no error" if missing else ""

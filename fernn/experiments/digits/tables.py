@@ -18,8 +18,9 @@ from fernn.runs import evaluations_of
 READING = """\
 ± is the sample standard deviation over seeds. Each model stands with its learning rate of the lowest validation loss
 (mean over seeds of the best epoch's); selection.csv has all that were tried. Flow: of the training and test data.
-Rows without n are forecasts that need no training: each sequence's mean over its seen frames; its last seen frame; and
-each digit's own picture in that frame, moved on at its true velocity, which a model has to infer.
+Rows without n are forecasts that need no training. Mean brightness: of each sequence over its seen frames. Last frame:
+the last seen one, repeated. True velocity: each digit's own picture in that frame, moved on as it truly moves, which a
+model has to infer.
 """
 
 

@@ -54,8 +54,8 @@ def _errors(inputs: TrivialInputs, pool: Tensor, recipes: Recipes) -> dict[str, 
         seen, truth = frames[:, : inputs.seen], frames[:, inputs.seen :]
         forecasts = {
             "mean brightness": seen.mean((1, 2, 3, 4), keepdim=True),
-            "last frame repeated": seen[:, -1:],
-            "copy at true velocity": _moved_on(inputs, pool, part),
+            "last frame": seen[:, -1:],
+            "true velocity": _moved_on(inputs, pool, part),
         }
         for name, forecast in forecasts.items():
             error = (forecast - truth).square().mean((2, 3, 4), dtype=torch.float64).sum(0)

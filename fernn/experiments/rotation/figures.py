@@ -39,7 +39,7 @@ def velocity_generalization(params: Params, layout: Layout, selections: list[Sel
     data = section.data
     reach, trained = reach_of(data.velocity.flow), reach_of(selections[0].flow)
     degrees = [data.degrees * step for step in range(-reach, reach + 1)]
-    figure = Figure(figsize=(0.7 * WIDTH, 0.52 * WIDTH), layout="constrained")
+    figure = Figure(figsize=(0.8 * WIDTH, 0.52 * WIDTH), layout="constrained")
     axes = figure.add_subplot(xlabel="Velocity (degrees per frame)", ylabel="Test MSE", yscale="log", xticks=degrees)
     edge = data.degrees * (min(trained, reach) + 0.5)
     axes.axvspan(-edge, edge, color="0.93", zorder=0)
@@ -52,8 +52,8 @@ def velocity_generalization(params: Params, layout: Layout, selections: list[Sel
     trivial = read_trivial_errors(layout, first.experiment, "velocity", first.flow, data.predicted, len(degrees))
     exact = trivial_curves(axes, degrees, {name: errors.mean(1) for name, errors in trivial.items()})
     axes.legend()
-    detail = f"shaded: velocities of training  ·  mean and range of seeds {seeds_of(first)}{exact}"
-    stamp(figure, params, selections, detail)
+    detail = f"shaded: velocities of training  ·  mean and range of seeds {seeds_of(first)}"
+    stamp(figure, params, selections, f"{detail}\n{exact}" if exact else detail)
     return figure
 
 

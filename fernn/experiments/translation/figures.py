@@ -47,15 +47,14 @@ def velocity_generalization(params: Params, layout: Layout, selections: list[Sel
     # a map of one value still needs a scale with two ends
     low, high = min(grid.min() for grid in grids), max(grid.max() for grid in grids)
     scale = LogNorm(low, high if high > low else 10 * low)
-    figure = Figure(figsize=(WIDTH, 0.47 * WIDTH * min(1, 2 / len(grids)) + 0.35), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 0.47 * WIDTH * min(1, 2 / len(grids)) + 0.55), layout="constrained")
     panels = figure.subplots(1, len(grids), sharey=True, squeeze=False)[0]
     edge = reach + 0.5
     for axes, grid, selection in zip(panels, grids, selections, strict=True):
         image = axes.imshow(grid, norm=scale, cmap="viridis", extent=(-edge, edge, edge, -edge))
         for (row, column), value in np.ndenumerate(grid):
             shade = "white" if scale(value) < 0.6 else "black"
-            text = f"{value:.0f}" if value >= 99.5 else f"{value:#.2g}".rstrip(".")
-            axes.text(column - reach, row - reach, text, color=shade, ha="center", va="center", fontsize=7)
+            axes.text(column - reach, row - reach, _short(value), color=shade, ha="center", va="center", fontsize=7)
         inner = min(trained, reach) + 0.5
         outline = Rectangle((-inner, -inner), 2 * inner, 2 * inner, fill=False, edgecolor="#D55E00", linewidth=1.6)
         axes.add_patch(outline)
@@ -68,10 +67,14 @@ def velocity_generalization(params: Params, layout: Layout, selections: list[Sel
     figure.colorbar(image, ax=panels, label=r"Test MSE ($\times\,10^{-3}$)", pad=0.02)
     first, velocities = selections[0], (2 * reach + 1) ** 2
     trivial = read_trivial_errors(layout, first.experiment, "velocity", first.flow, data.predicted, velocities)
-    means = ", ".join(f"{name} {errors.mean() / UNIT:.2g}" for name, errors in trivial.items())
+    means = ", ".join(f"{name} {_short(errors.mean() / UNIT)}" for name, errors in trivial.items())
     detail = f"outlined: velocities of training  ·  mean over seeds {seeds_of(first)}"
     stamp(figure, params, selections, f"{detail}\nmean over velocities, same unit: {means}")
     return figure
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if value >= 99.5 or value == 0 else f"{value:#.2g}".rstrip(".")
 
 
 def read_velocity_errors(layout: Layout, run: Run, reach: int) -> NDArray[np.float64]:
