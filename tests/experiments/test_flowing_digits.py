@@ -211,6 +211,11 @@ def test_samples_for_figures(layout, name):
     assert torch.equal(samples["truth"], frames[:, SEEN:])
     with torch.no_grad():
         assert torch.allclose(samples["prediction"], model(frames[:, :SEEN], PREDICTED), atol=1e-5)
+    recipes = recipes_of(layout, name, "length")[:4]
+    frames = RENDER[name](pool_of(layout, name, "test"), recipes, SEEN + LENGTH, SIDE)
+    assert torch.equal(samples["length.truth"], frames[:, SEEN:])
+    with torch.no_grad():
+        assert torch.allclose(samples["length.prediction"], model(frames[:, :SEEN], LENGTH), atol=1e-5)
 
 
 def test_samples_of_a_run_that_is_tested_at_velocities_alone(layout, name, root, tmp_path):

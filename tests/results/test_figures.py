@@ -10,7 +10,7 @@ from safetensors.numpy import load_file, save_file
 from fernn.arrays import write_arrays
 from fernn.errors import FernnError
 from fernn.experiments.digits.curves import length_generalization, trivial_curves, validation_loss
-from fernn.experiments.digits.predictions import predictions
+from fernn.experiments.digits.predictions import predictions, rollouts
 from fernn.experiments.rotation import figures as rotation
 from fernn.experiments.translation import figures as translation
 from fernn.layout import Layout
@@ -38,6 +38,7 @@ def test_the_names_follow_from_the_params():
         "translation-V2T-predictions",
         "translation-V2T-validation_loss",
         "translation-V2T-length_generalization",
+        "translation-V2T-rollouts",
         "translation-V1T-predictions",
         "translation-V1T-validation_loss",
         "translation-V1T-velocity_generalization",
@@ -174,6 +175,23 @@ def test_predictions(params, layout):
     np.testing.assert_allclose(last.max(), MSE["FERNN-V2T"], rtol=1e-3)  # the last pixel of the truth is 1
     said = words(figure)
     for text in ("Seen", "Truth", "FERNN-$V_{1}^{T}$", "$t=1$", f"$t={SEEN + PREDICTED}$", "abs. error", "scale quick"):
+        assert text in said
+
+
+def test_rollouts(params, layout):
+    selections = of(params, layout, "V2T")
+    figure = rollouts(params, layout, selections)
+    (axes,) = figure.axes  # no scale of an error
+    images = [image.get_array() for image in axes.images]
+    assert LENGTH == 9  # so every second of them is shown
+    samples = load_file(layout.evaluation(selections[-1].runs[0].id, "samples.safetensors"))
+    assert len(images) == 4 * 4
+    for image, step in zip(images[:4], (2, 4, 6, 8), strict=True):
+        np.testing.assert_array_equal(image, samples["length.truth"][0, step - 1, 0])
+    for image, step in zip(images[-4:], (2, 4, 6, 8), strict=True):
+        np.testing.assert_array_equal(image, samples["length.prediction"][0, step - 1, 0])
+    said = words(figure)
+    for text in ("Truth", "FERNN-$V_{2}^{T}$", "step 2 step 4 step 6 step 8", f"trained on {PREDICTED} steps"):
         assert text in said
 
 

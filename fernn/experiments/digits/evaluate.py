@@ -55,8 +55,9 @@ def evaluate(inputs: EvaluateInputs, files: dict[str, Path], place: Workplace, o
     """Measure a trained predictor and write what came of it.
 
     A measure is the error by predicted step and over all steps, and where frames are larger than digits that over the
-    central square of a digit's size; "velocity" is the error at each velocity of the grid,
-    where all digits move at it. Samples are "seen", "truth" and "prediction", each (S, T, 1, H, W) float32.
+    central square of a digit's size; "velocity" is the error at each velocity of the grid, where all digits move at it.
+    Samples are "seen", "truth" and "prediction", each (S, T, 1, H, W) float32, over as many steps as training has; and
+    where "length" is measured "length.seen" and so on, over all of its steps.
 
     Args:
         inputs: what it depends on.
@@ -83,9 +84,13 @@ def evaluate(inputs: EvaluateInputs, files: dict[str, Path], place: Workplace, o
                 # the fastest one, as a rule one that the training did not have
                 recipes = recipes.moving_at(grid[-1][0])
             else:
-                errors = bench.errors(recipes, inputs.length if name == "length" else inputs.predicted)
+                steps = inputs.length if name == "length" else inputs.predicted
+                errors = bench.errors(recipes, steps)
                 measures[name] = {"mse": errors.mse, **asdict(errors)}
-            samples = samples or bench.samples(recipes)
+            if name == "length":
+                samples |= {f"length.{kind}": frames for kind, frames in bench.samples(recipes, steps).items()}
+            if "seen" not in samples:
+                samples |= bench.samples(recipes, inputs.predicted)
     write_outcome(model, measures, samples, place, outputs)
 
 
@@ -103,8 +108,8 @@ class _Bench:
         central = digit if digit < self.inputs.frame else None
         return step_errors(self.model, frames, len(recipes), self.inputs.batch, self.inputs.seen, central)
 
-    def samples(self, recipes: Recipes) -> dict[str, Tensor]:
-        frames = self._frames(recipes, self.inputs.predicted)(0, SAMPLES)
+    def samples(self, recipes: Recipes, predicted: int) -> dict[str, Tensor]:
+        frames = self._frames(recipes, predicted)(0, SAMPLES)
         seen, truth = frames[:, : self.inputs.seen], frames[:, self.inputs.seen :]
         prediction = self.model(seen, truth.shape[1]).float()
         return {"seen": seen.cpu(), "truth": truth.cpu(), "prediction": prediction.cpu()}

@@ -60,8 +60,8 @@ def read_step_errors(layout: Layout, run: Run, measure: str, steps: int) -> Step
     return errors
 
 
-def read_samples(layout: Layout, run: Run) -> Samples:
-    """The test sequences that a run's evaluation kept for figures.
+def read_samples(layout: Layout, run: Run, of: str = "") -> Samples:
+    """The test sequences that a run's evaluation kept for figures, or with of="length." those of its long forecasts.
 
     Raises:
         FernnError: if samples.safetensors is missing or has other contents than `Samples`.
@@ -69,7 +69,7 @@ def read_samples(layout: Layout, run: Run) -> Samples:
     path = layout.evaluation(run.id, "samples.safetensors")
     try:
         arrays = load(read_bytes(path, layout, run, "evaluate"))
-        samples = Samples(arrays["seen"], arrays["truth"], arrays["prediction"])
+        samples = Samples(*(arrays[of + kind] for kind in ("seen", "truth", "prediction")))
     except (SafetensorError, KeyError) as error:
         raise broken(path, f"not the samples of a run ({error})", layout, run, "evaluate") from None
     seen, truth = samples.seen.shape, samples.truth.shape

@@ -1,5 +1,6 @@
-"""What the models predict, frame by frame, beside the truth."""
+"""What the models predict beside the truth: frame by frame, and far beyond the steps of training."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from fernn.experiments.digits.forecasts import Samples, read_samples
+from fernn.experiments.digits.params import digit_section
 from fernn.layout import Layout
 from fernn.params import Params
 from fernn.results.figures.style import WIDTH, stamp
@@ -17,6 +19,7 @@ from fernn.results.reading.selection import Selection
 
 LABELS, BAR = 0.8, 0.6  # inches for the names at the left, for the scale of the error at the right
 SIDE = 0.55  # inches of a frame, at most
+COLUMNS = 7  # of a rollout, at most
 STEP = 1.06  # from frame to frame and from row to row, in frames
 GAP = 0.17  # inches more above a row that is not of errors
 
@@ -27,7 +30,7 @@ class _Strip:
 
     label: str
     frames: NDArray[np.float32]
-    first: int | None = None  # time of the first frame, where times are to be written
+    heads: Sequence[str] = ()  # what stands above each frame, if anything
     error: bool = False
 
 
@@ -42,7 +45,8 @@ def predictions(params: Params, layout: Layout, selections: list[Selection]) -> 
         samples = read_samples(layout, selection.runs[0])
         seen, truth, prediction = (array[0, :, 0] for array in (samples.seen, samples.truth, samples.prediction))
         if before is None or not _same(before, samples):
-            strips += [_Strip("Seen", seen, first=1), _Strip("Truth", truth, first=len(seen) + 1)]
+            times = [f"$t={time}$" for time in range(1, len(seen) + len(truth) + 1)]
+            strips += [_Strip("Seen", seen, times[: len(seen)]), _Strip("Truth", truth, times[len(seen) :])]
         before = samples
         strips.append(_Strip(math_name(selection.model), prediction))
         strips.append(_Strip("abs. error", np.abs(prediction - truth), error=True))
@@ -51,19 +55,45 @@ def predictions(params: Params, layout: Layout, selections: list[Selection]) -> 
     return figure
 
 
+def rollouts(params: Params, layout: Layout, selections: list[Selection]) -> Figure:
+    """The first sequence of the test of length, at up to seven of its steps: the truth, and below it each model.
+
+    Models of the first seed are shown.
+    """
+    strips: list[_Strip] = []
+    before: Samples | None = None
+    for selection in selections:
+        samples = read_samples(layout, selection.runs[0], "length.")
+        steps = samples.truth.shape[1]
+        every = -(-steps // COLUMNS)
+        shown = slice(every - 1, None, every)
+        if before is None or not _same(before, samples):
+            heads = [f"step {step}" for step in range(every, steps + 1, every)]
+            strips.append(_Strip("Truth", samples.truth[0, shown, 0], heads))
+        before = samples
+        strips.append(_Strip(math_name(selection.model), samples.prediction[0, shown, 0]))
+    figure = _draw(strips)
+    trained = digit_section(params, selections[0].experiment).data.predicted
+    detail = f"trained on {trained} steps  ·  first test sequence, seed {selections[0].runs[0].seed}"
+    stamp(figure, params, selections, detail)
+    return figure
+
+
 def _same(one: Samples, other: Samples) -> bool:
     return np.array_equal(one.seen[0], other.seen[0]) and np.array_equal(one.truth[0], other.truth[0])
 
 
 def _draw(strips: list[_Strip]) -> Figure:
+    of_errors = any(strip.error for strip in strips)
+    bar_room = BAR if of_errors else GAP
     columns = max(len(strip.frames) for strip in strips)
-    errors = Normalize(0, max(float(strip.frames.max()) for strip in strips if strip.error))
+    errors = Normalize(0, max((float(strip.frames.max()) for strip in strips if strip.error), default=1))
     # all frames stand in one pair of axes whose unit is a frame
     width = columns * STEP
-    side = min(SIDE, (WIDTH - LABELS - BAR) / width)
+    side = min(SIDE, (WIDTH - LABELS - bar_room) / width)
     gap = GAP / side
     height = len(strips) * STEP + gap * sum(not strip.error for strip in strips)
-    figure = Figure(figsize=(LABELS + width * side + BAR, height * side + 0.25))
+    figure = Figure(figsize=(LABELS + width * side + bar_room, height * side + 0.25))
     inches = (LABELS / figure.get_figwidth(), 0.2 / figure.get_figheight())
     axes = figure.add_axes((*inches, width * side / figure.get_figwidth(), height * side / figure.get_figheight()))
     axes.set_axis_off()
@@ -75,12 +105,13 @@ def _draw(strips: list[_Strip]) -> Figure:
             left = column * STEP
             extent = (left, left + 1, top + 1, top)
             axes.imshow(frame, cmap=colours, norm=norm, interpolation="nearest", extent=extent)
-            if strip.first is not None:
-                axes.text(left + 0.5, top - 0.06, f"$t={strip.first + column}$", fontsize=7, ha="center", va="bottom")
+            if strip.heads:
+                axes.text(left + 0.5, top - 0.06, strip.heads[column], fontsize=7, ha="center", va="bottom")
         size, colour = (7.5, "0.35") if strip.error else (9, "black")
         axes.text(-0.12, top + 0.5, strip.label, ha="right", va="center", fontsize=size, color=colour)
         top += STEP
     axes.set(xlim=(0, width), ylim=(height, 0))
-    bar = axes.inset_axes((1.01, 0.25, 0.1 / (width * side), 0.5))
-    figure.colorbar(ScalarMappable(errors, "magma"), cax=bar, label="abs. error")
+    if of_errors:
+        bar = axes.inset_axes((1.01, 0.25, 0.1 / (width * side), 0.5))
+        figure.colorbar(ScalarMappable(errors, "magma"), cax=bar, label="abs. error")
     return figure
