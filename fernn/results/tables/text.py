@@ -14,8 +14,8 @@ MARKS = """\
 """
 VERDICT = f"""\
 Verdict: at scale paper, z = (mean - paper) / √(std² / n + paper std²); the paper's deviation is taken whole, as of
-one run: only for Table 2 does it say how many stand behind it (three seeds). |z| ≤ {LIMIT:g}: agrees; beyond that,
-better or worse. Other scales have other sizes, so their figures are not compared with the paper's.
+one run: only for Table 2 does it say how many stand behind it (three seeds). |z| ≤ {LIMIT:g}: agrees; beyond
+that, better or worse. Other scales have other sizes, so their figures are not compared with the paper's.
 """
 ORDER = """\
 Order: of the models that have a figure of the paper, by these figures. Holds where our means differ by more than both
