@@ -17,7 +17,7 @@ from fernn.models.precision import autocast
 from fernn.models.storage import read_model
 from fernn.training.device import prepare
 
-SAMPLES = 4  # sequences whose predictions are kept for figures
+SAMPLES = 2  # sequences whose predictions are kept for figures
 
 
 @dataclass(frozen=True)
