@@ -72,7 +72,7 @@ MUTATIONS = [
     ("training/device.py", '":4096:8"', '":16:8"', TRAIN | EVALUATE),
     ("training/outcome.py", "done.weights", "None", TRAIN),
     ("evaluation/outcome.py", '"measures": measures', '"measures": {}', EVALUATE),
-    ("experiments/digits/evaluate.py", "SAMPLES = 4", "SAMPLES = 3", {"evaluate A", "evaluate B"}),
+    ("experiments/digits/evaluate.py", "SAMPLES = 2", "SAMPLES = 3", {"evaluate A", "evaluate B"}),
     ("results/tables/published.py", "LIMIT = 2.0", "LIMIT = 3.0", {"tables"}),
     ("results/figures/style.py", "WIDTH = 5.5", "WIDTH = 5.0", {"figures"}),
     ("results/reading/selection.py", "def select(", "BEST = 1\n\n\ndef select(", {"tables", "figures"}),

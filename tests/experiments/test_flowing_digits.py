@@ -205,13 +205,13 @@ def test_errors_by_velocity(layout, name):
 def test_samples_for_figures(layout, name):
     samples, _ = read_arrays(layout.evaluation(RUNS[name], "samples.safetensors"))
     model = load_model(layout.run(RUNS[name], "model.safetensors"))
-    recipes = recipes_of(layout, name, "test")[:4]
+    recipes = recipes_of(layout, name, "test")[:2]
     frames = RENDER[name](pool_of(layout, name, "test"), recipes, SEEN + PREDICTED, SIDE)
     assert torch.equal(samples["seen"], frames[:, :SEEN])
     assert torch.equal(samples["truth"], frames[:, SEEN:])
     with torch.no_grad():
         assert torch.allclose(samples["prediction"], model(frames[:, :SEEN], PREDICTED), atol=1e-5)
-    recipes = recipes_of(layout, name, "length")[:4]
+    recipes = recipes_of(layout, name, "length")[:2]
     frames = RENDER[name](pool_of(layout, name, "test"), recipes, SEEN + LENGTH, SIDE)
     assert torch.equal(samples["length.truth"], frames[:, SEEN:])
     with torch.no_grad():
