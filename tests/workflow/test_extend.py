@@ -46,7 +46,7 @@ def test_the_whole_way(fresh: Project) -> None:
 
     results = fresh.folder / "results/micro"
     with open(results / "tables/table1.csv") as file:
-        rows = list(csv.DictReader(file))
+        rows = [row for row in csv.DictReader(file) if row["metric"] == "test_mse"]
     assert [(row["experiment"], row["flow"], row["model"]) for row in rows[: len(MODELS)]] == [
         ("axis", "V2X", name) for name in MODELS
     ]
