@@ -105,6 +105,8 @@ class Jobs:
 
     def maker(self, path: Path) -> Job | None:
         """The job that makes a file, None for a source: a download, or a file of the repository."""
+        if path not in self._makers and (part := self.layout.part(path)):
+            self._makers[path] = self._dataset(part)  # which no run of the scale reads, but another such part
         return self._makers.get(path)
 
     def makers(self, job: Job) -> dict[Path, Job]:
