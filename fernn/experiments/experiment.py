@@ -106,9 +106,10 @@ class Pass:
 
 @dataclass(frozen=True)
 class Workload:
-    """What a run puts through its network: in an epoch of training, and in its evaluation."""
+    """What a run puts through its network: in an epoch of training and its validations, and in its evaluation."""
 
     epoch: Pass
+    validation: Pass
     evaluation: tuple[Pass, ...]
 
 

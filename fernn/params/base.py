@@ -19,13 +19,22 @@ class Section(BaseModel):
 
 
 class Training(Section):
-    """How every model of an experiment is trained, by Adam; threads count on a CPU only, 0 is all of them."""
+    """How every model of an experiment is trained, by Adam; threads count on a CPU only, 0 is all of them.
+
+    `validate_every` so many batches it is validated inside an epoch too, for curves of learning.
+    """
 
     epochs: PositiveInt
     batch: PositiveInt
     clip_norm: PositiveFloat | None
     precision: Literal["float32", "bf16"]
     threads: Count
+    validate_every: PositiveInt | None
+
+    def validations(self, sequences: int) -> int:
+        """How often it is validated in an epoch of so many sequences."""
+        batches = -(-sequences // self.batch)
+        return -(-batches // self.validate_every) if self.validate_every else 1
 
 
 class ExperimentModel(Section):

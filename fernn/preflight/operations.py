@@ -76,8 +76,8 @@ def models(params: Params) -> Models:
 def of_run(params: Params, run: Run, models: Models) -> Operations:
     """Count a run of a scale."""
     of, work = models[run.experiment, run.model], find_experiment(run.experiment).workload(params, run)
-    train = TRAINING * params.section(run.experiment).training.epochs * of(work.epoch)
-    return Operations(train, sum(map(of, work.evaluation)))
+    epoch = TRAINING * of(work.epoch) + of(work.validation)
+    return Operations(params.section(run.experiment).training.epochs * epoch, sum(map(of, work.evaluation)))
 
 
 def count(model: nn.Module, side: int, frames: int, *predicted: int) -> int:

@@ -26,7 +26,7 @@ class Checkpoint:
         epoch: finished epochs.
         batch: finished batches of the epoch under way.
         loss_sum: sum of those batches' losses, a float64 scalar on the training device.
-        history: the measures of each finished epoch.
+        history: the measures of each validation; the last one of an epoch is at its end.
         best_epoch: the one with the smallest score so far, from 1; 0 before the first.
         best_score: its score.
         best_weights: its weights; before the first epoch, those that the training starts with.
@@ -50,15 +50,15 @@ class Checkpoint:
 
     @property
     def diverged(self) -> bool:
-        """Whether the last epoch has a measure that is not finite: training is over then."""
-        return bool(self.history) and not all(map(math.isfinite, self.history[-1].values()))
+        """Whether the epoch that just ended has a measure that is not finite: training is over then."""
+        return self.batch == 0 and bool(self.history) and not all(map(math.isfinite, self.history[-1].values()))
 
     def end_epoch(self, measures: dict[str, float], score: float) -> None:
         """Count an epoch, keep its measures, and remember it if its score is the smallest; infinity never is."""
         self.epoch += 1
         self.batch = 0
         self.loss_sum.zero_()
-        self.history.append({"epoch": self.epoch, **measures})
+        self.history.append(measures)
         if score < self.best_score:
             self.best_epoch, self.best_score = self.epoch, score
 

@@ -49,6 +49,8 @@ class Settings:
         epochs: number of passes.
         clip_norm: largest norm of all gradients together; None leaves them as they are.
         precision: "float32", or "bf16" for convolutions in bfloat16 with weights, loss and optimizer in float32.
+        validate_every: batches after which it is validated inside an epoch too; None is at its end alone. Such a look
+            changes no weight, and the best epoch is chosen at ends of epochs.
         identity: digest of everything the result depends on; a checkpoint of another identity is not taken up.
     """
 
@@ -56,6 +58,7 @@ class Settings:
     epochs: int
     clip_norm: float | None
     precision: str
+    validate_every: int | None
     identity: str
 
 
@@ -65,7 +68,8 @@ class Fit:
 
     Attributes:
         weights: of the best epoch; those it started with, if it diverged in its first.
-        history: measures of every epoch; those of the last one are not all finite if it diverged.
+        history: measures of every validation, with its epoch from 1 and the optimizer steps before it; the last ones
+            are not all finite if it diverged.
         best_epoch: from 1; 0 if it diverged in its first.
         diverged: whether the loss was not finite at the end of an epoch, which was the last one then.
     """
@@ -139,7 +143,11 @@ def fit(
                 optimizer.step()
                 state.batch += 1
                 progress.batch(state)
-                if stop and state.batch < task.batches:
+                inside = state.batch < task.batches
+                if inside and settings.validate_every and state.batch % settings.validate_every == 0:
+                    state.history.append(_measure(model, task, settings, state))
+                    model.train()
+                if stop and inside:
                     write_checkpoint(checkpoint, state, model, optimizer)
                     raise Interrupted(stop[0], checkpoint)
             _end_epoch(model, task, settings, state)
@@ -153,15 +161,22 @@ def fit(
 
 
 def _end_epoch(model: nn.Module, task: Task, settings: Settings, state: Checkpoint) -> None:
-    train_loss = state.loss_sum.item() / task.batches
+    measures = _measure(model, task, settings, state)
+    # an accuracy is finite even where the loss is not
+    finite = math.isfinite(measures["train_loss"]) and math.isfinite(measures["validation_loss"])
+    state.end_epoch(measures, task.score(measures) if finite else math.inf)
+    if state.best_epoch == state.epoch:
+        state.best_weights = _weights(model)
+
+
+def _measure(model: nn.Module, task: Task, settings: Settings, state: Checkpoint) -> dict[str, float]:
+    """The mean training loss of the epoch so far, and the measures of a validation."""
+    train_loss = state.loss_sum.item() / state.batch
     model.eval()
     with torch.no_grad(), autocast(next(model.parameters()).device, settings.precision):
         measures = task.validate(model)
-    # an accuracy is finite even where the loss is not
-    finite = math.isfinite(train_loss) and math.isfinite(measures["validation_loss"])
-    state.end_epoch({"train_loss": train_loss, **measures}, task.score(measures) if finite else math.inf)
-    if state.best_epoch == state.epoch:
-        state.best_weights = _weights(model)
+    step = state.epoch * task.batches + state.batch
+    return {"epoch": state.epoch + 1, "step": step, "train_loss": train_loss, **measures}
 
 
 def _weights(model: nn.Module) -> dict[str, Tensor]:

@@ -47,7 +47,7 @@ def train_to_files(
     place: Workplace,
     outputs: tuple[Path, Path],
 ) -> Fit:
-    """Train a model, or go on with it; write the weights of its best epoch, and the losses of every epoch.
+    """Train a model, or go on with it; write the weights of its best epoch, and every validation.
 
     Args:
         model: on the device.
@@ -55,7 +55,7 @@ def train_to_files(
         task: what it is trained to do.
         settings: how.
         place: where.
-        outputs: the files of the model (safetensors) and of the losses (CSV).
+        outputs: the files of the model (safetensors) and of the history (CSV).
 
     Returns:
         What came of it.

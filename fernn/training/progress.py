@@ -11,6 +11,7 @@ from fernn.training.checkpoint import Checkpoint
 
 # seconds between looks at the loss, each of which waits for the device
 LOOK, LOOK_IN_LOG = 1.0, 60.0
+COUNTS = ("epoch", "step")  # of a history; the rest of it are measures
 
 
 class TrainingProgress:
@@ -69,7 +70,7 @@ class TrainingProgress:
         measures = state.history[-1]
         self._validated = f", validation {measures['validation_loss']:.3e}"
         left = self.seconds / max(self.steps, 1) * (self._epochs - state.epoch) * self._batches
-        shown = "  ".join(f"{name} {value:.4g}" for name, value in measures.items() if name != "epoch")
+        shown = "  ".join(f"{name} {value:.4g}" for name, value in measures.items() if name not in COUNTS)
         best = "  best" if state.best_epoch == state.epoch else ""
         self.say(f"{self.name}  epoch {state.epoch}/{self._epochs}  {shown}  {_clock(left)} left{best}")
 

@@ -109,7 +109,7 @@ def test_a_trained_model(trained, model):
     run = RUNS[model]
     with open(layout(trained).run(run, "metrics.csv")) as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["epoch", "train_loss", "validation_loss", "validation_accuracy"]
+    assert list(rows[0]) == ["epoch", "step", "train_loss", "validation_loss", "validation_accuracy"]
     assert [row["epoch"] for row in rows] == [str(epoch) for epoch in range(1, EPOCHS + 1)]
     accuracies = [float(row["validation_accuracy"]) for row in rows]
     record = json.loads(layout(trained).run(run, "record.json").read_text())

@@ -116,5 +116,9 @@ def test_training_counts_every_epoch_forward_and_backward() -> None:
     run, data = RUNS["translation", "FERNN-V2T"], QUICK.translation.data
     once = forward(QUICK, run, data.seen, data.predicted)
     counted = of_run(QUICK, run, models(QUICK))
-    assert counted.train == TRAINING * once * data.train * QUICK.translation.training.epochs
+    training = QUICK.translation.training
+    assert counted.train == once * (TRAINING * data.train + data.validation) * training.epochs
+    batches = data.train // training.batch
+    often = training.model_copy(update={"validate_every": batches // 4})
+    assert (training.validations(data.train), often.validations(data.train)) == (1, 4)
     assert counted.evaluate > once * data.test

@@ -73,8 +73,8 @@ def write_kth_run(layout: Layout, params: Params, run: Run, accuracies: Sequence
     """
     path = layout.run(run.id, "metrics.csv")
     path.parent.mkdir(parents=True, exist_ok=True)
-    rows = "".join(f"{epoch},1.5,{2 - value},{value}\n" for epoch, value in enumerate(accuracies, start=1))
-    path.write_text("epoch,train_loss,validation_loss,validation_accuracy\n" + rows)
+    rows = "".join(f"{epoch},{10 * epoch},1.5,{2 - value},{value}\n" for epoch, value in enumerate(accuracies, start=1))
+    path.write_text("epoch,step,train_loss,validation_loss,validation_accuracy\n" + rows)
     measures = {}
     for flow in evaluations_of(params, run):
         named = right - (flow != run.flow)

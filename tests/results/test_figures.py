@@ -75,7 +75,7 @@ def test_validation_loss(params, layout):
     found = curves(axes)
     assert list(found) == ["G-RNN", "FERNN-$V_{1}^{T}$", "FERNN-$V_{2}^{T}$"]
     assert axes.get_yscale() == "log"
-    np.testing.assert_array_equal(found["G-RNN"].get_xdata(), range(1, EPOCHS + 1))
+    np.testing.assert_array_equal(found["G-RNN"].get_xdata(), 10 * np.arange(1, EPOCHS + 1))
     np.testing.assert_allclose(found["G-RNN"].get_ydata(), 8e-3 * 1.05 * np.array([3, 2, 4]))
     assert found["G-RNN"].get_color() == LINES["G-RNN"][0]
     assert len(axes.lines) == 3 + 3 * 2  # means and seeds

@@ -7,7 +7,7 @@ import pytest
 
 from fernn.errors import FernnError
 from fernn.jobs import Jobs
-from fernn.layout import Layout
+from fernn.layout import COST, Layout
 from fernn.runs import all_runs
 from tests.results.kth_tree import (
     ACTIONS,
@@ -90,7 +90,7 @@ def test_a_learning_rate_that_diverged_is_never_chosen(tmp_path):
     params, layout = made(tmp_path)
     run = run_of(params, "G-RNN", 0, rate=RATES[1])
     layout.run(run.id, "metrics.csv").write_text(
-        "epoch,train_loss,validation_loss,validation_accuracy\n1,1.5,1.5,0.9\n2,nan,nan,1.0\n"
+        "epoch,step,train_loss,validation_loss,validation_accuracy\n1,10,1.5,1.5,0.9\n2,20,nan,nan,1.0\n"
     )
     write_tables(params, layout)
     assert {row["model"]: row["learning_rate"] for row in table(layout)}["G-RNN"] == "0.001"
@@ -188,13 +188,13 @@ def test_what_is_missing_leaves_the_tables_as_they_were(tmp_path):
 
 
 def test_table_2_is_there_if_models_are_trained_and_tested_on_its_flow():
-    names = ["table2.csv", "table2.md", "table2.tex", "selection.csv"]
+    names = ["table2.csv", "table2.md", "table2.tex", "selection.csv", *COST]
     assert table_names(kth_params()) == names
     for runs in (
         [{"flow": "V1T", "models": ["G-RNN"], "evaluate": ["V2T"]}],
         [{"flow": "V2T", "models": ["G-RNN"], "evaluate": ["V1T"]}],
     ):
-        assert table_names(kth_params(runs=runs)) == ["selection.csv"]
+        assert table_names(kth_params(runs=runs)) == ["selection.csv", *COST]
 
 
 def test_tables_read_the_frames_where_there_is_kth():

@@ -9,7 +9,7 @@ from fernn.errors import FernnError
 from fernn.experiments.digits.forecasts import read_samples, read_step_errors
 from fernn.experiments.rotation.figures import read_turn_errors
 from fernn.experiments.translation.figures import read_velocity_errors
-from fernn.results.reading.runs import diverged, read_metrics
+from fernn.results.reading.runs import diverged, epoch_ends, read_metrics
 from tests.results.tree import EPOCHS, FRAME, LENGTH, PREDICTED, SEEN, run_of, write_metrics
 
 
@@ -61,18 +61,19 @@ def test_a_missing_file_is_named_with_the_command_that_makes_it(layout, run, fil
     ("text", "found"),
     [
         ("", "not a table of numbers"),
-        ("epoch,validation_loss\n", "not a table of numbers"),
+        ("epoch,step,validation_loss\n", "not a table of numbers"),
         ("step,validation_loss\n1,2\n2,2\n3,2\n", "no column 'epoch'"),
-        ("epoch,train_loss\n1,2\n2,2\n3,2\n", "no column 'validation_loss'"),
-        ("epoch,validation_loss\n1,2\n2,a\n3,2\n", "could not convert"),
-        ("epoch,validation_loss\n1,2\n2\n3,2\n", "not a table of numbers"),
-        ("epoch,validation_loss\n1,2\n2,2,7\n3,2\n", "not a table of numbers"),
-        ("epoch,validation_loss\n1,2\n2,nan\n3,2\n", "not finite"),
-        ("epoch,validation_loss\n1,2\n2,2\n", "2 rows, where params.yaml asks for the epochs 1 to 3"),
-        ("epoch,validation_loss\n1,2\n3,2\n2,2\n", "epochs 1 to 3"),
-        ("epoch,validation_loss\n1,2\n3,nan\n", "epochs 1 to 3"),
-        ("epoch,validation_loss\n1,2\n2,2\n3,2\n4,nan\n", "epochs 1 to 3"),
-        ("epoch,validation_loss\n1,nan\n2,nan\n", "not finite"),
+        ("epoch,step,train_loss\n1,10,2\n2,20,2\n3,30,2\n", "no column 'validation_loss'"),
+        ("epoch,step,validation_loss\n1,10,2\n2,20,a\n3,30,2\n", "could not convert"),
+        ("epoch,step,validation_loss\n1,10,2\n2\n3,30,2\n", "not a table of numbers"),
+        ("epoch,step,validation_loss\n1,10,2\n2,20,2,7\n3,30,2\n", "not a table of numbers"),
+        ("epoch,step,validation_loss\n1,10,2\n2,20,nan\n3,30,2\n", "not finite"),
+        ("epoch,step,validation_loss\n1,10,2\n2,20,2\n", "2 rows, where params.yaml asks for the epochs 1 to 3"),
+        ("epoch,step,validation_loss\n1,10,2\n3,30,2\n2,20,2\n", "epochs 1 to 3"),
+        ("epoch,step,validation_loss\n1,10,2\n3,30,nan\n", "epochs 1 to 3"),
+        ("epoch,step,validation_loss\n1,10,2\n2,20,2\n3,30,2\n4,40,nan\n", "epochs 1 to 3"),
+        ("epoch,step,validation_loss\n1,10,nan\n2,20,nan\n", "not finite"),
+        ("epoch,step,validation_loss\n1,10,2\n2,20,2\n3,20,2\n", "its steps do not grow"),
     ],
 )
 def test_broken_metrics(layout, run, text, found):
@@ -82,12 +83,26 @@ def test_broken_metrics(layout, run, text, found):
         read_metrics(layout, run, EPOCHS, "validation_loss")
 
 
+def test_validations_inside_epochs(layout, run):
+    text = "epoch,step,validation_loss\n1,5,4\n1,10,3\n2,15,2\n2,20,5\n3,25,1\n3,30,7\n"
+    layout.run(run.id, "metrics.csv").write_text(text)
+    metrics = read_metrics(layout, run, EPOCHS, "validation_loss")
+    assert metrics["step"] == [5, 10, 15, 20, 25, 30]
+    assert epoch_ends(metrics) == {"epoch": [1, 2, 3], "step": [10, 20, 30], "validation_loss": [3, 5, 7]}
+
+
 @pytest.mark.parametrize(
-    ("rows", "epochs"), [("1,2,nan\n", [1]), ("1,2,2\n2,inf,nan\n", [1, 2]), ("1,2,2\n2,2,2\n3,nan,2\n", [1, 2, 3])]
+    ("rows", "epochs"),
+    [
+        ("1,5,2,nan\n1,10,2,nan\n", [1, 1]),
+        ("1,10,2,nan\n", [1]),
+        ("1,10,2,2\n2,20,inf,nan\n", [1, 2]),
+        ("1,10,2,2\n2,20,2,2\n3,30,nan,2\n", [1, 2, 3]),
+    ],
 )
 def test_metrics_of_a_training_that_diverged(layout, run, rows, epochs):
     assert not diverged(read_metrics(layout, run, EPOCHS, "validation_loss"))
-    layout.run(run.id, "metrics.csv").write_text("epoch,train_loss,validation_loss\n" + rows)
+    layout.run(run.id, "metrics.csv").write_text("epoch,step,train_loss,validation_loss\n" + rows)
     metrics = read_metrics(layout, run, EPOCHS, "validation_loss")
     assert metrics["epoch"] == epochs
     assert diverged(metrics)

@@ -8,7 +8,8 @@ import pytest
 
 from fernn.arrays import write_arrays
 from fernn.errors import FernnError
-from fernn.layout import Layout
+from fernn.layout import COST, Layout
+from fernn.provenance.records import Record, write_record
 from fernn.runs import all_runs
 from tests.results.made import select, table_names, write_tables
 from tests.results.tree import TRIVIAL, run_of, small_params, write_metrics, write_run, write_tree, write_trivial
@@ -276,7 +277,7 @@ def test_a_missing_run_leaves_the_tables_as_they_were(params, layout):
 
 
 def test_there_is_no_table_1_without_its_experiments():
-    assert table_names(small_params()) == ["table1.csv", "table1.md", "table1.tex", "selection.csv"]
+    assert table_names(small_params()) == ["table1.csv", "table1.md", "table1.tex", "selection.csv", *COST]
     assert "table1.csv" not in table_names(small_params(experiments=("kth",)))
 
 
@@ -286,3 +287,28 @@ def test_the_figures_for_machines_are_those_of_the_table(params, layout):
     for row in models(layout):
         found = figures[row["experiment"]][row["flow"]][row["model"]][row["metric"]]
         assert found == {"mean": float(row["mean"]), "std": float(row["std"])}
+
+
+def test_cost(params, layout):
+    """Times come from the records; a run without one leaves its model's time to the others."""
+    for seed, seconds in ((0, 30.0), (1, 50.0)):
+        record = Record(
+            stage="train", name="", scale="quick", inputs={}, lineage="", files={}, outputs={}, started="", ended="",
+            environment={"device": "A processor", "determinism": {"threads": 1}},
+            details={"steps": 400, "seconds": seconds},
+        )  # fmt: skip
+        write_record(layout.run(run_of(params, "G-RNN", seed).id, "record.json"), record)
+    write_tables(params, layout)
+    timed, blank = table(layout, "cost.csv")[:2]
+    assert (timed["model"], timed["n"], timed["steps"], timed["device"]) == (
+        "G-RNN",
+        "2",
+        "400",
+        "A processor, 1 thread",
+    )
+    assert float(timed["step_seconds"]) == pytest.approx(0.1)
+    assert float(timed["std"]) == pytest.approx(0.05 / 2**0.5)
+    assert float(timed["hours"]) == pytest.approx(80 / 3600)
+    assert blank["parameters"]
+    assert (blank["step_seconds"], blank["n"], blank["device"]) == ("", "", "")
+    assert "100.0 ± 35.4" in layout.table("cost.md").read_text()

@@ -75,8 +75,8 @@ def write_metrics(layout: Layout, run: Run, losses: Sequence[float]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["epoch", "train_loss", "validation_loss"])
-        writer.writerows([epoch, 2 * loss, loss] for epoch, loss in enumerate(losses, start=1))
+        writer.writerow(["epoch", "step", "train_loss", "validation_loss"])
+        writer.writerows([epoch, 10 * epoch, 2 * loss, loss] for epoch, loss in enumerate(losses, start=1))
 
 
 def write_evaluation(layout: Layout, run: Run, measures: dict) -> None:

@@ -47,7 +47,8 @@ def classifier() -> FERNNClassifier:
 
 
 def trained(model: nn.Module, task: RecognitionTask, folder, **changes) -> Fit:
-    settings = {"learning_rate": 0.01, "epochs": 4, "clip_norm": 1.0, "precision": "float32", "identity": "i"}
+    settings = {"learning_rate": 0.01, "epochs": 4, "clip_norm": 1.0, "precision": "float32"}
+    settings |= {"validate_every": None, "identity": "i"}
     with TrainingProgress("bars", Console(file=io.StringIO())) as progress:
         return fit(model, task, Settings(**{**settings, **changes}), folder / "checkpoint", progress)
 

@@ -26,6 +26,17 @@ def test_two_undisturbed_runs_are_the_same(undisturbed, tmp_path):
     assert same(train(tmp_path / "c"), undisturbed)
 
 
+@pytest.mark.parametrize("after", [BATCHES + 1, BATCHES + 2, BATCHES + 3])
+def test_looks_inside_an_epoch_change_no_weight(undisturbed, tmp_path, after):
+    looked = train(tmp_path / "looked", validate_every=2)
+    ends = [row for row in looked.history if row["step"] % BATCHES == 0]
+    assert same(Fit(looked.weights, ends, looked.best_epoch, looked.diverged), undisturbed)
+    assert [row["step"] for row in looked.history if row not in ends] == list(range(2, TOTAL, BATCHES))
+    with pytest.raises(Interrupted):
+        train(tmp_path / "stopped", after, send(signal.SIGTERM), validate_every=2)
+    assert same(train(tmp_path / "stopped", validate_every=2), looked)
+
+
 @pytest.mark.parametrize("after", range(1, TOTAL + 1))
 def test_killed(undisturbed, tmp_path, after):
     """What was done since the last checkpoint is done again."""

@@ -86,6 +86,7 @@ def settings(**changes) -> Settings:
             "epochs": EPOCHS,
             "clip_norm": 1.0,
             "precision": "float32",
+            "validate_every": None,
             "identity": "i",
             **changes,
         }

@@ -15,6 +15,7 @@ import yaml
 from filelock import FileLock
 
 from fernn.files import sha256
+from fernn.layout import COST
 
 ROOT = Path(__file__).parent.parent.parent
 PARTS = ["Snakefile", "params.yaml", "profiles", "slurm", "workflow", "fernn", "resources", "dvc.yaml", ".dvcignore"]
@@ -135,7 +136,7 @@ class Clone(Project):
             for name in ("datasets", "runs", "evaluations", "tables", "figures")
             for path in (base / name).rglob("*")
         ]
-        made = [path for path in made if path.is_file() and not path.name.endswith(("record.json", "provenance.zip"))]
+        made = [path for path in made if path.is_file() and not path.name.endswith(("record.json", *COST))]
         return {str(path.relative_to(base)): sha256(path) for path in made}
 
 

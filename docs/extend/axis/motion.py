@@ -1,6 +1,7 @@
 """The motion: each digit by a velocity of V_k^X, over a torus."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -14,6 +15,7 @@ from fernn.experiments.digits.motion import Grid
 class Sliding:
     """How digits move; see `fernn.experiments.digits.motion.Motion`. `frame` is the side of the torus in pixels."""
 
+    centred: ClassVar[bool] = False
     frame: int
 
     def sampler(self, flow: str, seed: int, stream: str, pool: int, digits: int) -> TranslationSampler:

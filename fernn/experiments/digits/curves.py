@@ -1,4 +1,4 @@
-"""Curves of prediction: the loss over epochs, and the error over predicted steps."""
+"""Curves of prediction: the loss over training, and the error over predicted steps."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,7 +11,7 @@ from fernn.experiments.digits.forecasts import read_step_errors, read_trivial_er
 from fernn.experiments.digits.params import digit_section
 from fernn.layout import Layout
 from fernn.params import Params
-from fernn.results.figures.curves import BANDS, axes_of, curve, over_epochs
+from fernn.results.figures.curves import BANDS, axes_of, curve, over_training
 from fernn.results.figures.style import line, seeds_of, stamp
 from fernn.results.reading.selection import Selection
 
@@ -20,9 +20,9 @@ DEVIATION = "dotted: ± standard deviation over sequences"
 
 
 def validation_loss(params: Params, layout: Layout, selections: list[Selection]) -> Figure:
-    """Validation loss against epoch."""
-    figure, axes = axes_of("Epoch", "Validation loss (MSE)", yscale="log")
-    over_epochs(axes, params, layout, selections, "validation_loss")
+    """Validation loss against steps of the optimizer."""
+    figure, axes = axes_of("Optimizer step", "Validation loss (MSE)", yscale="log")
+    over_training(axes, params, layout, selections, "validation_loss")
     axes.legend()
     stamp(figure, params, selections, BANDS + seeds_of(selections[0]))
     return figure

@@ -54,8 +54,9 @@ class EvaluateInputs:
 def evaluate(inputs: EvaluateInputs, files: dict[str, Path], place: Workplace, outputs: tuple[Path, Path]) -> None:
     """Measure a trained predictor and write what came of it.
 
-    A measure is the error by predicted step and over all steps, and where frames are larger than digits that over the
-    central square of a digit's size; "velocity" is the error at each velocity of the grid, where all digits move at it.
+    A measure is the error by predicted step and over all steps, and where digits stay in the middle of larger frames
+    that over the central square of a digit's size; "velocity" is the error at each velocity of the grid, where all
+    digits move at it.
     Samples are "seen", "truth" and "prediction", each (S, T, 1, H, W) float32, over as many steps as training has; and
     where "length" is measured "length.seen" and so on, over all of its steps.
 
@@ -104,8 +105,8 @@ class _Bench:
 
     def errors(self, recipes: Recipes, predicted: int) -> StepErrors:
         frames = self._frames(recipes, predicted)
-        digit = self.pool.shape[-1]  # what lies around it is mostly black, and makes a mean look small
-        central = digit if digit < self.inputs.frame else None
+        digit = self.pool.shape[-1]  # a rim that is mostly black makes a mean look small
+        central = digit if self.inputs.motion.centred and digit < self.inputs.frame else None
         return step_errors(self.model, frames, len(recipes), self.inputs.batch, self.inputs.seen, central)
 
     def samples(self, recipes: Recipes, predicted: int) -> dict[str, Tensor]:

@@ -139,8 +139,10 @@ class DigitExperiment(Experiment[P], Generic[P]):
             "velocity": (velocities * data.velocity.sequences, data.predicted),
         }
         passes = [measured[name] for name in evaluations_of(params, run)]
+        validated = data.validation * section.training.validations(data.train)
         return Workload(
             Pass(data.train, data.frame, data.seen, data.predicted),
+            Pass(validated, data.frame, data.seen, data.predicted),
             tuple(Pass(sequences, data.frame, data.seen, predicted) for sequences, predicted in passes),
         )
 

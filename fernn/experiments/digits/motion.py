@@ -15,7 +15,13 @@ Grid = Sequence[tuple[Velocity, Mapping[str, float]]]  # velocities, each with i
 
 
 class Motion(Protocol):
-    """How digits move."""
+    """How digits move.
+
+    Attributes:
+        centred: whether digits stay in the middle of the frame, so that the rim of a larger one is mostly black.
+    """
+
+    centred: ClassVar[bool]
 
     def sampler(self, flow: str, seed: int, stream: str, pool: int, digits: int) -> Sampler:
         """The distribution of recipes.

@@ -1,4 +1,4 @@
-"""The accuracy of recognition over epochs."""
+"""The accuracy of recognition over training."""
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -6,16 +6,16 @@ from matplotlib.figure import Figure
 from fernn.experiments.kth.recognition import Videos, read_videos
 from fernn.layout import Layout
 from fernn.params import Params
-from fernn.results.figures.curves import BANDS, axes_of, over_epochs
+from fernn.results.figures.curves import BANDS, axes_of, over_training
 from fernn.results.figures.style import WIDTH, seeds_of, stamp
 from fernn.results.reading.selection import Selection
 
 
 def validation_accuracy(params: Params, layout: Layout, selections: list[Selection]) -> Figure:
-    """Validation accuracy against epoch, and that of a guess."""
+    """Validation accuracy against steps of the optimizer, and that of a guess."""
     videos = read_videos(layout)
-    figure, axes = axes_of("Epoch", "Validation accuracy", ylim=(0, 1))
-    over_epochs(axes, params, layout, selections, "validation_accuracy")
+    figure, axes = axes_of("Optimizer step", "Validation accuracy", ylim=(0, 1))
+    over_training(axes, params, layout, selections, "validation_accuracy")
     chance(axes, videos)
     figure.set_figwidth(0.9 * WIDTH)
     figure.legend(loc="outside right upper")  # curves of accuracy leave no corner free

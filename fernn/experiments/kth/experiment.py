@@ -99,10 +99,13 @@ class KthExperiment(Experiment[KthParams]):
         section = self.section(params)
         data, drawn = section.data, section.source.stand_ins
         person = STANDIN_SEQUENCES * len(drawn.scenarios) if drawn else round(SEQUENCES / 25)
-        trained, tested = (
-            Pass(len(persons) * person, data.frame, data.frames) for persons in (data.persons.train, data.persons.test)
+        trained, validated, tested = (
+            len(persons) * person for persons in (data.persons.train, data.persons.validation, data.persons.test)
         )
-        return Workload(trained, (tested,) * (len(evaluations_of(params, run)) * max(data.draws, 1)))
+        validated *= section.training.validations(trained)
+        tested *= len(evaluations_of(params, run)) * max(data.draws, 1)
+        work = [Pass(clips, data.frame, data.frames) for clips in (trained, validated, tested)]
+        return Workload(work[0], work[1], (work[2],))
 
     def _model(self, section: KthParams, name: str) -> Model:
         model, sizes = section.models[name], section.architecture

@@ -34,6 +34,7 @@ class TrainInputs:
         clip_norm: largest norm of the gradient, or None.
         precision: "float32" or "bf16".
         threads: CPU threads, 0 for all.
+        validate_every: batches between validations inside an epoch, or None.
     """
 
     model: Model
@@ -48,6 +49,7 @@ class TrainInputs:
     clip_norm: float | None
     precision: str
     threads: int
+    validate_every: int | None
 
 
 def build(inputs: TrainInputs, device: torch.device) -> nn.Module:
@@ -101,7 +103,14 @@ def train(inputs: TrainInputs, files: dict[str, Path], place: Workplace, outputs
     """
     prepare(place.device, inputs.threads)
     model = build(inputs, place.device)
-    settings = Settings(inputs.learning_rate, inputs.epochs, inputs.clip_norm, inputs.precision, place.identity)
+    settings = Settings(
+        inputs.learning_rate,
+        inputs.epochs,
+        inputs.clip_norm,
+        inputs.precision,
+        inputs.validate_every,
+        place.identity,
+    )
     return train_to_files(model, inputs.model.network, task(inputs, files, place.device), settings, place, outputs)
 
 

@@ -1,6 +1,7 @@
 """Experiment B: digits turn about the centre of the frame."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -18,6 +19,7 @@ class Rotating:
         degrees: the smallest turn per frame.
     """
 
+    centred: ClassVar[bool] = True
     degrees: float
 
     def sampler(self, flow: str, seed: int, stream: str, pool: int, digits: int) -> RotationSampler:

@@ -1,6 +1,7 @@
 """Experiment A: digits move over a torus, whole pixels at each frame."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -18,6 +19,7 @@ class Translating:
         frame: side of the torus in pixels.
     """
 
+    centred: ClassVar[bool] = False
     frame: int
 
     def sampler(self, flow: str, seed: int, stream: str, pool: int, digits: int) -> TranslationSampler:

@@ -2,6 +2,7 @@
 
 import csv
 import math
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,7 +23,7 @@ Measure = TypeVar("Measure", bound=BaseModel)
 
 
 def read_metrics(layout: Layout, run: Run, epochs: int, needed: str) -> dict[str, list[float]]:
-    """The measures of a run's training, by name, each with one value for each epoch.
+    """The measures of a run's training, by name, each with a value for each validation; `epoch_ends` thins them.
 
     The last epoch of a training that diverged may come early; its values are not all finite (`diverged`).
 
@@ -43,16 +44,26 @@ def read_metrics(layout: Layout, run: Run, epochs: int, needed: str) -> dict[str
         columns = {name: [float(value) for value in values] for name, values in cells}
     except (UnicodeDecodeError, csv.Error, ValueError) as error:
         raise broken(path, f"not a table of numbers ({error})", layout, run, "train") from None
-    for name in ("epoch", needed):
+    for name in ("epoch", "step", needed):
         if name not in columns:
             raise broken(path, f"no column {name!r}", layout, run, "train")
-    last = len(rows) if diverged(columns) else epochs
-    if columns["epoch"] != list(range(1, min(last, epochs) + 1)):
+    last = int(columns["epoch"][-1]) if diverged(columns) else epochs
+    if list(dict.fromkeys(columns["epoch"])) != list(range(1, min(last, epochs) + 1)):
         found = f"{len(rows)} rows, where params.yaml asks for the epochs 1 to {epochs}"
         raise broken(path, found, layout, run, "train")
-    if not all(math.isfinite(value) for values in columns.values() for value in values[:-1]):
+    if any(later <= step for step, later in pairwise(columns["step"])):
+        raise broken(path, "its steps do not grow", layout, run, "train")
+    before = columns["epoch"].index(last)  # the last epoch of a training that diverged may have been lost in its middle
+    earlier = [value for values in columns.values() for value in (values[:before] if diverged(columns) else values)]
+    if not all(map(math.isfinite, earlier)):
         raise broken(path, "a value in it is not finite", layout, run, "train")
     return columns
+
+
+def epoch_ends(metrics: dict[str, list[float]]) -> dict[str, list[float]]:
+    """The measures at the ends of epochs alone, without those of validations inside them."""
+    ends = [number for number, epoch in enumerate(metrics["epoch"]) if metrics["epoch"][number + 1 :][:1] != [epoch]]
+    return {name: [values[number] for number in ends] for name, values in metrics.items()}
 
 
 def diverged(metrics: dict[str, list[float]]) -> bool:

@@ -8,7 +8,7 @@ from typing import Protocol
 from fernn.errors import FernnError
 from fernn.layout import Layout
 from fernn.params import Params
-from fernn.results.reading.runs import diverged, read_metrics
+from fernn.results.reading.runs import diverged, epoch_ends, read_metrics
 from fernn.results.reading.summary import Summary, summarize
 from fernn.runs import Run, runs_of
 
@@ -106,7 +106,7 @@ def select(params: Params, layout: Layout, experiments: Iterable[Selected]) -> l
 def _candidate(params: Params, layout: Layout, criterion: Criterion, rate: float, runs: list[Run]) -> Candidate:
     """What a candidate is chosen by is the best epoch of each of its runs on validation data."""
     epochs = params.section(runs[0].experiment).training.epochs
-    metrics = [read_metrics(layout, run, epochs, criterion.column) for run in runs]
+    metrics = [epoch_ends(read_metrics(layout, run, epochs, criterion.column)) for run in runs]
     failures = [
         f"seed {run.seed} diverged in epoch {len(of['epoch'])}"
         for run, of in zip(runs, metrics, strict=True)

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from fernn.files import write_json, write_text
-from fernn.layout import Layout
+from fernn.layout import COST, Layout
 from fernn.params import Params
 from fernn.results.reading.selection import Selection
+from fernn.results.tables.cost import cost_texts
 from fernn.results.tables.table import FORMATS, PaperTable
 from fernn.results.tables.text import as_csv
 
@@ -31,19 +32,21 @@ def tables_of(params: Params, experiments: Iterable[Tabulated]) -> dict[PaperTab
 def table_names(params: Params, experiments: Iterable[Tabulated]) -> list[str]:
     """The files of all tables."""
     tables = tables_of(params, experiments)
-    return [*(f"{table.name}.{form}" for table in tables for form in FORMATS), "selection.csv"]
+    return [*(f"{table.name}.{form}" for table in tables for form in FORMATS), "selection.csv", *COST]
 
 
 def write_tables(
     params: Params, layout: Layout, experiments: Sequence[Tabulated], selections: Sequence[Selection]
 ) -> None:
-    """Write the tables of experiments, and their numbers for machines; the same inputs give the same bytes.
+    """Write the tables of experiments, and their numbers for machines; the same inputs give the same bytes,
+    but for the times in the table of cost.
 
     Raises:
         FernnError: if a file of a run that params.yaml names, or of the videos, is missing or malformed; others are
             not read.
     """
     tables, texts = tables_of(params, experiments), {"selection.csv": _selection_csv(selections)}
+    texts |= cost_texts(params.scale, layout, selections)
     for table, names in tables.items():
         texts |= table.texts(params, layout, names, selections)
     for name, text in texts.items():
