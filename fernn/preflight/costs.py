@@ -45,7 +45,7 @@ def costs(params: Params, state: State, rate: float, models: Models) -> tuple[di
     known: dict[str, str] = {}
     for experiment in params.experiments:
         own = [run for run in operations if run.experiment == experiment]
-        timed = {run: state.trained[run] for run in own if run in state.trained}
+        timed = {run: seconds for run in own if (seconds := state.trained.get(run))}
         speed = sum(operations[run].train for run in timed) / sum(timed.values()) if timed else rate
         for run in own:
             alike = [seconds for other, seconds in timed.items() if other.model == run.model]

@@ -35,14 +35,15 @@ class State:
 
     Attributes:
         jobs: by rule.
-        trained: seconds that the training of a finished run took, on the device that `devices` names.
+        trained: seconds that the training of a finished run took, on the device that `devices` names; None if it
+            diverged, since it ended early.
         evaluated: seconds that the evaluation of a run took.
         epochs: of a run that is under way, by its checkpoint.
         devices: what the finished runs were trained on.
     """
 
     jobs: dict[str, Jobs] = field(default_factory=dict)
-    trained: dict[Run, float] = field(default_factory=dict)
+    trained: dict[Run, float | None] = field(default_factory=dict)
     evaluated: dict[Run, float] = field(default_factory=dict)
     epochs: dict[Run, int] = field(default_factory=dict)
     devices: set[str] = field(default_factory=set)
@@ -73,7 +74,9 @@ def _look_at(state: State, layout: Layout, run: Run) -> None:
             record = read_record(file)
             assert record is not None
             seconds = record.details["seconds"] if record.details["steps"] else _benchmark(layout, "train", run)
-            if seconds:
+            if record.details.get("diverged"):
+                state.trained[run] = None
+            elif seconds:
                 state.trained[run] = seconds
                 state.devices.add(record.environment["device"])
     elif (epoch := _epochs(layout.unfinished(run.id) / "checkpoint.safetensors")) is not None:

@@ -40,12 +40,12 @@ def first(params: Params, model: str) -> Run:
     return next(run for run in all_runs(params).values() if run.model == model)
 
 
-def finish(layout: Layout, run: Run, seconds: float) -> None:
+def finish(layout: Layout, run: Run, seconds: float, diverged: bool = False) -> None:
     for name in ("model.safetensors", "metrics.csv"):
         layout.run(run.id, name).parent.mkdir(parents=True, exist_ok=True)
         layout.run(run.id, name).touch()
     said = {"inputs": {}, "lineage": "", "files": {}, "outputs": {}, "started": "", "ended": ""}
-    details = {"steps": 10, "seconds": seconds}
+    details = {"steps": 10, "seconds": seconds, "diverged": diverged}
     record = Record(stage="train", name=run.id, scale="quick", environment=environment(), details=details, **said)
     write_record(layout.run(run.id, RECORD), record)
 
@@ -68,6 +68,18 @@ def test_before_anything_has_run_operations_are_counted(params: Params, layout: 
     counted = {run: of_run(params, run, found) for run in left}
     for run, cost in left.items():
         assert cost.train == pytest.approx(counted[run].train / 1e9 / 3600)
+    assert set(known.values()) == {"counted operations at 0.001 tera-operations per second"}
+
+
+def test_a_run_that_diverged_is_done_and_tells_no_speed(params: Params, layout: Layout) -> None:
+    run = first(params, "FERNN-V2T")
+    before, _ = costs.costs(params, read_state(params, layout), rate=1e9, models=models(params))
+    finish(layout, run, seconds=1.0, diverged=True)
+    left, known = costs.costs(params, read_state(params, layout), rate=1e9, models=models(params))
+    assert left[run].train == 0
+    assert {other: cost for other, cost in left.items() if other != run} == {
+        other: cost for other, cost in before.items() if other != run
+    }
     assert set(known.values()) == {"counted operations at 0.001 tera-operations per second"}
 
 
