@@ -7,7 +7,6 @@ digest is made of the syntax tree, in a form that is the same on every Python th
 import ast
 import hashlib
 import importlib
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -52,6 +51,7 @@ def import_all(*modules: str) -> None:
         raise FernnError("the library was edited while this command read it: run it again.")
 
 
+@cache
 def meaning(source: str, package: bool = False) -> str:
     """The syntax tree of a module as text, without what says nothing.
 
@@ -63,32 +63,34 @@ def meaning(source: str, package: bool = False) -> str:
     tree = ast.parse(source)
     if package:
         tree.body = [statement for statement in tree.body if not _is_index(statement)]
-    return "".join(_written(tree))
+    text: list[str] = []
+    _write(tree, text)
+    return "".join(text)
 
 
-def _written(node: object, in_string: bool = False) -> Iterator[str]:
+def _write(node: object, text: list[str], in_string: bool = False) -> None:
     if isinstance(node, list):
-        yield "["
+        text.append("[")
         for each in node:
             if isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant):
                 continue  # a docstring
             if in_string and isinstance(each, ast.Constant) and not each.value:
                 continue  # Python 3.12 has empty ones between two values
-            yield from _written(each)
-            yield ","
-        yield "]"
+            _write(each, text)
+            text.append(",")
+        text.append("]")
     elif isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
-        yield from _written(ast.Raise(node.exc.func))  # which error it is, not in which words it is told
+        _write(ast.Raise(node.exc.func), text)  # which error it is, not in which words it is told
     elif isinstance(node, ast.AST):
-        yield f"{type(node).__name__}("
+        text.append(f"{type(node).__name__}(")
         for field, value in ast.iter_fields(node):
             if field not in UNSAID and value is not None and value != []:
-                yield f"{field}="
-                yield from _written(value, isinstance(node, ast.JoinedStr))
-                yield ";"
-        yield ")"
+                text.append(f"{field}=")
+                _write(value, text, isinstance(node, ast.JoinedStr))
+                text.append(";")
+        text.append(")")
     else:
-        yield ascii(node)  # what repr escapes depends on the version of Unicode
+        text.append(ascii(node))  # what repr escapes depends on the version of Unicode
 
 
 def _is_index(statement: ast.stmt) -> bool:
