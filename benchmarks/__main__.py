@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks import equivariance, kth, rotation, translation
+from benchmarks import cost, equivariance, kth, rotation, translation
 from benchmarks.report import Options, page
 from fernn.experiments import load_params
 from fernn.files import write_text
@@ -18,6 +18,7 @@ EXPERIMENTS = {  # each gives its tables
     "rotation": rotation.measure,
     "equivariance": equivariance.measure,
     "kth": kth.measure,
+    "cost": cost.measure,
 }
 Part = StrEnum("Part", list(EXPERIMENTS))  # type: ignore[misc]
 
@@ -30,21 +31,32 @@ def run(
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Small sizes, to see that it runs; writes no file.")] = False,
     only: Annotated[
-        list[Part] | None, typer.Option(help="Measure this part alone, and print it; may be given again.")
+        list[Part] | None,
+        typer.Option(help="Measure this part alone, and print it; may be given again. --output: renew its sections."),
     ] = None,
-    output: Annotated[Path | None, typer.Option(help="The page to write [default: docs/performance.md].")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            dir_okay=False,
+            help="The page to write, pictures in images/ beside it; with --only its other sections stay "
+            "[default: docs/performance.md; none with --only or --quick].",
+        ),
+    ] = None,
 ) -> None:
     """Measure training steps and data against a plain implementation, at the paper's sizes."""
     params = load_params(ROOT / "params.yaml", "quick" if quick else "paper")
     device = choose_device(params.scale, allow_cpu=True)
     prepare(device, threads=0)
     options = Options(params, device, rounds, batch, lambda line: typer.echo(line, err=True))
-    text = page(options, [table for name in only or EXPERIMENTS for table in EXPERIMENTS[name](options)])
-    typer.echo(text)
     if output is None and not quick and not only:
         output = ROOT / "docs" / "performance.md"
+    tables = [table for name in only or EXPERIMENTS for table in EXPERIMENTS[name](options)]
+    typer.echo(page(options, tables))
     if output is not None:
-        write_text(output, text)
+        for table in tables:
+            if table.picture is not None:
+                table.picture.write(output)
+        write_text(output, page(options, tables))
         typer.echo(f"written to {output}", err=True)
 
 

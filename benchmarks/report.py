@@ -3,12 +3,18 @@
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+import matplotlib
 import torch
+from matplotlib.figure import Figure
 from tabulate import tabulate
 
 from fernn.params import Params
 from fernn.provenance.environment import environment
+from fernn.results.figures.style import look, save
+
+IMAGES = "images"  # the folder of pictures, beside the page
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,27 @@ class Options:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """A figure of measurements.
+
+    Attributes:
+        name: of its file, such as "cost.png".
+        about: what it shows, for those who cannot see it.
+        draw: draws it.
+    """
+
+    name: str
+    about: str
+    draw: Callable[[], Figure]
+
+    def write(self, page: Path) -> None:
+        """Draw it in the look of all figures and write it to its place beside the page."""
+        with matplotlib.rc_context():
+            look()
+            save(self.draw(), page.parent / IMAGES / self.name)
+
+
+@dataclass(frozen=True)
 class Table:
     """Measurements with what they mean.
 
@@ -43,18 +70,21 @@ class Table:
         text: what the rows are.
         columns: headings of the columns.
         rows: cells, ready to be read.
+        picture: of the same measurements, or None.
     """
 
     title: str
     text: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
+    picture: Picture | None = None
 
     def markdown(self) -> str:
-        """The table under its heading."""
+        """The table and its picture under its heading."""
         aligned = ["left" if column == self.columns[0] else "right" for column in self.columns]
         cells = tabulate(self.rows, self.columns, tablefmt="pipe", disable_numparse=True, colalign=aligned)
-        return f"## {self.title}\n\n{_wrapped(self.text)}\n\n{cells}\n"
+        seen = f"\n![{self.picture.about}]({IMAGES}/{self.picture.name})\n" if self.picture else ""
+        return f"## {self.title}\n\n{_wrapped(self.text)}\n\n{cells}\n{seen}"
 
 
 HOW = """The library is compared with the plain way: the paper's equations as they stand, in the lab frame, with each
@@ -67,6 +97,10 @@ KEPT = """On Linux the process keeps memory that was freed, as `fernn train` doe
 
 def page(options: Options, tables: Sequence[Table]) -> str:
     """The whole page, in Markdown."""
+    return "\n".join([_head(options), *(table.markdown() for table in tables)])
+
+
+def _head(options: Options) -> str:
     about = environment(options.device.type)
     rows = [["processor", about["device"]], ["torch", torch.__version__]]
     if options.device.type == "cuda":
@@ -80,12 +114,17 @@ def page(options: Options, tables: Sequence[Table]) -> str:
         tabulate(rows, ["machine", ""], tablefmt="pipe", disable_numparse=True) + "\n",
         _wrapped(how if options.device.type == "cuda" else f"{how} {KEPT}") + "\n",
     ]
-    return "\n".join([*parts, *(table.markdown() for table in tables)])
+    return "\n".join(parts)
 
 
 def duration(seconds: float) -> str:
     """Seconds in a unit that suits them."""
     return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1e3:.3g} ms"
+
+
+def size(amount: float) -> str:
+    """Bytes in a unit that suits them."""
+    return f"{amount / 2**30:.2f} GiB" if amount >= 1000 * 2**20 else f"{amount / 2**20:.3g} MiB"
 
 
 def gain(ratios: tuple[float, float, float]) -> str:

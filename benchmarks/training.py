@@ -61,18 +61,18 @@ def compare(options: Options, step: Step, models: Mapping[str, nn.Module]) -> tu
 def training_step(
     loss_of: Callable[[nn.Module], Tensor], clip_norm: float | None, model: nn.Module, precision: str
 ) -> Callable[[], None]:
-    """One step as the training loop takes it."""
+    """One step as the training loop takes it, but for when the gradients are dropped: each step begins without any."""
     device = next(model.parameters()).device
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, fused=True)
 
     def take() -> None:
-        optimizer.zero_grad(set_to_none=True)
         with autocast(device, precision):
             loss = loss_of(model)
         loss.backward()
         if clip_norm is not None:
             nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
         optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
 
     return take
 

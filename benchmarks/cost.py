@@ -1,0 +1,182 @@
+"""What a training step costs against the number of generators |V|: time, memory, and the lines through them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from benchmarks.curves import Curve, Line, draw
+from benchmarks.memory import peak
+from benchmarks.report import Options, Picture, Table, duration, gain, size
+from benchmarks.timing import alternate
+from benchmarks.training import training_step
+from fernn.flows import Rotation, Translation
+from fernn.models import FERNNPredictor, RotationPredictor
+from fernn.models.seq2seq import Seq2Seq
+from fernn.training.prediction import PredictionTask
+
+DECODER = "decoder alone"
+COLUMNS = ["training step", "generators", "time", "times that of V0", "time per generator", "peak memory"]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Networks of an experiment that differ in V alone, and the batch that each is trained on.
+
+    Attributes:
+        letter: of the experiment.
+        flows: the sets V by name, beginning with V_0.
+        build: the network of a set V.
+        clip_norm: largest norm of the gradient, or None.
+        batch: sequences.
+        seen: frames seen.
+        predicted: frames predicted.
+        side: of a frame in pixels.
+        device: what computes.
+    """
+
+    letter: str
+    flows: Mapping[str, Translation | Rotation]
+    build: Callable[[str], Seq2Seq]
+    clip_norm: float | None
+    batch: int
+    seen: int
+    predicted: int
+    side: int
+    device: torch.device
+
+    def network(self, flow: str) -> Seq2Seq:
+        """The network of a set V as the training loop has it: plain convolutions with the channels last."""
+        torch.manual_seed(0)
+        network = self.build(flow).to(self.device)
+        for module in network.modules():
+            if isinstance(module, nn.Conv2d):
+                module.to(memory_format=torch.channels_last)
+        return network
+
+    def steps(self) -> dict[str, Callable[[], None]]:
+        """A training step of each set V, and one of the decoder alone: what it reads, max over V, has the same size."""
+        frames = torch.rand(self.batch, self.seen + self.predicted, 1, self.side, self.side, device=self.device)
+        task = PredictionTask(lambda *_: frames, lambda *_: frames, self.batch, self.batch, self.batch, self.seen)
+        decoder = self.network(next(iter(self.flows))).decoder
+        shape = self.batch, decoder[0].in_channels, self.side, self.side
+        maps = [torch.rand(shape, device=self.device) for _ in range(self.predicted)]
+        maps = [each.contiguous(memory_format=torch.channels_last) for each in maps]
+
+        def decoded(decoder: nn.Module) -> Tensor:
+            read = [each.detach().requires_grad_() for each in maps]  # the cell wants a gradient of them
+            return F.mse_loss(torch.stack([decoder(each) for each in read], 1), frames[:, self.seen :])
+
+        losses: dict[str, tuple[Callable[[nn.Module], Tensor], nn.Module]] = {
+            flow: (lambda network: task.loss(network, frames), self.network(flow)) for flow in self.flows
+        }
+        losses[DECODER] = decoded, decoder
+        return {name: training_step(loss, self.clip_norm, module, "float32") for name, (loss, module) in losses.items()}
+
+
+def measure(options: Options) -> list[Table]:
+    """The table of both experiments on digits, with its picture."""
+    sweeps = translations(options), rotations(options)
+    measured = [_measure(options, sweep) for sweep in sweeps]
+    rows, curves = [row for rows, _ in measured for row in rows], [curve for _, curve in measured]
+    text = (
+        "The paper says that time and memory grow linearly with |V|, the number of generators. Networks that differ in "
+        "V alone take a training step, in float32, as their experiment does. "
+        f"{_sizes(options, *sweeps)} Peak memory is that of the step's tensors, over the weights and Adam's moments. "
+        f"By least squares {' and '.join(map(_lines, curves))}; in brackets, the residual relative to the values. "
+        f"{_parts(*sweeps)}"
+    )
+    about = "Cost of a training step against the number of generators"
+    picture = Picture("cost_against_generators.png", about, lambda: draw(curves))
+    return [Table("Experiments A and B: cost against the number of generators", text, COLUMNS, rows, picture)]
+
+
+def translations(options: Options) -> Sweep:
+    """V_0^T to V_3^T: the experiment's own sizes, one sequence on a CPU, those of a micro batch on a GPU."""
+    section, gpu = options.params.translation, options.device.type == "cuda"
+    data, training, sizes = section.data, section.training, section.architecture.model_dump()
+    return Sweep(
+        letter="A",
+        flows={flow.name: flow for flow in map(Translation, range(4))},
+        build=lambda flow: FERNNPredictor(flow, 1, **sizes),
+        clip_norm=training.clip_norm,
+        batch=options.batch or ((training.micro_batch or training.batch) if gpu else 1),
+        seen=data.seen,
+        predicted=data.predicted,
+        side=data.frame,
+        device=options.device,
+    )
+
+
+def rotations(options: Options) -> Sweep:
+    """V_0^R to V_4^R: the experiment's own network; on a CPU one short sequence, whose frames are of a digit's size."""
+    section, gpu = options.params.rotation, options.device.type == "cuda"
+    data, sizes = section.data, section.architecture.model_dump()
+    return Sweep(
+        letter="B",
+        flows={flow.name: flow for flow in (Rotation(k, data.degrees) for k in range(5))},
+        build=lambda flow: RotationPredictor(flow, data.degrees, **sizes),
+        clip_norm=section.training.clip_norm,
+        batch=options.batch or (8 if gpu else 1),
+        seen=data.seen if gpu else min(4, data.seen),
+        predicted=data.predicted if gpu else min(4, data.predicted),
+        side=data.frame if gpu else data.digit,
+        device=options.device,
+    )
+
+
+def _measure(options: Options, sweep: Sweep) -> tuple[list[list[str]], Curve]:
+    """Rows of the table and what they say of the sets V."""
+    options.say(f"training step by number of generators, experiment {sweep.letter}: memory, then time")
+    steps, memory = sweep.steps(), {}
+    for name, step in steps.items():
+        step()  # Adam's moments are there from now on
+        memory[name] = peak(step, sweep.device)
+    timings = alternate(steps, options.rounds, sweep.device, options.say)
+    generators = {name: len(flow) for name, flow in sweep.flows.items()}
+    (still, *_), rows = generators, []
+    for name, timing in timings.items():
+        number = generators.get(name)
+        each = duration(timing.median / number) if number else ""
+        times = gain(timings[still].gain_over(timing))
+        rows.append(
+            [f"{sweep.letter}, {name}", str(number or ""), duration(timing.median), times, each, size(memory[name])]
+        )
+    seconds = tuple(timings[name].median for name in generators)
+    held = tuple(memory[name] for name in generators)
+    return rows, Curve(sweep.letter, tuple(generators), tuple(generators.values()), seconds, held)
+
+
+def _sizes(options: Options, a: Sweep, b: Sweep) -> str:
+    channels = options.params.translation.architecture.hidden_channels
+    sizes = options.params.rotation.architecture
+
+    def batch(sweep: Sweep) -> str:
+        return (
+            f"{sweep.side}x{sweep.side} pixels, batch {sweep.batch}, {sweep.seen} frames seen and {sweep.predicted} "
+            "predicted"
+        )
+
+    return (
+        f"A: {channels} channels, {batch(a)}. B: {sizes.fields} fields of C_{sizes.group_order}, {sizes.convolution} "
+        f"convolution, {sizes.frame} frame, {batch(b)}."
+    )
+
+
+def _lines(curve: Curve) -> str:
+    def line(found: Line, unit: Callable[[float], str]) -> str:
+        return f"{unit(found.fixed)} + {unit(found.slope)} · |V| ({found.residual:.1%})"
+
+    return f"{curve.letter} takes {line(curve.time_line, duration)} and {line(curve.memory_line, size)}"
+
+
+def _parts(a: Sweep, b: Sweep) -> str:
+    long, short = a.seen + a.predicted, b.seen + b.predicted
+    return (
+        "The slope is above all the hidden convolution, which the fast path does for each generator at "
+        f"{long - 2} of {long} frames in A (the first needs none, and at the second one serves all generators) and at "
+        f"{short - 1} of {short} in B (the first needs none); fixed are what all generators share at those frames and, "
+        f'above all, the decoder, which reads their maximum: its own part of a step is the row "{DECODER}".'
+    )
