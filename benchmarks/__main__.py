@@ -1,4 +1,8 @@
-"""`python -m benchmarks`: measure what the library gains over the plain way, and write docs/performance.md."""
+"""`python -m benchmarks`: measure what the library gains over the plain way, and write docs/performance.md.
+
+One part's sections alone are renewed by `make bench ARGS="--only cost --output docs/performance.md"`, with the --rounds
+of the page.
+"""
 
 from enum import StrEnum
 from pathlib import Path
@@ -7,7 +11,8 @@ from typing import Annotated
 import typer
 
 from benchmarks import cost, equivariance, kth, rotation, translation
-from benchmarks.report import Options, page
+from benchmarks.report import Options, page, sections
+from fernn.errors import FernnError
 from fernn.experiments import load_params
 from fernn.files import write_text
 from fernn.training.device import choose_device, prepare
@@ -50,14 +55,22 @@ def run(
     options = Options(params, device, rounds, batch, lambda line: typer.echo(line, err=True))
     if output is None and not quick and not only:
         output = ROOT / "docs" / "performance.md"
+    kept = _kept(options, output) if only and output is not None and output.exists() else {}
     tables = [table for name in only or EXPERIMENTS for table in EXPERIMENTS[name](options)]
     typer.echo(page(options, tables))
     if output is not None:
         for table in tables:
             if table.picture is not None:
                 table.picture.write(output)
-        write_text(output, page(options, tables))
+        write_text(output, page(options, tables, kept))
         typer.echo(f"written to {output}", err=True)
+
+
+def _kept(options: Options, output: Path) -> dict[str, str]:
+    try:
+        return sections(options, output)
+    except FernnError as error:  # found before anything is measured
+        raise typer.BadParameter(str(error), param_hint="--output") from None
 
 
 if __name__ == "__main__":

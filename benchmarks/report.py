@@ -1,7 +1,8 @@
 """The page of figures, and the options and tables that every experiment's measurements share."""
 
+import re
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import torch
 from matplotlib.figure import Figure
 from tabulate import tabulate
 
+from fernn.errors import FernnError
 from fernn.params import Params
 from fernn.provenance.environment import environment
 from fernn.results.figures.style import look, save
@@ -95,9 +97,33 @@ the smallest and the largest in brackets."""
 KEPT = """On Linux the process keeps memory that was freed, as `fernn train` does; the plain way gains from that too."""
 
 
-def page(options: Options, tables: Sequence[Table]) -> str:
-    """The whole page, in Markdown."""
-    return "\n".join([_head(options), *(table.markdown() for table in tables)])
+def page(options: Options, tables: Sequence[Table], kept: Mapping[str, str] | None = None) -> str:
+    """The whole page, in Markdown.
+
+    Args:
+        options: see there.
+        tables: what was measured.
+        kept: sections of an older page by title (see `sections`); each table takes the place of the one with its
+            title, or comes behind them.
+    """
+    found = {**(kept or {}), **{table.title: table.markdown() for table in tables}}
+    return "\n".join([_head(options), *found.values()])
+
+
+def sections(options: Options, page: Path) -> dict[str, str]:
+    """The sections of an older page, by title, each as `Table.markdown` gives it.
+
+    Raises:
+        FernnError: if the page is of another machine or of another number of rounds, which it says of all its sections.
+    """
+    head, *found = re.split(r"^(?=## )", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    if head.strip() != _head(options).strip():
+        raise FernnError(
+            f"{page} begins otherwise than a page of this machine and these options. It has:\n\n{head.strip()}\n\n"
+            f"Expected:\n\n{_head(options).strip()}\n\nOne page is of one machine and one number of rounds: give the "
+            "page's --rounds, or measure everything (no --only), or name another --output."
+        )
+    return {section.splitlines()[0].removeprefix("## "): f"{section.strip()}\n" for section in found}
 
 
 def _head(options: Options) -> str:
