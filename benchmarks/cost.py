@@ -177,6 +177,6 @@ def _parts(a: Sweep, b: Sweep) -> str:
     return (
         "The slope is above all the hidden convolution, which the fast path does for each generator at "
         f"{long - 2} of {long} frames in A (the first needs none, and at the second one serves all generators) and at "
-        f"{short - 1} of {short} in B (the first needs none); fixed are what all generators share at those frames and, "
+        f"{short - 1} of {short} in B (the first needs none); fixed is what all generators share at those frames and, "
         f'above all, the decoder, which reads their maximum: its own part of a step is the row "{DECODER}".'
     )
