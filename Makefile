@@ -107,7 +107,8 @@ COMPILE := .venv/bin/uv pip compile --quiet --universal --fork-strategy fewest -
 lock: setup  ## renew the locks after a change of pyproject.toml or requirements/ (ARGS=--upgrade: newest)
 	@$(COMPILE) --all-extras --constraint requirements/pins.txt --overrides requirements/overrides.txt \
 	  pyproject.toml requirements/torch-needs.in --output-file requirements/lock.txt $(ARGS)
-	@$(COMPILE) --extra rotation --constraint requirements/lock.txt --overrides requirements/overrides.txt --no-annotate \
+	@$(COMPILE) --extra rotation --extra kth --extra stages --constraint requirements/lock.txt \
+	  --overrides requirements/overrides.txt --no-annotate \
 	  pyproject.toml requirements/image.in requirements/torch-needs.in --upgrade --output-file requirements/image.txt
 	@$(COMPILE) --constraint requirements/lock.txt --no-annotate \
 	  requirements/torch.txt --output-file requirements/cuda.txt $(ARGS)

@@ -6,10 +6,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-import yaml
-
 from fernn.errors import FernnError
+from fernn.extras import missing
+
+try:
+    import typer
+    import yaml
+except ModuleNotFoundError as error:  # the library alone: its models need no command
+    sys.exit(f"fernn: {missing(error) or error}")
 
 app = typer.Typer(
     help="Flow equivariant recurrent neural networks: the stages of the reproduction, one by one.",
@@ -261,6 +265,12 @@ def _messages() -> Iterator[None]:
         yield
     except FernnError as error:
         print(f"fernn: {error}", file=sys.stderr)
+        sys.exit(1)
+    except ModuleNotFoundError as error:
+        said = missing(error)
+        if said is None:
+            raise
+        print(f"fernn: {said}", file=sys.stderr)
         sys.exit(1)
     except Exception as error:
         # a run that was asked to stop saved its state first; 128 + signal is what the shell expects

@@ -40,8 +40,9 @@ def load() -> ModuleType:
                     importlib.import_module(f"escnn.{part}")
         except ImportError as error:
             raise FernnError(
-                f"steerable convolutions need escnn, which cannot be imported here ({error}). `make setup` installs "
-                "it. Elsewhere: pip install scipy joblib; pip install --no-deps escnn"
+                f"steerable convolutions need escnn, which cannot be imported here ({error}). It comes with the extra "
+                "rotation: `make setup`, or pip install '.[rotation]' in the checkout. That builds py3nj, which "
+                "nothing here uses; where no Fortran compiler is: pip install scipy joblib; pip install --no-deps escnn"
             ) from None
     return escnn
 

@@ -1,0 +1,149 @@
+"""The library by itself: `pip install .` into a fresh environment brings torch, NumPy and what models need, no more.
+
+pip resolves what pyproject.toml asks for, without a network: the environment holds torch, NumPy and safetensors with
+what they ask for, as links to the installed ones (torch alone is up to several GB), and pip fails if anything else is
+wanted.
+"""
+
+import os
+import subprocess
+import sys
+import tomllib
+import venv
+from importlib.metadata import Distribution, distribution
+from pathlib import Path
+from shutil import copy, copytree, ignore_patterns
+
+import pytest
+from packaging.requirements import Requirement
+
+from fernn.errors import FernnError
+from fernn.extras import EXTRAS, missing
+from tests.docs.blocks import blocks
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+IMPORTED_AS = {"pyyaml": "yaml"}
+ALONE = ["numpy", "safetensors", "torch"]
+NOT_IMPORTED = {"fernn", "snakemake-executor-plugin-slurm"}  # other extras; what Snakemake finds by itself
+ABSENT = ("av", "dvc", "escnn", "matplotlib", "pydantic", "scipy", "snakemake", "typer", "yaml")
+
+
+def test_each_package_of_an_extra_is_told_by_its_name() -> None:
+    for extra, modules in EXTRAS.items():
+        named = {Requirement(line).name for line in PROJECT["optional-dependencies"][extra]} - NOT_IMPORTED
+        assert {IMPORTED_AS.get(name, name) for name in named} == {*modules}
+    assert PROJECT["optional-dependencies"].keys() == {*EXTRAS, "dev", "docs"}
+
+
+def test_a_module_of_no_extra_is_an_error_of_its_own() -> None:
+    assert missing(ModuleNotFoundError("No module named 'nowhere'", name="nowhere")) is None
+    assert isinstance(missing(ModuleNotFoundError("...", name="snakemake.io")), FernnError)
+
+
+def needs(names: list[str]) -> dict[str, Distribution]:
+    """These packages and all that they ask for here, as they are installed."""
+    found: dict[str, Distribution] = {}
+    while names:
+        name = names.pop()
+        if name not in found:
+            found[name] = distribution(name)
+            asked = map(Requirement, found[name].requires or ())
+            names += [each.name for each in asked if each.marker is None or each.marker.evaluate({"extra": ""})]
+    return found
+
+
+class Library:
+    """An environment with the library alone."""
+
+    def __init__(self, folder: Path) -> None:
+        venv.create(folder / "venv", with_pip=False)
+        self.python = folder / "venv/bin/python"
+        (packages,) = (folder / "venv/lib").glob("python*/site-packages")
+        for dist in needs([*ALONE]).values():
+            for top in {file.parts[0] for file in dist.files or () if file.parts[0] not in ("..", "__pycache__")}:
+                if not (packages / top).exists():  # some share a folder
+                    (packages / top).symlink_to(dist.locate_file(top))
+        source = folder / "checkout"
+        copytree(ROOT / "fernn", source / "fernn", ignore=ignore_patterns("__pycache__"))
+        for name in ("pyproject.toml", "README.md", "LICENSE"):
+            copy(ROOT / name, source)
+        pip = [sys.executable, "-m", "pip", "--python", str(self.python), "--isolated", "install", "--no-index"]
+        # --no-build-isolation: setuptools, which torch asks for, builds the package
+        ended = subprocess.run([*pip, "--no-build-isolation", str(source)], capture_output=True, text=True)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run its Python, out of sight of this checkout; a warning is an error."""
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+        return subprocess.run(
+            [self.python, *arguments], cwd=self.python.parent, env=clean, capture_output=True, text=True
+        )
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
+    return Library(tmp_path_factory.mktemp("library"))
+
+
+@pytest.mark.slow
+def test_the_models_need_nothing_else(library: Library) -> None:
+    script = f"""
+import importlib.util, sys
+import fernn, fernn.models, fernn.flows, fernn.compat
+print(fernn.__file__)
+print([name for name in {ABSENT} if importlib.util.find_spec(name)], "escnn" in sys.modules)
+"""
+    ended = library.run("-W", "error", "-c", script)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    where, found = ended.stdout.splitlines()
+    assert Path(where).is_relative_to(library.python.parents[1])
+    assert found == "[] False"
+
+
+@pytest.mark.slow
+def test_the_ten_lines_of_the_readme(library: Library) -> None:
+    first, *_ = [block.text for block in blocks(ROOT / "README.md") if block.language == "python"]
+    assert sum(bool(line.strip()) for line in first.splitlines()) == 10
+    ended = library.run("-W", "error", "-c", first)
+    assert ended.returncode == 0, ended.stderr
+    assert float(ended.stdout) < 1e-5  # nor is it not a number, as for a hidden state that is zero
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "module", "extra"),
+    [
+        (["-m", "fernn.cli", "--help"], "typer", "stages"),
+        (["-c", "from fernn.models import RotationPredictor; RotationPredictor('V2R')"], "escnn", "rotation"),
+    ],
+)
+def test_what_is_missing_is_one_message_that_names_its_extra(library: Library, arguments, module, extra) -> None:
+    ended = library.run(*arguments)
+    assert ended.returncode == 1
+    last = ended.stderr.splitlines()[-1]
+    assert module in last
+    assert f"extra {extra}" in last
+    assert f"pip install '.[{extra}]'" in last
+
+
+@pytest.mark.parametrize(
+    ("module", "extra", "arguments"),
+    [
+        ("av", "kth", ["standins", "--scale", "quick"]),
+        ("matplotlib", "figures", ["figures", "--scale", "quick"]),
+        ("rich", "stages", ["plan", "--scale", "quick"]),
+    ],
+)
+def test_a_command_without_its_extra(module: str, extra: str, arguments: list[str], tmp_path: Path) -> None:
+    """As if it were not installed: a real command, with that one import made to fail."""
+    script = f"import sys; sys.modules[{module!r}] = None; from fernn.cli import main; main()"
+    params = ["--params", str(ROOT / "params.yaml")]
+    clean = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(
+        [sys.executable, "-c", script, *arguments, *params], cwd=tmp_path, env=clean, capture_output=True, text=True
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"fernn: this needs the package {module}, "), ended.stderr
+    assert f"it comes with the extra {extra}." in ended.stderr
+    assert ended.stderr.count("\n") == 1
