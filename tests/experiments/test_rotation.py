@@ -9,10 +9,9 @@ from fernn.arrays import read_arrays
 from fernn.datasets.sequences import read_recipes
 from fernn.errors import FernnError
 from fernn.experiments import load_params
-from fernn.experiments.digits.forecasts import read_samples
+from fernn.experiments.digits.forecasts import read_samples, read_velocity_errors
 from fernn.experiments.digits.train import TrainInputs, build
 from fernn.experiments.rotation.experiment import EXPERIMENT
-from fernn.experiments.rotation.figures import read_turn_errors
 from fernn.experiments.rotation.motion import Rotating
 from fernn.files import sha256
 from fernn.layout import Layout
@@ -93,8 +92,8 @@ def test_cropped_frames(root, tmp_path):
     layout, run = layouts[0], find_run(small, RUN)
     train_run(small, layout, RUN, allow_cpu=True)
     evaluate_run(small, layout, RUN)
-    degrees = [-60.0, -30.0, 0.0, 30.0, 60.0]
-    assert (read_turn_errors(layout, run, degrees) > 0).all()
+    grid = [{"degrees": degrees} for degrees in (-60.0, -30.0, 0.0, 30.0, 60.0)]
+    assert (read_velocity_errors(layout, run, grid) > 0).all()
     assert read_samples(layout, run).prediction.shape == (2, 3, 1, 10, 10)
     assert load_model(layout.run(RUN, "model.safetensors")).config["degrees"] == 30
 

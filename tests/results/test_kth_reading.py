@@ -83,7 +83,7 @@ def test_broken_clips(layout, run, changed, found):
 def test_the_samples_of_a_predictor_are_no_clips(layout, run):
     path = layout.evaluation(run.id, "samples.safetensors")
     save_file({"seen": load_file(path)["clip"]}, path)
-    with refused(path, run, "not the clips of a run"):
+    with refused(path, run, "not the samples of such a run"):
         read_clips(layout, run, 6)
 
 

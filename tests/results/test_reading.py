@@ -6,9 +6,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from fernn.errors import FernnError
-from fernn.experiments.digits.forecasts import read_samples, read_step_errors
-from fernn.experiments.rotation.figures import read_turn_errors
-from fernn.experiments.translation.figures import read_velocity_errors
+from fernn.experiments.digits.forecasts import read_samples, read_step_errors, read_velocity_errors
 from fernn.results.reading.runs import diverged, epoch_ends, read_metrics
 from tests.results.tree import EPOCHS, FRAME, LENGTH, PREDICTED, SEEN, run_of, write_metrics
 
@@ -31,10 +29,12 @@ def test_what_was_written_is_read(params, layout, run):
     assert read_samples(layout, run).truth.shape == (1, PREDICTED, 1, FRAME, FRAME)
 
 
-def test_a_grid_of_velocities_has_vy_in_rows_and_vx_in_columns(params, layout):
-    grid = read_velocity_errors(layout, run_of(params, "G-RNN", 0, flow="V1T"), 2)
-    for vx, vy in [(0, 0), (-2, 1), (2, -1), (1, 2)]:
-        assert grid[vy + 2, vx + 2] == pytest.approx(8e-3 * (1 + vx**2 + 2 * vy**2 + vx * vy))
+def test_a_grid_of_velocities_is_read_in_the_order_that_is_asked_for(params, layout):
+    grid = [{"vx": vx, "vy": vy} for vy in range(2, -3, -1) for vx in range(-2, 3)]
+    errors = read_velocity_errors(layout, run_of(params, "G-RNN", 0, flow="V1T"), grid)
+    for at, error in zip(grid, errors, strict=True):
+        vx, vy = at["vx"], at["vy"]
+        assert error == pytest.approx(8e-3 * (1 + vx**2 + 2 * vy**2 + vx * vy))
 
 
 @pytest.mark.parametrize("file", ["metrics.csv", "evaluation.json", "samples.safetensors"])
@@ -129,12 +129,17 @@ def test_a_broken_evaluation(layout, run, change, found):
 def test_other_velocities(params, layout):
     run = run_of(params, "G-RNN", 0, flow="V1T")
     path = layout.evaluation(run.id, "evaluation.json")
-    with refused(path, f"fernn evaluate {run.id}", "25 velocities, .* up to 3"):
-        read_velocity_errors(layout, run, 3)
+    with refused(path, f"fernn evaluate {run.id}", "25 velocities, .* asks for 1, from .*'vx': 3"):
+        read_velocity_errors(layout, run, [{"vx": 3, "vy": 0}])
     with refused(path, f"fernn evaluate {run.id}", "no measure 'test'"):
         read_step_errors(layout, run, "test", PREDICTED)
-    with refused(path, f"fernn evaluate {run.id}", "measures.velocity.grid.0.degrees"):
-        read_turn_errors(layout, run, [0.0])
+    with refused(path, f"fernn evaluate {run.id}", "asks for 1, from .*'degrees': 0.0"):
+        read_velocity_errors(layout, run, [{"degrees": 0.0}])
+    content = json.loads(path.read_text())
+    content["measures"]["velocity"]["grid"][3]["vx"] = "fast"
+    path.write_text(json.dumps(content))
+    with refused(path, f"fernn evaluate {run.id}", "measures.velocity.grid.3.vx"):
+        read_velocity_errors(layout, run, [{"vx": 0, "vy": 0}])
 
 
 def test_broken_samples(layout, run):

@@ -1,21 +1,19 @@
 """What evaluations of predictors left behind, errors and predicted sequences; and the errors of trivial forecasts."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field, FiniteFloat, PositiveInt
-from safetensors import SafetensorError
-from safetensors.numpy import load
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt
 
 from fernn.arrays import read_arrays
-from fernn.errors import FernnError
 from fernn.experiments.digits.params import tested_on
 from fernn.layout import Layout
 from fernn.params import Params
-from fernn.results.reading.runs import broken, evaluation_file, read_bytes, read_measure
+from fernn.results.reading import runs as reading
+from fernn.results.reading.runs import ResultFile, evaluated, read_measure
 from fernn.runs import Run, evaluations_of, runs_of
 
 
@@ -30,6 +28,22 @@ class StepErrors(BaseModel):
     std: list[FiniteFloat]
     sequences: PositiveInt
     central: FiniteFloat | None = None
+
+
+class _Cell(BaseModel):
+    """The error where all digits move at one velocity; what that is stands beside it, by name."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, FiniteFloat] = Field(init=False)
+
+    mse: FiniteFloat
+
+
+class _Grid(BaseModel):
+    """Errors over a grid of velocities."""
+
+    grid: list[_Cell] = Field(min_length=1)
+    sequences: PositiveInt
 
 
 @dataclass(frozen=True)
@@ -56,8 +70,32 @@ def read_step_errors(layout: Layout, run: Run, measure: str, steps: int) -> Step
     errors = read_measure(layout, run, measure, StepErrors)
     if not len(errors.mean) == len(errors.std) == steps:
         found = f"{len(errors.mean)} steps in {measure!r}, where params.yaml asks for {steps}"
-        raise broken(evaluation_file(layout, run), found, layout, run, "evaluate")
+        raise evaluated(layout, run).broken(found)
     return errors
+
+
+def read_velocity_errors(layout: Layout, run: Run, velocities: Sequence[Mapping[str, float]]) -> NDArray[np.float64]:
+    """A run's errors where all digits move at one velocity, for each of a grid.
+
+    Args:
+        layout: where files lie.
+        run: which one.
+        velocities: of the grid, as evaluation.json has them, such as {"vx": 1, "vy": -2} or {"degrees": 30}.
+
+    Returns:
+        (velocities,), in their order.
+
+    Raises:
+        FernnError: if evaluation.json is missing or malformed, or has not this measure at just these velocities.
+    """
+    cells = read_measure(layout, run, "velocity", _Grid).grid
+    errors = {frozenset((cell.model_extra or {}).items()): cell.mse for cell in cells}
+    wanted = [frozenset(velocity.items()) for velocity in velocities]
+    if errors.keys() != set(wanted):
+        asked = f"{len(wanted)}, from {velocities[0]} to {velocities[-1]}"
+        found = f"{len(cells)} velocities, where params.yaml asks for {asked}"
+        raise evaluated(layout, run).broken(found)
+    return np.array([errors[velocity] for velocity in wanted])
 
 
 def read_samples(layout: Layout, run: Run, of: str = "") -> Samples:
@@ -66,17 +104,12 @@ def read_samples(layout: Layout, run: Run, of: str = "") -> Samples:
     Raises:
         FernnError: if samples.safetensors is missing or has other contents than `Samples`.
     """
-    path = layout.evaluation(run.id, "samples.safetensors")
-    try:
-        arrays = load(read_bytes(path, layout, run, "evaluate"))
-        samples = Samples(*(arrays[of + kind] for kind in ("seen", "truth", "prediction")))
-    except (SafetensorError, KeyError) as error:
-        raise broken(path, f"not the samples of a run ({error})", layout, run, "evaluate") from None
+    arrays, file = reading.read_samples(layout, run, *(of + kind for kind in ("seen", "truth", "prediction")))
+    samples = Samples(*arrays)
     seen, truth = samples.seen.shape, samples.truth.shape
     fitting = samples.prediction.shape == truth and (*seen[:1], *seen[2:]) == (*truth[:1], *truth[2:])
     if len(truth) != 5 or not fitting or 0 in (*seen, *truth):
-        found = f"shapes seen {seen}, truth {truth}, prediction {samples.prediction.shape} do not fit"
-        raise broken(path, found, layout, run, "evaluate")
+        raise file.broken(f"shapes seen {seen}, truth {truth}, prediction {samples.prediction.shape} do not fit")
     return samples
 
 
@@ -116,8 +149,6 @@ def read_trivial_errors(
     found = {name: array.numpy() for name, array in read_arrays(path)[0].items()}
     if any(errors.shape != (velocities, steps) for errors in found.values()) or not found:
         shapes = ", ".join(f"{name} {errors.shape}" for name, errors in found.items()) or "nothing"
-        raise FernnError(
-            f"{path} is of no use: it holds {shapes}, where params.yaml asks for {velocities} velocities and {steps} "
-            f"steps. `fernn dataset {experiment}/{path.stem} --scale {layout.scale}` makes it again."
-        )
+        asked = f"it holds {shapes}, where params.yaml asks for {velocities} velocities and {steps} steps"
+        raise ResultFile(path, f"dataset {experiment}/{path.stem} --scale {layout.scale}").broken(asked)
     return dict(sorted(found.items(), key=lambda item: -item[1].mean()))

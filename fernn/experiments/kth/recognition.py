@@ -6,13 +6,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, FiniteFloat, NonNegativeInt, PositiveInt, ValidationError
-from safetensors import SafetensorError
-from safetensors.numpy import load
 
 from fernn.arrays import read_about
-from fernn.errors import FernnError
 from fernn.layout import Layout
-from fernn.results.reading.runs import broken, evaluation_file, problem, read_bytes, read_measure
+from fernn.results.reading.runs import ResultFile, evaluated, problem, read_measure, read_samples
 from fernn.runs import Run
 
 
@@ -77,7 +74,7 @@ def read_recognition(layout: Layout, run: Run, flow: str, classes: int) -> Recog
     elif abs((right := sum(counts[i][i] for i in range(classes))) / measure.clips - measure.accuracy) > 1e-6:
         found = f"accuracy of {flow} is {measure.accuracy}, where {right} of {measure.clips} clips are named rightly"
     if found:
-        raise broken(evaluation_file(layout, run), found, layout, run, "evaluate")
+        raise evaluated(layout, run).broken(found)
     return measure
 
 
@@ -87,19 +84,14 @@ def read_clips(layout: Layout, run: Run, classes: int) -> Clips:
     Raises:
         FernnError: if samples.safetensors is missing or has other contents than `Clips`.
     """
-    path = layout.evaluation(run.id, "samples.safetensors")
-    try:
-        arrays = load(read_bytes(path, layout, run, "evaluate"))
-        clips = Clips(arrays["clip"], arrays["label"], arrays["logits"])
-    except (SafetensorError, KeyError) as error:
-        raise broken(path, f"not the clips of a run ({error})", layout, run, "evaluate") from None
+    arrays, file = read_samples(layout, run, "clip", "label", "logits")
+    clips = Clips(*arrays)
     shape, count = clips.clip.shape, len(clips.label)
     fitting = len(shape) == 5 and shape[0] == count and shape[2] == 1 and 0 not in shape
     if not fitting or clips.label.shape != (count,) or clips.logits.shape != (count, classes):
-        found = f"shapes clip {shape}, label {clips.label.shape}, logits {clips.logits.shape} do not fit"
-        raise broken(path, found, layout, run, "evaluate")
+        raise file.broken(f"shapes clip {shape}, label {clips.label.shape}, logits {clips.logits.shape} do not fit")
     if not all(0 <= label < classes for label in clips.label.tolist()):
-        raise broken(path, f"a label in it is none of {classes} actions", layout, run, "evaluate")
+        raise file.broken(f"a label in it is none of {classes} actions")
     return clips
 
 
@@ -114,12 +106,11 @@ def read_videos(layout: Layout) -> Videos:
     Raises:
         FernnError: if the file is missing or has no such record.
     """
-    path = frames_file(layout)
-    remedy = f"`fernn dataset kth/frames --scale {layout.scale}`"
+    file = ResultFile(frames_file(layout), f"dataset kth/frames --scale {layout.scale}")
     try:
-        return Videos.model_validate(read_about(path))
+        return Videos.model_validate(read_about(file.path))
     except FileNotFoundError:
-        raise FernnError(f"{path} is missing. {remedy} makes it.") from None
+        raise file.missing() from None
     except (OSError, ValueError) as error:
         found = problem(error) if isinstance(error, ValidationError) else error
-        raise FernnError(f"{path} is of no use: no record of the videos ({found}). {remedy} makes it again.") from None
+        raise file.broken(f"no record of the videos ({found})") from None

@@ -2,34 +2,16 @@
 
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
-from pydantic import BaseModel, Field, FiniteFloat, PositiveInt
 
 from fernn.experiments.digits.curves import trivial_curves
-from fernn.experiments.digits.forecasts import read_trivial_errors
+from fernn.experiments.digits.forecasts import read_trivial_errors, read_velocity_errors
 from fernn.experiments.rotation.params import RotationParams
 from fernn.flows.names import reach as reach_of
 from fernn.layout import Layout
 from fernn.params import Params
 from fernn.results.figures.style import WIDTH, line, seeds_of, stamp
 from fernn.results.names import math_name
-from fernn.results.reading.runs import broken, evaluation_file, read_measure
 from fernn.results.reading.selection import Selection
-from fernn.runs import Run
-
-
-class TurnError(BaseModel):
-    """Mean squared error where all digits turn by so many degrees per frame."""
-
-    degrees: FiniteFloat
-    mse: FiniteFloat
-
-
-class TurnErrors(BaseModel):
-    """Errors over a grid of angular velocities."""
-
-    grid: list[TurnError] = Field(min_length=1)
-    sequences: PositiveInt
 
 
 def velocity_generalization(params: Params, layout: Layout, selections: list[Selection]) -> Figure:
@@ -39,12 +21,13 @@ def velocity_generalization(params: Params, layout: Layout, selections: list[Sel
     data = section.data
     reach, trained = reach_of(data.velocity.flow), reach_of(selections[0].flow)
     degrees = [data.degrees * step for step in range(-reach, reach + 1)]
+    velocities = [{"degrees": each} for each in degrees]
     figure = Figure(figsize=(0.8 * WIDTH, 0.52 * WIDTH), layout="constrained")
     axes = figure.add_subplot(xlabel="Velocity (degrees per frame)", ylabel="Test MSE", yscale="log", xticks=degrees)
     edge = data.degrees * (min(trained, reach) + 0.5)
     axes.axvspan(-edge, edge, color="0.93", zorder=0)
     for selection in selections:
-        seeds = np.array([read_turn_errors(layout, run, degrees) for run in selection.runs])
+        seeds = np.array([read_velocity_errors(layout, run, velocities) for run in selection.runs])
         colour, style = line(params, selection)
         axes.fill_between(degrees, seeds.min(0), seeds.max(0), color=colour, alpha=0.15, linewidth=0)
         axes.plot(degrees, seeds.mean(0), "o", color=colour, linestyle=style, label=math_name(selection.model), ms=3)
@@ -55,17 +38,3 @@ def velocity_generalization(params: Params, layout: Layout, selections: list[Sel
     detail = f"shaded: velocities of training  ·  mean and range of seeds {seeds_of(first)}"
     stamp(figure, params, selections, f"{detail}\n{exact}" if exact else detail)
     return figure
-
-
-def read_turn_errors(layout: Layout, run: Run, degrees: list[float]) -> NDArray[np.float64]:
-    """A run's errors over a grid of angular velocities, in the order of `degrees` (per frame).
-
-    Raises:
-        FernnError: if evaluation.json is missing or malformed, or has not this measure at just these velocities.
-    """
-    measure = read_measure(layout, run, "velocity", TurnErrors)
-    cells = {cell.degrees: cell.mse for cell in measure.grid}
-    if cells.keys() != set(degrees):
-        found = f"{len(cells)} velocities, where params.yaml asks for {len(degrees)} up to {max(degrees):g} degrees"
-        raise broken(evaluation_file(layout, run), found, layout, run, "evaluate")
-    return np.array([cells[each] for each in degrees])

@@ -4,46 +4,30 @@ import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from numpy.typing import NDArray
-from pydantic import BaseModel, Field, FiniteFloat, PositiveInt
 
-from fernn.experiments.digits.forecasts import read_trivial_errors
+from fernn.experiments.digits.forecasts import read_trivial_errors, read_velocity_errors
 from fernn.experiments.digits.params import digit_section
 from fernn.flows.names import reach as reach_of
 from fernn.layout import Layout
 from fernn.params import Params
 from fernn.results.figures.style import WIDTH, seeds_of, stamp
 from fernn.results.names import math_name
-from fernn.results.reading.runs import broken, evaluation_file, read_measure
 from fernn.results.reading.selection import Selection
-from fernn.runs import Run
 
 UNIT = 1e-3
-
-
-class VelocityError(BaseModel):
-    """Mean squared error where all digits move by (vx, vy) pixels per frame, x to the right, y downwards."""
-
-    vx: int
-    vy: int
-    mse: FiniteFloat
-
-
-class VelocityErrors(BaseModel):
-    """Errors over a grid of velocities."""
-
-    grid: list[VelocityError] = Field(min_length=1)
-    sequences: PositiveInt
 
 
 def velocity_generalization(params: Params, layout: Layout, selections: list[Selection]) -> Figure:
     """Heat maps of the test error over (vx, vy), mean over seeds; velocities of training are outlined (Figure 4)."""
     data = digit_section(params, selections[0].experiment).data
     reach, trained = reach_of(data.velocity.flow), reach_of(selections[0].flow)
+    span = range(-reach, reach + 1)
+    velocities = [{"vx": vx, "vy": vy} for vy in span for vx in span]  # vy in rows, vx in columns
     grids = [
-        np.mean([read_velocity_errors(layout, run, reach) for run in selection.runs], axis=0) / UNIT
+        np.mean([read_velocity_errors(layout, run, velocities) for run in selection.runs], axis=0) / UNIT
         for selection in selections
     ]
+    grids = [grid.reshape(len(span), len(span)) for grid in grids]
     # a map of one value still needs a scale with two ends
     low, high = min(grid.min() for grid in grids), max(grid.max() for grid in grids)
     scale = LogNorm(low, high if high > low else 10 * low)
@@ -59,14 +43,14 @@ def velocity_generalization(params: Params, layout: Layout, selections: list[Sel
         outline = Rectangle((-inner, -inner), 2 * inner, 2 * inner, fill=False, edgecolor="#D55E00", linewidth=1.6)
         axes.add_patch(outline)
         axes.set(title=math_name(selection.model), xlabel="$v_x$ (pixels per frame)")
-        axes.set(xticks=range(-reach, reach + 1), yticks=range(-reach, reach + 1))
+        axes.set(xticks=span, yticks=span)
         axes.grid(visible=False)
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0)
     panels[0].set_ylabel("$v_y$ (pixels per frame, downwards)")
     figure.colorbar(image, ax=panels, label=r"Test MSE ($\times\,10^{-3}$)", pad=0.02)
-    first, velocities = selections[0], (2 * reach + 1) ** 2
-    trivial = read_trivial_errors(layout, first.experiment, "velocity", first.flow, data.predicted, velocities)
+    first = selections[0]
+    trivial = read_trivial_errors(layout, first.experiment, "velocity", first.flow, data.predicted, len(velocities))
     means = ", ".join(f"{name} {_short(errors.mean() / UNIT)}" for name, errors in trivial.items())
     detail = f"outlined: velocities of training  ·  mean over seeds {seeds_of(first)}"
     stamp(figure, params, selections, f"{detail}\nmean over velocities, same unit: {means}")
@@ -75,26 +59,3 @@ def velocity_generalization(params: Params, layout: Layout, selections: list[Sel
 
 def _short(value: float) -> str:
     return f"{value:.0f}" if value >= 99.5 or value == 0 else f"{value:#.2g}".rstrip(".")
-
-
-def read_velocity_errors(layout: Layout, run: Run, reach: int) -> NDArray[np.float64]:
-    """A run's errors over the grid of velocities.
-
-    Args:
-        layout: where files lie.
-        run: which one.
-        reach: largest speed along each axis, in pixels per frame.
-
-    Returns:
-        (2 * reach + 1, 2 * reach + 1), rows by vy and columns by vx, both from -reach to reach.
-
-    Raises:
-        FernnError: if evaluation.json is missing or malformed, or has not this measure at just these velocities.
-    """
-    measure = read_measure(layout, run, "velocity", VelocityErrors)
-    cells = {(cell.vy, cell.vx): cell.mse for cell in measure.grid}
-    span = range(-reach, reach + 1)
-    if cells.keys() != {(vy, vx) for vy in span for vx in span}:
-        found = f"{len(cells)} velocities, where params.yaml asks for all up to {reach} pixels per frame"
-        raise broken(evaluation_file(layout, run), found, layout, run, "evaluate")
-    return np.array([[cells[vy, vx] for vx in span] for vy in span])

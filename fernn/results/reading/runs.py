@@ -2,15 +2,47 @@
 
 import csv
 import math
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
+from numpy.typing import NDArray
 from pydantic import BaseModel, PositiveInt, ValidationError
+from safetensors import SafetensorError
+from safetensors.numpy import load
 
 from fernn.errors import FernnError
-from fernn.layout import Layout
+from fernn.layout import EVALUATION, METRICS, SAMPLES, Layout
 from fernn.runs import Run
+
+
+@dataclass(frozen=True)
+class ResultFile:
+    """A file that a command of `fernn` makes: what is wrong with it, and how it is made, in one error."""
+
+    path: Path
+    command: str
+
+    def missing(self) -> FernnError:
+        """The error of a file that is not there."""
+        return FernnError(f"{self.path} is missing. `fernn {self.command}` makes it.")
+
+    def broken(self, found: str) -> FernnError:
+        """The error of a file that cannot be used."""
+        return FernnError(f"{self.path} is of no use: {found}. `fernn {self.command}` makes it again.")
+
+    def read(self) -> bytes:
+        """Its content. FernnError if it is not there."""
+        try:
+            return self.path.read_bytes()
+        except FileNotFoundError:
+            raise self.missing() from None
+
+
+def evaluated(layout: Layout, run: Run, file: str = EVALUATION) -> ResultFile:
+    """A file of a run's evaluation."""
+    return ResultFile(layout.evaluation(run.id, file), f"evaluate {run.id} --scale {layout.scale}")
 
 
 class _Evaluation(BaseModel):
@@ -37,26 +69,26 @@ def read_metrics(layout: Layout, run: Run, epochs: int, needed: str) -> dict[str
         FernnError: if metrics.csv is missing, is no such table, or has other epochs than 1 ... `epochs`, or, of a
             training that diverged, than the first of them.
     """
-    path = layout.run(run.id, "metrics.csv")
+    file = ResultFile(layout.run(run.id, METRICS), f"train {run.id} --scale {layout.scale}")
     try:
-        header, *rows = csv.reader(read_bytes(path, layout, run, "train").decode().splitlines(), strict=True)
+        header, *rows = csv.reader(file.read().decode().splitlines(), strict=True)
         cells = zip(header, zip(*rows, strict=True), strict=True)
         columns = {name: [float(value) for value in values] for name, values in cells}
     except (UnicodeDecodeError, csv.Error, ValueError) as error:
-        raise broken(path, f"not a table of numbers ({error})", layout, run, "train") from None
+        raise file.broken(f"not a table of numbers ({error})") from None
     for name in ("epoch", "step", needed):
         if name not in columns:
-            raise broken(path, f"no column {name!r}", layout, run, "train")
+            raise file.broken(f"no column {name!r}")
     last = int(columns["epoch"][-1]) if diverged(columns) else epochs
     if list(dict.fromkeys(columns["epoch"])) != list(range(1, min(last, epochs) + 1)):
         found = f"{len(rows)} rows, where params.yaml asks for the epochs 1 to {epochs}"
-        raise broken(path, found, layout, run, "train")
+        raise file.broken(found)
     if any(later <= step for step, later in pairwise(columns["step"])):
-        raise broken(path, "its steps do not grow", layout, run, "train")
+        raise file.broken("its steps do not grow")
     before = columns["epoch"].index(last)  # the last epoch of a training that diverged may have been lost in its middle
     earlier = [value for values in columns.values() for value in (values[:before] if diverged(columns) else values)]
     if not all(map(math.isfinite, earlier)):
-        raise broken(path, "a value in it is not finite", layout, run, "train")
+        raise file.broken("a value in it is not finite")
     return columns
 
 
@@ -77,13 +109,13 @@ def read_measure(layout: Layout, run: Run, name: str, kind: type[Measure]) -> Me
     Raises:
         FernnError: if evaluation.json is missing or malformed, or has no such measure of this kind.
     """
-    path, evaluation = evaluation_file(layout, run), _read_evaluation(layout, run)
+    evaluation = _read_evaluation(layout, run)
     if name not in evaluation.measures:
-        raise broken(path, f"no measure {name!r}", layout, run, "evaluate")
+        raise evaluated(layout, run).broken(f"no measure {name!r}")
     try:
         return kind.model_validate(evaluation.measures[name])
     except ValidationError as error:
-        raise broken(path, problem(error, "measures", name), layout, run, "evaluate") from None
+        raise evaluated(layout, run).broken(problem(error, "measures", name)) from None
 
 
 def read_parameters(layout: Layout, run: Run) -> int:
@@ -95,38 +127,29 @@ def read_parameters(layout: Layout, run: Run) -> int:
     return _read_evaluation(layout, run).parameters
 
 
+def read_samples(layout: Layout, run: Run, *names: str) -> tuple[list[NDArray], ResultFile]:
+    """Arrays that a run's evaluation kept for figures, by their names, and the file that they are from.
+
+    Raises:
+        FernnError: if samples.safetensors is missing, or has not these arrays.
+    """
+    file = evaluated(layout, run, SAMPLES)
+    try:
+        arrays = load(file.read())
+        return [arrays[name] for name in names], file
+    except (SafetensorError, KeyError) as error:
+        raise file.broken(f"not the samples of such a run ({error})") from None
+
+
 def _read_evaluation(layout: Layout, run: Run) -> _Evaluation:
-    path = evaluation_file(layout, run)
-    content = read_bytes(path, layout, run, "evaluate")
+    file = evaluated(layout, run)
     try:
-        evaluation = _Evaluation.model_validate_json(content)
+        evaluation = _Evaluation.model_validate_json(file.read())
     except ValidationError as error:
-        raise broken(path, problem(error), layout, run, "evaluate") from None
+        raise file.broken(problem(error)) from None
     if evaluation.run != run.id:
-        raise broken(path, f"it is of the run {evaluation.run}", layout, run, "evaluate")
+        raise file.broken(f"it is of the run {evaluation.run}")
     return evaluation
-
-
-def evaluation_file(layout: Layout, run: Run) -> Path:
-    """Where a run's measures lie."""
-    return layout.evaluation(run.id, "evaluation.json")
-
-
-def read_bytes(path: Path, layout: Layout, run: Run, stage: str) -> bytes:
-    """A file that a stage of a run makes. FernnError if it is not there."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise FernnError(f"{path} is missing. {_remedy(layout, run, stage)} makes it.") from None
-
-
-def broken(path: Path, found: str, layout: Layout, run: Run, stage: str) -> FernnError:
-    """The error of a file that a stage of a run made and that cannot be used."""
-    return FernnError(f"{path} is of no use: {found}. {_remedy(layout, run, stage)} makes it again.")
-
-
-def _remedy(layout: Layout, run: Run, stage: str) -> str:
-    return f"`fernn {stage} {run.id} --scale {layout.scale}`"
 
 
 def problem(error: ValidationError, *within: str) -> str:
