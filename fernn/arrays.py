@@ -7,10 +7,11 @@ are kept and sent around.
 
 import json
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from fernn.errors import FernnError
 from fernn.files import atomic
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 KEY = "fernn"  # one only: the format keeps several in an order that changes from run to run
@@ -90,6 +92,40 @@ def read_about(path: str | Path) -> dict[str, Any]:
     with _opened(path) as (_, about):
         about.pop(PACKED, None)
         return about
+
+
+class Aligned:
+    """Base of dataclasses whose fields are tensors with an entry for each item, such as the recipes of sequences."""
+
+    def __len__(self) -> int:
+        return len(next(iter(vars(self).values())))
+
+    def __getitem__(self, part: "slice | Tensor") -> Self:
+        return self._each(lambda entries: entries[part])
+
+    def to(self, device: "torch.device | str") -> Self:
+        """The same items on a device."""
+        return self._each(lambda entries: entries.to(device))
+
+    def write(self, path: str | Path) -> None:
+        """Write them to a file, an array for each field."""
+        write_arrays(path, vars(self), {})
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        """Read what `write` wrote.
+
+        Raises:
+            FernnError: if the file is missing or of another kind.
+        """
+        arrays, expected = read_arrays(path)[0], [field.name for field in fields(cls)]  # type: ignore[arg-type]
+        if arrays.keys() != {*expected}:
+            what = f"{cls.__name__.lower()} are {', '.join(expected)}"
+            raise FernnError(f"{path}: holds {', '.join(sorted(arrays))}; {what}.")
+        return cls(**arrays)
+
+    def _each(self, change: "Callable[[Tensor], Tensor]") -> Self:
+        return type(self)(*map(change, vars(self).values()))
 
 
 @contextmanager

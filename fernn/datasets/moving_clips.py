@@ -4,22 +4,21 @@ A clip is a recipe: where its frames lie in the file of all frames, its velocity
 clips are gathered from recipes on the device that holds the frames.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fernn.arrays import read_arrays, write_arrays
+from fernn.arrays import Aligned
 from fernn.datasets.counter import below, unit, words
-from fernn.errors import FernnError
 from fernn.flows.translation import Translation
 
 
 @dataclass(frozen=True)
-class Clips:
+class Clips(Aligned):
     """Sequences of one split that are long enough for a clip, with their recipes; all (S,) but where said.
 
     Attributes:
@@ -35,16 +34,6 @@ class Clips:
     label: Tensor
     velocity: Tensor
     flip: Tensor
-
-    def __len__(self) -> int:
-        return self.label.shape[0]
-
-    def __getitem__(self, part: slice | Tensor) -> "Clips":
-        return Clips(*(getattr(self, name)[part] for name in self.__dataclass_fields__))
-
-    def to(self, device: torch.device | str) -> "Clips":
-        """The same recipes on a device."""
-        return Clips(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
 
 
 def select_clips(
@@ -89,7 +78,7 @@ def drawn_at_random(clips: Clips, seed: int, stream: str, epoch: int, flip: floa
 
 def joined(parts: list[Clips]) -> Clips:
     """The recipes of several, one after the other."""
-    return Clips(*(torch.cat([getattr(part, name) for part in parts]) for name in Clips.__dataclass_fields__))
+    return Clips(*map(torch.cat, zip(*(vars(part).values() for part in parts), strict=True)))
 
 
 def gather(frames: Tensor, clips: Clips, length: int, stride: int) -> Tensor:
@@ -119,22 +108,14 @@ def gather(frames: Tensor, clips: Clips, length: int, stride: int) -> Tensor:
     return moved.to(torch.float32).div_(255).unsqueeze(2)
 
 
-def write_clips(path: str | Path, clips: Clips) -> None:
-    """Write recipes to a file."""
-    write_arrays(path, {name: getattr(clips, name) for name in clips.__dataclass_fields__}, {})
+def batches(frames: Tensor, clips: Clips, length: int, stride: int) -> Callable[[int, int], tuple[Tensor, Tensor]]:
+    """Clips that are moved batch by batch: a function of (first, count) that gives clips and labels; see `gather`."""
 
+    def batch(first: int, count: int) -> tuple[Tensor, Tensor]:
+        part = clips[first : first + count]
+        return gather(frames, part, length, stride), part.label
 
-def read_clips(path: str | Path) -> Clips:
-    """The recipes that `write_clips` wrote.
-
-    Raises:
-        FernnError: if the file is missing or of another kind.
-    """
-    arrays, _ = read_arrays(path)
-    expected = Clips.__dataclass_fields__
-    if arrays.keys() != expected.keys():
-        raise FernnError(f"{path}: holds {', '.join(sorted(arrays))}; clips are {', '.join(expected)}.")
-    return Clips(**arrays)
+    return batch
 
 
 def _below_each(drawn: NDArray[np.uint64], bounds: NDArray[np.int64]) -> NDArray[np.int64]:

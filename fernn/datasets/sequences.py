@@ -6,20 +6,19 @@ are, and how frames are made of them, is the matter of each flow (`translating`,
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from functools import lru_cache
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from fernn.arrays import read_arrays, write_arrays
-from fernn.errors import FernnError
+from fernn.arrays import Aligned
 
 Velocity = tuple[int, int] | float  # (vx, vy) in pixels per frame, or degrees per frame
 
 
 @dataclass(frozen=True)
-class Recipes:
+class Recipes(Aligned):
     """Recipes of N sequences with D digits each.
 
     Attributes:
@@ -32,16 +31,6 @@ class Recipes:
     digit: Tensor
     start: Tensor
     velocity: Tensor
-
-    def __len__(self) -> int:
-        return self.digit.shape[0]
-
-    def __getitem__(self, part: slice) -> "Recipes":
-        return Recipes(self.digit[part], self.start[part], self.velocity[part])
-
-    def to(self, device: torch.device | str) -> "Recipes":
-        """The same recipes on a device."""
-        return Recipes(self.digit.to(device), self.start.to(device), self.velocity.to(device))
 
     def moving_at(self, velocity: Velocity) -> "Recipes":
         """The same digits and starts, all moving at one velocity."""
@@ -58,23 +47,6 @@ class Sampler(Protocol):
 
 
 Render = Callable[[Tensor, Recipes, int, int], Tensor]  # of the pool, recipes, T and the side; (N, T, 1, side, side)
-
-
-def write_recipes(path: str | Path, recipes: Recipes) -> None:
-    """Write recipes to a file."""
-    write_arrays(path, {"digit": recipes.digit, "start": recipes.start, "velocity": recipes.velocity}, {})
-
-
-def read_recipes(path: str | Path) -> Recipes:
-    """The recipes that `write_recipes` wrote.
-
-    Raises:
-        FernnError: if the file is missing or of another kind.
-    """
-    arrays, _ = read_arrays(path)
-    if set(arrays) != {"digit", "start", "velocity"}:
-        raise FernnError(f"{path}: holds {', '.join(sorted(arrays))}; recipes are digit, start, velocity.")
-    return Recipes(**arrays)
 
 
 class RenderedSequences:
@@ -100,12 +72,9 @@ class RenderedSequences:
 
         An epoch's recipes reach the device in one piece, so no batch waits for the host.
         """
-        held: dict[int, Recipes] = {}
 
-        def frames(epoch: int, first: int, count: int) -> Tensor:
-            if epoch not in held:
-                held.clear()
-                held[epoch] = sampler.draw(sequences, epoch=epoch).to(self.pool.device)
-            return self.render(self.pool, held[epoch][first : first + count], self.frames, self.side)
+        @lru_cache(maxsize=1)
+        def recipes(epoch: int) -> Recipes:
+            return sampler.draw(sequences, epoch=epoch).to(self.pool.device)
 
-        return frames
+        return lambda epoch, first, count: self.of(recipes(epoch))(first, count)

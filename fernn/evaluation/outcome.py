@@ -10,6 +10,9 @@ from torch import Tensor, nn
 
 from fernn.arrays import write_arrays
 from fernn.files import write_json
+from fernn.models.precision import autocast
+from fernn.models.storage import Model, read_model
+from fernn.training.device import prepare
 
 
 @dataclass(frozen=True)
@@ -27,19 +30,44 @@ class Workplace:
     check: Callable[[], None]
 
 
-def write_outcome(
-    model: nn.Module, measures: dict[str, Any], samples: dict[str, Tensor], place: Workplace, outputs: tuple[Path, Path]
+@dataclass(frozen=True)
+class Evaluation:
+    """What the result of every evaluation depends on, besides code, files and what its experiment adds.
+
+    Attributes:
+        model: the network.
+        batch: sequences or clips at a time.
+        precision: "float32" or "bf16".
+        threads: CPU threads, 0 for all.
+    """
+
+    model: Model
+    batch: int
+    precision: str
+    threads: int
+
+
+def evaluate_to_files(
+    inputs: Evaluation,
+    weights: Path,
+    measure: Callable[[nn.Module], tuple[dict[str, Any], dict[str, Tensor]]],
+    place: Workplace,
+    outputs: tuple[Path, Path],
 ) -> None:
-    """Write what was measured of a run, and samples for figures.
+    """Measure a trained model; write what came of it, the number of its parameters, and samples for figures.
 
     Args:
-        model: what was measured; the number of its parameters is told.
-        measures: plain values by name.
-        samples: arrays by name.
-        place: where it was done.
+        inputs: what is measured, and how.
+        weights: the file of the model.
+        measure: gives measures, plain values by name, and samples, arrays by name.
+        place: where it is done.
         outputs: the files of the measures (JSON) and of the samples (safetensors).
     """
+    prepare(place.device, inputs.threads)
+    model = read_model(weights, (inputs.model.network,), place.device)
+    with torch.no_grad(), autocast(place.device, inputs.precision):
+        measures, samples = measure(model)
     place.check()
-    write_arrays(outputs[1], samples, {"run": place.run})
+    write_arrays(outputs[1], {name: value.cpu() for name, value in samples.items()}, {"run": place.run})
     parameters = sum(weight.numel() for weight in model.parameters())
     write_json(outputs[0], {"run": place.run, "parameters": parameters, "measures": measures})

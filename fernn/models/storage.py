@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -11,6 +11,15 @@ from torch import Tensor, nn
 
 from fernn.errors import FernnError
 from fernn.files import atomic
+
+
+class Model(Protocol):
+    """A network before it is trained: its class and its sizes, a frozen dataclass of plain values."""
+
+    network: ClassVar[type[nn.Module]]
+
+    def build(self) -> nn.Module:
+        """The network, with weights by torch's random generator."""
 
 
 def write_model(

@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from fernn.files import write_text
-from fernn.models.storage import write_model
+from fernn.models.storage import Model, write_model
+from fernn.training.device import prepare
 from fernn.training.loop import Fit, Settings, Task, fit
 
 if TYPE_CHECKING:
@@ -39,30 +40,59 @@ class Workplace:
     may_diverge: bool = False
 
 
+@dataclass(frozen=True)
+class Training:
+    """What the result of every training depends on, besides code, files and what its experiment adds.
+
+    Attributes:
+        model: the network.
+        seed: of the weights, and of what is drawn for training.
+        learning_rate: of Adam.
+        epochs: passes.
+        batch: sequences or clips in a batch.
+        clip_norm: largest norm of the gradient, or None.
+        precision: "float32" or "bf16".
+        threads: CPU threads, 0 for all.
+        validate_every: batches between validations inside an epoch, or None.
+    """
+
+    model: Model
+    seed: int
+    learning_rate: float
+    epochs: int
+    batch: int
+    clip_norm: float | None
+    precision: str
+    threads: int
+    validate_every: int | None
+
+    def build(self, device: torch.device) -> nn.Module:
+        """The untrained model: the same weights for a seed on every device."""
+        torch.manual_seed(self.seed)
+        return self.model.build().to(device)
+
+
 def train_to_files(
-    model: nn.Module,
-    kind: type[nn.Module],
-    task: Task,
-    settings: Settings,
-    place: Workplace,
-    outputs: tuple[Path, Path],
+    inputs: Training, task: Callable[[torch.device], Task], place: Workplace, outputs: tuple[Path, Path]
 ) -> Fit:
     """Train a model, or go on with it; write the weights of its best epoch, and every validation.
 
     Args:
-        model: on the device.
-        kind: its class, by which the file is read.
-        task: what it is trained to do.
-        settings: how.
+        inputs: what is trained, and how.
+        task: what it is trained to do, with its data on a device.
         place: where.
         outputs: the files of the model (safetensors) and of the history (CSV).
 
     Returns:
         What came of it.
     """
-    done = fit(model, task, settings, place.checkpoint, place.progress, place.may_diverge)
+    prepare(place.device, inputs.threads)
+    model = inputs.build(place.device)
+    how = inputs.learning_rate, inputs.epochs, inputs.clip_norm, inputs.precision, inputs.validate_every
+    settings = Settings(*how, place.identity)
+    done = fit(model, task(place.device), settings, place.checkpoint, place.progress, place.may_diverge)
     place.check()
-    write_model(model, (kind,), outputs[0], done.weights)
+    write_model(model, (inputs.model.network,), outputs[0], done.weights)
     text = io.StringIO()
     writer = csv.DictWriter(text, list(done.history[0]), lineterminator="\n")
     writer.writeheader()

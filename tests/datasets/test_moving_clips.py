@@ -13,9 +13,7 @@ from fernn.datasets.moving_clips import (
     drawn_at_random,
     gather,
     in_the_middle,
-    read_clips,
     select_clips,
-    write_clips,
 )
 from fernn.errors import FernnError
 from fernn.flows.translation import Translation
@@ -233,14 +231,14 @@ def test_parts_of_recipes():
 def test_recipes_in_a_file(tmp_path):
     clips = drawn_at_random(everyone([9] * 7), 42, "train", 0, 0.5)
     for name in ("a", "b"):
-        write_clips(tmp_path / name, clips)
-    assert equal(read_clips(tmp_path / "a"), clips)
+        clips.write(tmp_path / name)
+    assert equal(Clips.read(tmp_path / "a"), clips)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-    write_clips(tmp_path / "none", clips[:0])
-    assert len(read_clips(tmp_path / "none")) == 0
+    clips[:0].write(tmp_path / "none")
+    assert len(Clips.read(tmp_path / "none")) == 0
 
 
 def test_a_file_of_another_kind(tmp_path):
     write_arrays(tmp_path / "frames", {"frames": torch.zeros(1)}, {})
     with pytest.raises(FernnError, match="frames: holds frames; clips are first, room, label, velocity, flip"):
-        read_clips(tmp_path / "frames")
+        Clips.read(tmp_path / "frames")

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from fernn.arrays import write_arrays
 from fernn.datasets import rotating, translating
-from fernn.datasets.sequences import Recipes, Render, RenderedSequences, Sampler, Velocity, read_recipes, write_recipes
+from fernn.datasets.sequences import Recipes, Render, RenderedSequences, Sampler, Velocity
 from fernn.errors import FernnError
 from fernn.flows.rotation import Rotation
 from fernn.flows.translation import Translation
@@ -76,13 +76,13 @@ def test_batches_drawn_while_training(kind):
 
 def test_recipes_in_a_file(kind, tmp_path):
     recipes = kind.book.draw(5)
-    write_recipes(tmp_path / "a", recipes)
-    write_recipes(tmp_path / "b", recipes)
-    assert equal(read_recipes(tmp_path / "a"), recipes)
+    recipes.write(tmp_path / "a")
+    recipes.write(tmp_path / "b")
+    assert equal(Recipes.read(tmp_path / "a"), recipes)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
 def test_a_file_of_another_kind(tmp_path):
     write_arrays(tmp_path / "digits", {"train": torch.zeros(1)}, {})
     with pytest.raises(FernnError, match=r"digits: .*train.*digit, start, velocity"):
-        read_recipes(tmp_path / "digits")
+        Recipes.read(tmp_path / "digits")

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from fernn.arrays import read_arrays
 from fernn.datasets import rotating, translating
-from fernn.datasets.sequences import Recipes, read_recipes
+from fernn.datasets.sequences import Recipes
 from fernn.errors import FernnError
 from fernn.evaluation.outcome import Workplace
 from fernn.experiments import find_experiment
-from fernn.experiments.digits.train import build, prediction_task
+from fernn.experiments.digits.train import prediction_task
 from fernn.flows.rotation import Rotation, rotate
 from fernn.flows.translation import Translation
 from fernn.layout import Layout
@@ -68,7 +68,7 @@ def name(request) -> str:
 
 def recipes_of(layout: Layout, name: str, measure: str) -> Recipes:
     flow = FLOWS[name][measure == "velocity"]
-    return read_recipes(layout.dataset(name, f"{measure}-{flow}"))
+    return Recipes.read(layout.dataset(name, f"{measure}-{flow}"))
 
 
 def pool_of(layout: Layout, name: str, part: str) -> Tensor:
@@ -292,7 +292,7 @@ def test_weights_start_by_the_seed(name, root, tmp_path):
     for model, seed in (("G-RNN", 0), (MODELS[name], 0), ("G-RNN", 0), ("G-RNN", 1)):
         run = Run(name, FLOWS[name][0], model, 0.01, seed)
         inputs = find_experiment(name).training(params, Layout(SCALE), run).inputs
-        weights.append(torch.cat([weight.flatten() for weight in build(inputs, torch.device("cpu")).parameters()]))
+        weights.append(torch.cat([weight.flatten() for weight in inputs.build(torch.device("cpu")).parameters()]))
     assert torch.equal(weights[0], weights[1])  # of equal shapes, so G-RNN and FERNN start alike
     assert torch.equal(weights[0], weights[2])
     assert not torch.equal(weights[0], weights[3])

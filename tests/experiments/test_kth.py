@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from fernn.arrays import read_arrays
-from fernn.datasets.moving_clips import Clips, read_clips, write_clips
+from fernn.datasets.moving_clips import Clips
 from fernn.experiments import load_params
 from fernn.experiments.kth.clips import ClipsInputs, make_clips
 from fernn.experiments.kth.experiment import EXPERIMENT
-from fernn.experiments.kth.train import build, task
+from fernn.experiments.kth.train import task
 from fernn.files import sha256
 from fernn.layout import Layout
 from fernn.models import CNN3D, FERNNClassifier, GRNNPlusClassifier, load_model
@@ -36,7 +36,7 @@ def layout(folder: Path) -> Layout:
 
 
 def clips_of(folder: Path, part: str) -> Clips:
-    return read_clips(layout(folder).dataset("kth", part))
+    return Clips.read(layout(folder).dataset("kth", part))
 
 
 def test_the_frames(made):
@@ -78,7 +78,7 @@ def test_evaluated_clips_may_lie_anywhere_once_and_for_all(made, tmp_path):
         make_clips(inputs, {"frames": frames}, tmp_path / name, print)
     make_clips(replace(inputs, split="validation"), {"frames": frames}, tmp_path / "validation", print)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-    clips, middle = read_clips(tmp_path / "a"), clips_of(made, "test-V1T")
+    clips, middle = Clips.read(tmp_path / "a"), clips_of(made, "test-V1T")
     order = clips.first.argsort()  # no two sequences share a frame
     ends = [*middle.first.tolist()[1:], 10**9]
     assert all(
@@ -87,7 +87,7 @@ def test_evaluated_clips_may_lie_anywhere_once_and_for_all(made, tmp_path):
     assert torch.equal(clips.label[order], middle.label)
     assert torch.equal(clips.velocity[order], middle.velocity)
     assert not torch.equal(clips.first[order], middle.first)
-    assert not torch.equal(clips.first, read_clips(tmp_path / "validation").first)
+    assert not torch.equal(clips.first, Clips.read(tmp_path / "validation").first)
     assert not clips.flip.any()
 
 
@@ -96,7 +96,7 @@ def test_evaluated_clips_may_be_drawn_several_times(made, tmp_path):
     inputs = ClipsInputs("test", (3,), "V1T", LENGTH, STRIDE, 3, 42)
     for split, draws in (("test", 3), ("validation", 1)):
         make_clips(replace(inputs, split=split), {"frames": frames}, tmp_path / split, print)
-        clips = read_clips(tmp_path / split)
+        clips = Clips.read(tmp_path / split)
         assert len(clips) == draws * CLIPS
         parts = [clips[first : first + CLIPS] for first in range(0, len(clips), CLIPS)]
         starts = [part.first.sort().values for part in parts]
@@ -172,7 +172,7 @@ def test_weights_start_by_the_seed(root, tmp_path):
     params, weights = load_params(tmp_path / "params.yaml", SCALE), []
     for model, seed in (("G-RNN", 0), ("FERNN-V2T", 0), ("G-RNN", 0), ("G-RNN", 1)):
         run = Run("kth", "V1T", model, 0.01, seed)
-        built = build(EXPERIMENT.training(params, Layout(SCALE), run).inputs, torch.device("cpu"))
+        built = EXPERIMENT.training(params, Layout(SCALE), run).inputs.build(torch.device("cpu"))
         weights.append(torch.cat([weight.flatten() for weight in built.parameters()]))
     assert torch.equal(weights[0], weights[1])  # of equal shapes, so G-RNN and FERNN start alike
     assert torch.equal(weights[0], weights[2])
@@ -219,7 +219,7 @@ def test_a_split_without_a_clip(fernn, root, capsys, part, person):
 @pytest.mark.parametrize("part", ["train-V1T", "validation-V1T"])
 def test_training_on_a_file_without_a_clip(fernn, capsys, part):
     path = Layout(SCALE).dataset("kth", part)
-    write_clips(path, read_clips(path)[:0])
+    Clips.read(path)[:0].write(path)
     record = path.with_suffix(".record.json")
     of = read_record(record)
     write_record(record, of.model_copy(update={"outputs": {path.as_posix(): sha256(path)}}))

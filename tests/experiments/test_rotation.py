@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from fernn.arrays import read_arrays
-from fernn.datasets.sequences import read_recipes
+from fernn.datasets.sequences import Recipes
 from fernn.errors import FernnError
 from fernn.experiments import load_params
 from fernn.experiments.digits.forecasts import read_samples, read_velocity_errors
-from fernn.experiments.digits.train import TrainInputs, build
+from fernn.experiments.digits.train import TrainInputs
 from fernn.experiments.rotation.experiment import EXPERIMENT
 from fernn.experiments.rotation.motion import Rotating
 from fernn.files import sha256
@@ -56,7 +56,7 @@ def test_the_params_reach_the_model(root, tmp_path, convolution, frame):
     params = write_params(root, tmp_path)
     architecture = params.rotation.architecture.model_copy(update={"convolution": convolution, "frame": frame})
     params = params.model_copy(update={"rotation": params.rotation.model_copy(update={"architecture": architecture})})
-    model = build(train_inputs(params, find_run(params, RUN)), torch.device("cpu"))
+    model = train_inputs(params, find_run(params, RUN)).build(torch.device("cpu"))
     expected = {
         "flow": "V2R", "degrees": 30.0, "fields": 2, "group_order": 12, "channels": 1, "kernel_size": 3,
         "decoder_layers": 1, "convolution": convolution, "frame": frame,
@@ -72,9 +72,9 @@ def test_weights_start_alike_however_they_are_used(root, tmp_path):
     for convolution, frame in (("steerable", "lab"), ("steerable", "co-moving"), ("dense", "lab")):
         factors.cache_clear()
         chosen = replace(inputs, model=replace(inputs.model, convolution=convolution, frame=frame))
-        model = build(chosen, torch.device("cpu"))
+        model = chosen.build(torch.device("cpu"))
         weights.append(torch.cat([weight.flatten() for weight in model.parameters()]))
-        again = build(chosen, torch.device("cpu"))
+        again = chosen.build(torch.device("cpu"))
         weights.append(torch.cat([weight.flatten() for weight in again.parameters()]))
     assert all(torch.equal(weights[0], other) for other in weights[1:])
 
@@ -103,7 +103,7 @@ def test_the_record_alone_says_what_a_file_was_made_from(root, tmp_path):
     for part in ("digits", "velocity-V0R"):
         make_dataset(params, layout, f"rotation/{part}")
     path = layout.dataset("rotation", "velocity-V0R")
-    assert read_recipes(path).start.dtype == torch.float64
+    assert Recipes.read(path).start.dtype == torch.float64
     record = read_record(path.with_suffix(".record.json"))
     expected = {
         "stream": "velocity-V0R", "pool": "test", "flow": "V0R", "sequences": 3, "digits": 2, "seed": 42,

@@ -18,7 +18,7 @@ class HorizontalPredictor(FERNNPredictor):
 
 @dataclass(frozen=True)
 class FERNN:
-    """Its sizes; see `fernn.experiments.digits.motion.Model`."""
+    """Its sizes; see `fernn.models.storage.Model`."""
 
     network: ClassVar[type[nn.Module]] = HorizontalPredictor
 

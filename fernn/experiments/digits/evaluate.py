@@ -2,53 +2,42 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from fernn.arrays import read_arrays
-from fernn.datasets.sequences import Recipes, RenderedSequences, read_recipes
-from fernn.evaluation.outcome import Workplace, write_outcome
+from fernn.datasets.sequences import Recipes, RenderedSequences
+from fernn.evaluation.outcome import Evaluation, Workplace, evaluate_to_files
 from fernn.evaluation.prediction import StepErrors, step_errors
-from fernn.experiments.digits.motion import Model, Motion
-from fernn.models.precision import autocast
-from fernn.models.storage import read_model
-from fernn.training.device import prepare
+from fernn.experiments.digits.motion import Motion
 
 SAMPLES = 2  # sequences whose predictions are kept for figures
 
 
 @dataclass(frozen=True)
-class EvaluateInputs:
+class EvaluateInputs(Evaluation):
     """What a run's evaluation depends on, besides its code and its files.
 
     Attributes:
         measures: which of "test", "length" and "velocity".
-        model: the network.
         motion: how digits move.
         frame: side of a frame in pixels.
         seen: frames shown.
         predicted: frames predicted, in "test" and "velocity".
         length: frames predicted, in "length".
         velocities: flow whose generators make the grid of "velocity".
-        batch: sequences at a time.
-        precision: "float32" or "bf16".
-        threads: CPU threads, 0 for all.
     """
 
     measures: tuple[str, ...]
-    model: Model
     motion: Motion
     frame: int
     seen: int
     predicted: int
     length: int
     velocities: str
-    batch: int
-    precision: str
-    threads: int
 
 
 def evaluate(inputs: EvaluateInputs, files: dict[str, Path], place: Workplace, outputs: tuple[Path, Path]) -> None:
@@ -64,35 +53,38 @@ def evaluate(inputs: EvaluateInputs, files: dict[str, Path], place: Workplace, o
         inputs: what it depends on.
         files: "model", "digits" and the sequences of each measure, by its name.
         place: where it is done.
-        outputs: see `write_outcome`.
+        outputs: see `evaluate_to_files`.
     """
-    prepare(place.device, inputs.threads)
-    model = read_model(files["model"], (inputs.model.network,), place.device)
+    evaluate_to_files(inputs, files["model"], partial(_measure, inputs, files, place), place, outputs)
+
+
+def _measure(
+    inputs: EvaluateInputs, files: dict[str, Path], place: Workplace, model: nn.Module
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
     pools, _ = read_arrays(files["digits"])
     bench, grid = _Bench(inputs, model, pools["test"].to(place.device)), inputs.motion.grid(inputs.velocities)
     measures: dict[str, Any] = {}
     samples: dict[str, Tensor] = {}
-    with torch.no_grad(), autocast(place.device, inputs.precision):
-        for name in inputs.measures:
-            recipes = read_recipes(files[name])
-            if name == "velocity":
-                cells = [
-                    {**label, "mse": bench.errors(recipes.moving_at(velocity), inputs.predicted).mse}
-                    for velocity, label in grid
-                ]
-                mean = sum(cell["mse"] for cell in cells) / len(cells)
-                measures[name] = {"mse": mean, "grid": cells, "sequences": len(recipes)}
-                # the fastest one, as a rule one that the training did not have
-                recipes = recipes.moving_at(grid[-1][0])
-            else:
-                steps = inputs.length if name == "length" else inputs.predicted
-                errors = bench.errors(recipes, steps)
-                measures[name] = {"mse": errors.mse, **asdict(errors)}
-            if name == "length":
-                samples |= {f"length.{kind}": frames for kind, frames in bench.samples(recipes, steps).items()}
-            if "seen" not in samples:
-                samples |= bench.samples(recipes, inputs.predicted)
-    write_outcome(model, measures, samples, place, outputs)
+    for name in inputs.measures:
+        recipes = Recipes.read(files[name])
+        if name == "velocity":
+            cells = [
+                {**label, "mse": bench.errors(recipes.moving_at(velocity), inputs.predicted).mse}
+                for velocity, label in grid
+            ]
+            mean = sum(cell["mse"] for cell in cells) / len(cells)
+            measures[name] = {"mse": mean, "grid": cells, "sequences": len(recipes)}
+            # the fastest one, as a rule one that the training did not have
+            recipes = recipes.moving_at(grid[-1][0])
+        else:
+            steps = inputs.length if name == "length" else inputs.predicted
+            errors = bench.errors(recipes, steps)
+            measures[name] = {"mse": errors.mse, **asdict(errors)}
+        if name == "length":
+            samples |= {f"length.{kind}": frames for kind, frames in bench.samples(recipes, steps).items()}
+        if "seen" not in samples:
+            samples |= bench.samples(recipes, inputs.predicted)
+    return measures, samples
 
 
 @dataclass(frozen=True)
@@ -113,7 +105,7 @@ class _Bench:
         frames = self._frames(recipes, predicted)(0, SAMPLES)
         seen, truth = frames[:, : self.inputs.seen], frames[:, self.inputs.seen :]
         prediction = self.model(seen, truth.shape[1]).float()
-        return {"seen": seen.cpu(), "truth": truth.cpu(), "prediction": prediction.cpu()}
+        return {"seen": seen, "truth": truth, "prediction": prediction}
 
     def _frames(self, recipes: Recipes, predicted: int) -> Callable[[int, int], Tensor]:
         length = self.inputs.seen + predicted

@@ -8,7 +8,7 @@ from fernn.data.mnist import FILES
 from fernn.errors import FernnError
 from fernn.experiments.digits.evaluate import EvaluateInputs, evaluate
 from fernn.experiments.digits.figures import FIGURES
-from fernn.experiments.digits.motion import Model, Motion
+from fernn.experiments.digits.motion import Motion
 from fernn.experiments.digits.params import DigitParams, tested_on
 from fernn.experiments.digits.pools import PoolInputs, make_pools
 from fernn.experiments.digits.sequences import SequencesInputs, make_sequences
@@ -26,6 +26,7 @@ from fernn.experiments.experiment import (
     Workload,
 )
 from fernn.layout import Layout
+from fernn.models.storage import Model
 from fernn.params import Params
 from fernn.results.figures.kinds import Kind
 from fernn.results.reading.selection import LOSS
@@ -111,7 +112,7 @@ class DigitExperiment(Experiment[P], Generic[P]):
     def evaluation(self, params: Params, layout: Layout, run: Run) -> EvaluationWork:
         """What is measured, on sequences of the flow of training."""
         section, measures = self.section(params), evaluations_of(params, run)
-        data, training = section.data, section.training
+        data = section.data
         inputs = EvaluateInputs(
             measures=tuple(measures),
             model=self.model(section, run.model),
@@ -121,9 +122,7 @@ class DigitExperiment(Experiment[P], Generic[P]):
             predicted=data.predicted,
             length=data.length.predicted,
             velocities=data.velocity.flow,
-            batch=training.batch,
-            precision=training.precision,
-            threads=training.threads,
+            **section.training.model_dump(include={"batch", "precision", "threads"}),
         )
         parts = {name: tested_on(name, run.flow) for name in measures}
         return Work(evaluate, inputs, {**self._parts(layout, digits="digits", **parts), "model": layout.model(run.id)})

@@ -1,4 +1,4 @@
-"""What an experiment with flowing digits says of its own: how digits move, and what network predicts them.
+"""What an experiment with flowing digits says of its own: how digits move; and what network predicts them, a `Model`.
 
 Both are frozen dataclasses of plain values, and stand in the inputs of a run; so their code, in a module for each
 experiment, belongs to its results and to no other's.
@@ -7,7 +7,7 @@ experiment, belongs to its results and to no other's.
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Protocol
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from fernn.datasets.sequences import Recipes, Sampler, Velocity
 
@@ -46,12 +46,3 @@ class Motion(Protocol):
 
     def grid(self, flow: str) -> Grid:
         """The velocities of a flow's generators, the one that is shown in figures last."""
-
-
-class Model(Protocol):
-    """A network that predicts frames, before it is trained."""
-
-    network: ClassVar[type[nn.Module]]
-
-    def build(self) -> nn.Module:
-        """The network, with weights by torch's random generator."""

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fernn.arrays import read_arrays
-from fernn.datasets.sequences import write_recipes
 from fernn.experiments.digits.motion import Motion
 
 
@@ -36,4 +35,4 @@ def make_sequences(inputs: SequencesInputs, files: dict[str, Path], output: Path
     """Write the recipes of a fixed set of sequences of the pools in the file "digits"."""
     pools, _ = read_arrays(files["digits"])
     drawn = inputs.motion.sampler(inputs.flow, inputs.seed, inputs.stream, len(pools[inputs.pool]), inputs.digits)
-    write_recipes(output, drawn.draw(inputs.sequences))
+    drawn.draw(inputs.sequences).write(output)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fernn.arrays import read_arrays, write_arrays
-from fernn.datasets.sequences import Recipes, read_recipes
+from fernn.datasets.sequences import Recipes
 from fernn.experiments.digits.motion import Motion
 
 BATCH = 64  # sequences at a time
@@ -40,7 +40,7 @@ def make_trivial(inputs: TrivialInputs, files: dict[str, Path], output: Path, sa
     each velocity of the grid (V = 1 without one) and each predicted step.
     """
     pool = read_arrays(files["digits"])[0]["test"]
-    recipes = read_recipes(files["sequences"])
+    recipes = Recipes.read(files["sequences"])
     grid = inputs.motion.grid(inputs.velocities) if inputs.velocities else []
     found = [_errors(inputs, pool, each) for each in [recipes.moving_at(v) for v, _ in grid] or [recipes]]
     write_arrays(output, {name: torch.stack([errors[name] for errors in found]) for name in found[0]}, {})

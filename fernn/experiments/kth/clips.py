@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fernn.arrays import read_arrays
-from fernn.datasets.moving_clips import drawn_at_random, in_the_middle, joined, select_clips, write_clips
+from fernn.datasets.moving_clips import drawn_at_random, in_the_middle, joined, select_clips
 from fernn.errors import FernnError
 from fernn.flows.translation import Translation
 
@@ -54,4 +54,4 @@ def make_clips(inputs: ClipsInputs, files: dict[str, Path], output: Path, say: C
         drawn = [drawn_at_random(clips, inputs.seed, stream, draw, flip=0) for draw in range(draws)]
         clips = joined(drawn) if drawn else in_the_middle(clips)
         clips = replace(clips, room=clips.room * 0)  # where they lie is settled
-    write_clips(output, clips)
+    clips.write(output)

@@ -19,11 +19,12 @@ from fernn.experiments.kth.clips import ClipsInputs, make_clips
 from fernn.experiments.kth.evaluate import EvaluateInputs, evaluate
 from fernn.experiments.kth.figures import FIGURES
 from fernn.experiments.kth.frames import FramesInputs, make_frames
-from fernn.experiments.kth.models import CNN, RECURRENT, Model
+from fernn.experiments.kth.models import CNN, RECURRENT
 from fernn.experiments.kth.params import KthParams
 from fernn.experiments.kth.tables import TABLE2
 from fernn.experiments.kth.train import TrainInputs, train
 from fernn.layout import Layout
+from fernn.models.storage import Model
 from fernn.params import Params
 from fernn.provenance.code import code_digest
 from fernn.results.reading.selection import ACCURACY
@@ -86,9 +87,7 @@ class KthExperiment(Experiment[KthParams]):
             frames=section.data.frames,
             stride=section.data.stride,
             draws=section.data.draws,
-            batch=section.training.batch,
-            precision=section.training.precision,
-            threads=section.training.threads,
+            **section.training.model_dump(include={"batch", "precision", "threads"}),
         )
         tests = {flow: layout.dataset(self.name, f"test-{flow}") for flow in flows}
         frames = layout.dataset(self.name, "frames")

@@ -1,21 +1,12 @@
 """Experiment C: the networks. One more kind is a class more here, and a line of params.yaml."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from torch import nn
 
 from fernn.models.classifier import FERNNClassifier, GRNNPlusClassifier
 from fernn.models.cnn3d import CNN3D
-
-
-class Model(Protocol):
-    """A network that recognizes actions, before it is trained."""
-
-    network: ClassVar[type[nn.Module]]
-
-    def build(self) -> nn.Module:
-        """The network, with weights by torch's random generator."""
 
 
 @dataclass(frozen=True)
