@@ -120,8 +120,9 @@ class Aligned:
         """
         arrays, expected = read_arrays(path)[0], [field.name for field in fields(cls)]  # type: ignore[arg-type]
         if arrays.keys() != {*expected}:
-            what = f"{cls.__name__.lower()} are {', '.join(expected)}"
-            raise FernnError(f"{path}: holds {', '.join(sorted(arrays))}; {what}.")
+            raise FernnError(
+                f"{path}: holds {', '.join(sorted(arrays))}; {cls.__name__.lower()} are {', '.join(expected)}."
+            )
         return cls(**arrays)
 
     def _each(self, change: "Callable[[Tensor], Tensor]") -> Self:

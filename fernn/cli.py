@@ -1,8 +1,6 @@
 """The command `fernn`: one subcommand for each stage of the pipeline, each usable by hand."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -121,9 +119,7 @@ def fetch_image_command(file: ParamsFile = Path("params.yaml"), scale: Scale = N
 @app.command()
 def standins(file: ParamsFile = Path("params.yaml"), scale: Scale = None, planned: Planned = None) -> None:
     """Draw the videos that stand in for KTH at a small scale, in the format of the originals."""
-    from fernn.stages.fetch import draw_standins
-
-    print(draw_standins(*_start(file, scale), planned))
+    _make(file, scale, "standins", planned=planned)
 
 
 @app.command()
@@ -134,9 +130,7 @@ def dataset(
     planned: Planned = None,
 ) -> None:
     """Make one part of an experiment's data set."""
-    from fernn.stages.dataset import make_dataset
-
-    print(make_dataset(*_start(file, scale), part, planned))
+    _make(file, scale, "dataset", part, planned)
 
 
 @app.command()
@@ -148,7 +142,7 @@ def train(
     planned: Planned = None,
 ) -> None:
     """Train one run, or go on with it where it was stopped."""
-    from fernn.stages.train import train_run
+    from fernn.stages.runs import train_run
 
     params, layout = _start(file, scale)
     print(train_run(params, layout, run, params.allow_cpu or allow_cpu, planned))
@@ -159,7 +153,7 @@ def evaluate(
     run: RunName, file: ParamsFile = Path("params.yaml"), scale: Scale = None, planned: Planned = None
 ) -> None:
     """Measure a trained run on its test sets."""
-    from fernn.stages.evaluate import evaluate_run
+    from fernn.stages.runs import evaluate_run
 
     print(evaluate_run(*_start(file, scale), run, planned))
 
@@ -167,17 +161,13 @@ def evaluate(
 @app.command()
 def tables(file: ParamsFile = Path("params.yaml"), scale: Scale = None, planned: Planned = None) -> None:
     """Write the tables from the evaluations."""
-    from fernn.stages.results import make_tables
-
-    _list(make_tables(*_start(file, scale), planned))
+    _make(file, scale, "tables", planned=planned)
 
 
 @app.command()
 def figures(file: ParamsFile = Path("params.yaml"), scale: Scale = None, planned: Planned = None) -> None:
     """Draw the figures from the evaluations."""
-    from fernn.stages.results import make_figures
-
-    _list(make_figures(*_start(file, scale), planned))
+    _make(file, scale, "figures", planned=planned)
 
 
 @app.command("verify")
@@ -242,27 +232,8 @@ def prune_command(file: ParamsFile = Path("params.yaml"), scale: Scale = None) -
 
 def main() -> None:
     """Run the command line: an error that the user can mend is one message and exit status 1."""
-    with _messages():
-        app()
-
-
-def _start(file: Path, scale: str | None) -> tuple[Any, Any]:
-    from fernn.experiments import load_params
-    from fernn.layout import Layout
-
-    params = load_params(file, scale)
-    return params, Layout(params.scale)
-
-
-def _list(paths: list[Path]) -> None:
-    for path in paths:
-        print(path)
-
-
-@contextmanager
-def _messages() -> Iterator[None]:
     try:
-        yield
+        app()
     except FernnError as error:
         print(f"fernn: {error}", file=sys.stderr)
         sys.exit(1)
@@ -279,6 +250,25 @@ def _messages() -> Iterator[None]:
             raise
         print(f"fernn: {error}", file=sys.stderr)
         sys.exit(128 + signum)
+
+
+def _start(file: Path, scale: str | None) -> tuple[Any, Any]:
+    from fernn.experiments import load_params
+    from fernn.layout import Layout
+
+    params = load_params(file, scale)
+    return params, Layout(params.scale)
+
+
+def _make(file: Path, scale: str | None, stage: str, name: str = "", planned: str | None = None) -> None:
+    from fernn.stages.making import make_result
+
+    _list(make_result(*_start(file, scale), stage, name, planned))
+
+
+def _list(paths: list[Path]) -> None:
+    for path in paths:
+        print(path)
 
 
 if __name__ == "__main__":

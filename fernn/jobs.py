@@ -5,9 +5,10 @@ verify` and `fernn plan`.
 """
 
 import json
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,14 @@ from fernn.errors import FernnError
 from fernn.experiments import find_experiment
 from fernn.experiments.experiment import Work
 from fernn.experiments.kth.experiment import EXPERIMENT as KTH
+from fernn.experiments.kth.params import StandIns
 from fernn.files import sha256
 from fernn.layout import EVALUATION, METRICS, MODEL, RECORD, SAMPLES, Layout
 from fernn.params import Params
 from fernn.provenance.code import code_digest
 from fernn.provenance.digests import identity
-from fernn.results.figures import writing as figures
-from fernn.results.figures.kinds import figure_names
+from fernn.results.figures import kinds as figures
+from fernn.results.reading.selection import select
 from fernn.results.tables import published
 from fernn.results.tables import writing as tables
 from fernn.results.tables.writing import table_names, tables_of
@@ -41,7 +43,7 @@ class Job:
         reads: the files that it is made of.
         writes: its files.
         record: the file that tells how it was made.
-        work: what makes it, where it belongs to an experiment.
+        make: makes it; for a training or an evaluation, in the `Workplace` that it is given.
     """
 
     stage: str
@@ -51,7 +53,7 @@ class Job:
     reads: tuple[Path, ...]
     writes: tuple[Path, ...]
     record: Path
-    work: Work[Any, ..., Any] | None = None
+    make: Callable[..., Any]
 
     def __str__(self) -> str:
         """As on the command line."""
@@ -70,11 +72,12 @@ class Jobs:
     @cached_property
     def all(self) -> dict[tuple[str, str], Job]:
         """By stage and name."""
+        wanted = KTH.section(self.params).source.stand_ins if KTH in self.experiments else None
         shown = [self._tables(), self._figures()]
         trained = [self._train(run) for run in self.runs.values()]
         evaluated = [self._evaluate(run) for run in self.runs.values()]
         made = [
-            *([self._standins()] if KTH in self.experiments and KTH.section(self.params).source.stand_ins else []),
+            *([self._standins(wanted)] if wanted else []),
             *self._datasets([*trained, *evaluated, *shown]),
             *trained,
             *evaluated,
@@ -134,10 +137,10 @@ class Jobs:
     def _makers(self) -> dict[Path, Job]:
         return {path: job for job in self.all.values() for path in (*job.writes, job.record)}
 
-    def _standins(self) -> Job:
-        wanted = KTH.section(self.params).source.stand_ins
-        inputs, record = wanted.model_dump() if wanted else {}, self.layout.standins() / RECORD
-        return _job("standins", "", (drawing.__name__,), inputs, (), (self.layout.release(),), record)
+    def _standins(self, wanted: StandIns) -> Job:
+        folder, inputs = self.layout.standins(), wanted.model_dump()
+        make = partial(drawing.make_standins, folder, **inputs)
+        return _job("standins", "", [drawing.__name__], inputs, [], [self.layout.release()], folder / RECORD, make)
 
     def _datasets(self, readers: list[Job]) -> list[Job]:
         """The parts of data sets that these read, such as "translation/test-V2T"; what others are made of first."""
@@ -149,44 +152,45 @@ class Jobs:
     def _dataset(self, name: str) -> Job:
         experiment, _, part = name.partition("/")
         work = find_experiment(experiment).dataset(self.params, self.layout, part)
-        reads = tuple(work.files.values())
-        inputs = work.plain
+        reads, inputs = work.files.values(), work.plain
         if carried := {path.as_posix(): sha256(path) for path in reads if self.carried(path) and path.exists()}:
             inputs["carried"] = carried  # DVC sees no more of them than this
         file, record = self.layout.dataset(experiment, part), self.layout.dataset_record(experiment, part)
-        return _job("dataset", name, work.code, inputs, reads, (file,), record, work)
+        return _job("dataset", name, work.code, inputs, reads, [file], record, lambda: work.do(file, _say))
 
     def _train(self, run: Run) -> Job:
         work = find_experiment(run.experiment).training(self.params, self.layout, run)
-        writes = (self.layout.run(run.id, name) for name in (MODEL, METRICS))
-        record = self.layout.run(run.id, RECORD)
-        return _job("train", run.id, work.code, work.plain, work.files.values(), writes, record, work)
+        return self._of_run("train", run, work, [self.layout.run(run.id, name) for name in (MODEL, METRICS, RECORD)])
 
     def _evaluate(self, run: Run) -> Job:
         work = find_experiment(run.experiment).evaluation(self.params, self.layout, run)
-        writes = (self.layout.evaluation(run.id, name) for name in (EVALUATION, SAMPLES))
-        record = self.layout.evaluation(run.id, RECORD)
-        return _job("evaluate", run.id, work.code, work.plain, work.files.values(), writes, record, work)
+        files = [self.layout.evaluation(run.id, name) for name in (EVALUATION, SAMPLES, RECORD)]
+        return self._of_run("evaluate", run, work, files)
+
+    def _of_run(self, stage: str, run: Run, work: Work[Any], files: list[Path]) -> Job:
+        *writes, record = files
+
+        def make(place: Any) -> Any:
+            return work.do(place, tuple(writes))
+
+        return _job(stage, run.id, work.code, work.plain, work.files.values(), writes, record, make)
 
     def _tables(self) -> Job:
         of = tables_of(self.params, self.experiments)
-        code = (tables.__name__, *sorted({type(table).__module__ for table in of}))
-        extra = dict.fromkeys(
-            path for table, names in of.items() for path in table.reads(self.params, self.layout, names)
-        )
-        reads = [*self._of_runs(EVALUATION), *extra]
+        code = [tables.__name__, *sorted({type(table).__module__ for table in of})]
+        extra = [path for table, names in of.items() for path in table.reads(self.params, self.layout, names)]
+        reads = [*self._of_runs(EVALUATION), *dict.fromkeys(extra)]
         writes = [*map(self.layout.table, table_names(self.params, self.experiments)), self.layout.metrics()]
-        return _job("tables", "", code, self._shown(), reads, writes, self.layout.table(RECORD))
+        make = partial(self._show, tables.write_tables)
+        return _job("tables", "", code, self._shown(), reads, writes, self.layout.table(RECORD), make)
 
     def _figures(self) -> Job:
-        code = {kind.draw.__module__ for experiment in self.experiments for kind in experiment.figures}
-        extra = dict.fromkeys(
-            path for each in self.experiments for path in each.table.reads(self.params, self.layout, [each.name])
-        )
-        reads = [*self._of_runs(EVALUATION, SAMPLES), *extra]
-        writes = map(self.layout.figure, figure_names(self.params, self.experiments))
-        modules = (figures.__name__, *sorted(code))
-        return _job("figures", "", modules, self._shown(), reads, writes, self.layout.figure(RECORD))
+        drawn = {kind.draw.__module__ for each in self.experiments for kind in each.figures}
+        extra = [path for each in self.experiments for path in each.table.reads(self.params, self.layout, [each.name])]
+        reads = [*self._of_runs(EVALUATION, SAMPLES), *dict.fromkeys(extra)]
+        writes = map(self.layout.figure, figures.figure_names(self.params, self.experiments))
+        code, make = [figures.__name__, *sorted(drawn)], partial(self._show, figures.write_figures)
+        return _job("figures", "", code, self._shown(), reads, writes, self.layout.figure(RECORD), make)
 
     def _of_runs(self, *files: str) -> list[Path]:
         return [
@@ -207,17 +211,25 @@ class Jobs:
             "paper": sha256(published.FILE),
         }
 
+    def _show(self, write: Callable[..., None]) -> None:
+        """Write tables or figures."""
+        write(self.params, self.layout, self.experiments, select(self.params, self.layout, self.experiments))
+
 
 def _job(
     stage: str,
     name: str,
-    code: tuple[str, ...],
+    code: Iterable[str],
     inputs: dict[str, Any],
     reads: Iterable[Path],
     writes: Iterable[Path],
     record: Path,
-    work: Work[Any, ..., Any] | None = None,
+    make: Callable[..., Any],
 ) -> Job:
     # as a record gives them back, so that the two can be compared
     plain = json.loads(json.dumps({**inputs, "code": code_digest(*code)}))
-    return Job(stage, name, code, plain, tuple(reads), tuple(writes), record, work)
+    return Job(stage, name, tuple(code), plain, tuple(reads), tuple(writes), record, make)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)

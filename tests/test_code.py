@@ -30,7 +30,7 @@ ROOTS = {
     "evaluate C": ["experiments.kth.evaluate", "experiments.kth.models"],
     "tables": ["results.tables.writing", "experiments.digits.tables", "experiments.kth.tables"],
     "figures": [
-        "results.figures.writing",
+        "results.figures.kinds",
         *(f"experiments.digits.{name}" for name in ("curves", "predictions")),
         *(f"experiments.kth.{name}" for name in ("confusion", "curves", "figure5", "shown_clips")),
         "experiments.rotation.figures",

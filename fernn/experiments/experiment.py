@@ -7,10 +7,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+from typing import Any, Concatenate, Generic, TypeVar
 
 from fernn.errors import FernnError
-from fernn.evaluation.outcome import Workplace as EvaluationPlace
 from fernn.layout import Layout
 from fernn.params import Params
 from fernn.params.base import ExperimentParams
@@ -18,36 +17,33 @@ from fernn.results.figures.kinds import Kind
 from fernn.results.reading.selection import Criterion
 from fernn.results.tables.table import PaperTable
 from fernn.runs import Run
-from fernn.training.loop import Fit
-from fernn.training.outcome import Workplace as TrainingPlace
 
 Files = dict[str, Path]
-Say = Callable[[str], None]  # a line for a person
 P = TypeVar("P", bound=ExperimentParams)
 I = TypeVar("I")  # noqa: E741 (inputs)
 K = TypeVar("K")
-Q = ParamSpec("Q")
-R = TypeVar("R")
 
 
 @dataclass(frozen=True)
-class Work(Generic[I, Q, R]):
+class Work(Generic[I]):
     """What makes one result.
 
     Attributes:
-        function: does it.
+        function: does it. After inputs and files it is given, for a part of a data set, the file to write and a
+            function that tells a person a line; for a training or an evaluation its `Workplace` and the two files to
+            write, model and metrics or measures and samples.
         inputs: what the bytes depend on besides files and code: a frozen dataclass of plain values, and of such
             dataclasses.
         files: what is read, by the names that the function knows them by.
     """
 
-    function: Callable[Concatenate[I, Files, Q], R]
+    function: Callable[Concatenate[I, Files, ...], Any]
     inputs: I
     files: Files
 
-    def do(self, *place: Q.args, **more: Q.kwargs) -> R:
+    def do(self, *place: Any) -> Any:
         """Do it."""
-        return self.function(self.inputs, self.files, *place, **more)
+        return self.function(self.inputs, self.files, *place)
 
     @property
     def code(self) -> tuple[str, ...]:
@@ -80,11 +76,6 @@ def kind_of(kinds: Mapping[str, K], experiment: str, model: str, kind: str) -> K
             f"{experiment}.models.{model}.kind = {kind!r}: no kind of model there; expected one of {', '.join(kinds)}"
         )
     return kinds[kind]
-
-
-DatasetWork = Work[Any, [Path, Say], None]  # of the file to write
-TrainingWork = Work[Any, [TrainingPlace, tuple[Path, Path]], Fit]  # of model and metrics
-EvaluationWork = Work[Any, [EvaluationPlace, tuple[Path, Path]], None]  # of measures and samples
 
 
 @dataclass(frozen=True)
@@ -137,7 +128,7 @@ class Experiment(ABC, Generic[P]):
         return section
 
     @abstractmethod
-    def dataset(self, params: Params, layout: Layout, part: str) -> DatasetWork:
+    def dataset(self, params: Params, layout: Layout, part: str) -> Work[Any]:
         """How a part of its data set is made, such as "digits" or "test-V2T".
 
         Raises:
@@ -145,11 +136,11 @@ class Experiment(ABC, Generic[P]):
         """
 
     @abstractmethod
-    def training(self, params: Params, layout: Layout, run: Run) -> TrainingWork:
+    def training(self, params: Params, layout: Layout, run: Run) -> Work[Any]:
         """How a run is trained. What it reads are parts of the data set."""
 
     @abstractmethod
-    def evaluation(self, params: Params, layout: Layout, run: Run) -> EvaluationWork:
+    def evaluation(self, params: Params, layout: Layout, run: Run) -> Work[Any]:
         """How a run is evaluated. What it reads are parts of the data set, and "model"."""
 
     @abstractmethod

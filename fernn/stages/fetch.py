@@ -1,4 +1,4 @@
-"""The stages that bring videos: stand-ins are drawn, archives fetched."""
+"""The stage that brings videos: the archives of KTH, or what is drawn in their place."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,30 +8,11 @@ from fernn.data.kth.fetched import RECORD
 from fernn.data.kth.fetching import fetch_kth, parse_accept
 from fernn.data.kth.release import OFFICIAL, Release, read_release
 from fernn.data.progress import ShowProgress
-from fernn.data.standins.make import make_standins
 from fernn.data.standins.server import serve
 from fernn.errors import FernnError
 from fernn.experiments.kth.experiment import EXPERIMENT as KTH
-from fernn.jobs import Jobs
 from fernn.layout import Layout
 from fernn.params import Params
-from fernn.stages.making import making
-
-
-def draw_standins(params: Params, layout: Layout, planned: str | None = None) -> Path:
-    """Draw the videos that stand in for KTH at this scale; returns the file of their digests.
-
-    Raises:
-        FernnError: if the scale uses the originals.
-    """
-    jobs = Jobs(params, layout)
-    job, wanted = jobs.find("standins"), KTH.section(params).source.stand_ins
-    assert wanted is not None  # else there is no such job
-    with making(jobs, job, planned) as task:
-        if task:
-            task.check(jobs)
-            make_standins(layout.standins(), wanted.persons, wanted.scenarios, wanted.frames, wanted.seed)
-    return job.writes[0]
 
 
 def fetch_videos(params: Params, layout: Layout, from_folder: Path | None, accept: Sequence[str]) -> Path:

@@ -16,6 +16,8 @@ from fernn.audit import Audit, State
 from fernn.errors import FernnError
 from fernn.files import remove_leftovers
 from fernn.jobs import Job, Jobs
+from fernn.layout import Layout
+from fernn.params import Params
 from fernn.provenance.code import import_all
 from fernn.provenance.digests import identity, now
 from fernn.provenance.environment import environment
@@ -119,6 +121,29 @@ def making(jobs: Jobs, job: Job, planned: str | None) -> Iterator[Task | None]:
         details=task.details,
     )
     write_record(job.record, record)
+
+
+def make_result(params: Params, layout: Layout, stage: str, name: str = "", planned: str | None = None) -> list[Path]:
+    """Make stand-ins, a part of a data set, tables or figures; returns the files, their record last.
+
+    Args:
+        params: of a scale.
+        layout: where its files lie.
+        stage: the command of `fernn`.
+        name: of a part, such as "translation/test-V2T".
+        planned: lineage of the only result that may be made, if given.
+
+    Raises:
+        FernnError: if there is no such part, the scale draws no stand-ins, or the job cannot be done (see `making`).
+    """
+    jobs = Jobs(params, layout)
+    job = jobs.find(stage, name)
+    with making(jobs, job, planned) as task:
+        if task:
+            task.check(jobs)
+            job.make()
+            task.check(jobs)
+    return [*job.writes, job.record]
 
 
 def _set_aside(job: Job, folder: Path) -> None:

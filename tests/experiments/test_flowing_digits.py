@@ -21,9 +21,8 @@ from fernn.flows.translation import Translation
 from fernn.layout import Layout
 from fernn.models import load_model
 from fernn.runs import Run, find_run
-from fernn.stages.dataset import make_dataset
-from fernn.stages.evaluate import evaluate_run
-from fernn.stages.train import train_run
+from fernn.stages.making import make_result
+from fernn.stages.runs import evaluate_run, train_run
 from tests.experiments.flowing import (
     BATCH,
     EPOCHS,
@@ -52,9 +51,9 @@ def layout(root, tmp_path_factory) -> Layout:
     params, layout = write_params(root, folder), Layout(SCALE, folder / "results")
     for name, (flow, still) in FLOWS.items():
         for part in ("digits", f"validation-{flow}", f"test-{flow}", f"length-{flow}", f"velocity-{still}"):
-            make_dataset(params, layout, f"{name}/{part}")
+            make_result(params, layout, "dataset", f"{name}/{part}")
             if part.partition("-")[0] in ("test", "length", "velocity"):
-                make_dataset(params, layout, f"{name}/trivial-{part}")
+                make_result(params, layout, "dataset", f"{name}/trivial-{part}")
         train_run(params, layout, RUNS[name], allow_cpu=True)
         evaluate_run(params, layout, RUNS[name])
     return layout
@@ -101,7 +100,7 @@ def test_sets_of_sequences(layout, name):
 def test_a_set_is_made_the_same_again(layout, name, root, tmp_path):
     params, again = write_params(root, tmp_path), Layout(SCALE, tmp_path / "results")
     for part in ("digits", f"test-{FLOWS[name][0]}"):
-        make_dataset(params, again, f"{name}/{part}")
+        make_result(params, again, "dataset", f"{name}/{part}")
         assert again.dataset(name, part).read_bytes() == layout.dataset(name, part).read_bytes()
 
 
@@ -162,7 +161,7 @@ def test_a_training_repeats(layout, name, root, tmp_path):
     params = write_params(root, tmp_path)
     again = Layout(SCALE, tmp_path / "results")
     for part in ("digits", f"validation-{FLOWS[name][0]}"):
-        make_dataset(params, again, f"{name}/{part}")
+        make_result(params, again, "dataset", f"{name}/{part}")
     train_run(params, again, RUNS[name], allow_cpu=True)
     for file in ("model.safetensors", "metrics.csv"):
         assert again.run(RUNS[name], file).read_bytes() == layout.run(RUNS[name], file).read_bytes()
@@ -302,4 +301,4 @@ def test_weights_start_by_the_seed(name, root, tmp_path):
 def test_no_such_part(name, root, tmp_path, part):
     params = write_params(root, tmp_path)
     with pytest.raises(FernnError, match=f"{name}/{part}: no such data set; expected digits, or one of validation"):
-        make_dataset(params, Layout(SCALE, tmp_path), f"{name}/{part}")
+        make_result(params, Layout(SCALE, tmp_path), "dataset", f"{name}/{part}")

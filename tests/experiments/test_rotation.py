@@ -20,9 +20,8 @@ from fernn.models.rotation.basis import factors
 from fernn.params import Params
 from fernn.provenance.records import read_record
 from fernn.runs import Run, all_runs, find_run
-from fernn.stages.dataset import make_dataset
-from fernn.stages.evaluate import evaluate_run
-from fernn.stages.train import train_run
+from fernn.stages.making import make_result
+from fernn.stages.runs import evaluate_run, train_run
 from tests.experiments.flowing import RUNS, SCALE, write_params
 
 RUN = RUNS["rotation"]
@@ -85,7 +84,7 @@ def test_cropped_frames(root, tmp_path):
     layouts = [Layout(SCALE, tmp_path / name) for name in ("small", "large")]
     for params, layout in zip((small, large), layouts, strict=True):
         for part in ("digits", "validation-V1R", "test-V1R", "length-V1R", "velocity-V0R"):
-            make_dataset(params, layout, f"rotation/{part}")
+            make_result(params, layout, "dataset", f"rotation/{part}")
     parts = [layout.dataset("rotation", "test-V1R").read_bytes() for layout in layouts]
     assert parts[0] == parts[1]
 
@@ -101,7 +100,7 @@ def test_cropped_frames(root, tmp_path):
 def test_the_record_alone_says_what_a_file_was_made_from(root, tmp_path):
     params, layout = write_params(root, tmp_path), Layout(SCALE, tmp_path)
     for part in ("digits", "velocity-V0R"):
-        make_dataset(params, layout, f"rotation/{part}")
+        make_result(params, layout, "dataset", f"rotation/{part}")
     path = layout.dataset("rotation", "velocity-V0R")
     assert Recipes.read(path).start.dtype == torch.float64
     record = read_record(path.with_suffix(".record.json"))
@@ -116,6 +115,6 @@ def test_the_record_alone_says_what_a_file_was_made_from(root, tmp_path):
 
 def test_a_flow_of_another_kind(root, tmp_path):
     params, layout = write_params(root, tmp_path), Layout(SCALE, tmp_path)
-    make_dataset(params, layout, "rotation/digits")
+    make_result(params, layout, "dataset", "rotation/digits")
     with pytest.raises(FernnError, match="'V1T' names no flow of rotation"):
-        make_dataset(params, layout, "rotation/test-V1T")
+        make_result(params, layout, "dataset", "rotation/test-V1T")

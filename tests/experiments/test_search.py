@@ -13,10 +13,8 @@ from fernn.layout import Layout
 from fernn.models import load_model
 from fernn.params import Params
 from fernn.runs import all_runs
-from fernn.stages.dataset import make_dataset
-from fernn.stages.evaluate import evaluate_run
-from fernn.stages.results import make_tables
-from fernn.stages.train import train_run
+from fernn.stages.making import make_result
+from fernn.stages.runs import evaluate_run, train_run
 
 from .flowing import SCALE, write_params
 
@@ -37,7 +35,7 @@ def params_of(source: Path, folder: Path, **runs: object) -> Params:
 
 def make_datasets(params: Params, layout: Layout) -> None:
     for part in ("digits", "validation-V1T", "test-V1T", "trivial-test-V1T"):
-        make_dataset(params, layout, f"translation/{part}")
+        make_result(params, layout, "dataset", f"translation/{part}")
 
 
 def test_a_candidate_that_diverges_does_not_stop_the_tables(root, tmp_path):
@@ -47,7 +45,7 @@ def test_a_candidate_that_diverges_does_not_stop_the_tables(root, tmp_path):
     for run in (failed, chosen):
         train_run(params, layout, run, allow_cpu=True)
         evaluate_run(params, layout, run)
-    make_tables(params, layout)
+    make_result(params, layout, "tables")
 
     details = json.loads(layout.run(failed, "record.json").read_text())["details"]
     assert (details["diverged"], details["best_epoch"]) == (True, 0)

@@ -7,7 +7,7 @@ from fernn.experiments.experiment import Experiment
 from fernn.layout import Layout
 from fernn.params import Params
 from fernn.results.figures import kinds
-from fernn.results.figures import writing as figures
+from fernn.results.figures import kinds as figures
 from fernn.results.reading import selection
 from fernn.results.reading.selection import Selection
 from fernn.results.tables import writing as tables

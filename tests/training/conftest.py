@@ -10,7 +10,7 @@ import yaml
 from fernn.experiments import load_params
 from fernn.layout import Layout
 from fernn.runs import all_runs
-from fernn.stages.dataset import make_dataset
+from fernn.stages.making import make_result
 
 SCALE = "tiny"
 RUN = "translation/V1T/FERNN-V1T/lr0.003/seed0"
@@ -104,5 +104,5 @@ def prepared(root, tmp_path_factory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         for part in ("digits", "validation-V1T"):
-            make_dataset(params, Layout(SCALE), f"translation/{part}")
+            make_result(params, Layout(SCALE), "dataset", f"translation/{part}")
     return folder

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from fernn.data.mnist import FILES
 from fernn.errors import FernnError
@@ -15,16 +15,7 @@ from fernn.experiments.digits.sequences import SequencesInputs, make_sequences
 from fernn.experiments.digits.tables import TABLE1
 from fernn.experiments.digits.train import TrainInputs, train
 from fernn.experiments.digits.trivial import TrivialInputs, make_trivial
-from fernn.experiments.experiment import (
-    DatasetWork,
-    EvaluationWork,
-    Experiment,
-    Files,
-    Pass,
-    TrainingWork,
-    Work,
-    Workload,
-)
+from fernn.experiments.experiment import Experiment, Files, Pass, Work, Workload
 from fernn.layout import Layout
 from fernn.models.storage import Model
 from fernn.params import Params
@@ -50,7 +41,7 @@ class DigitExperiment(Experiment[P], Generic[P]):
     def model(self, section: P, name: str) -> Model:
         """A model of the section, by its name there."""
 
-    def dataset(self, params: Params, layout: Layout, part: str) -> DatasetWork:
+    def dataset(self, params: Params, layout: Layout, part: str) -> Work[Any]:
         """A part is "digits", or a measure and a flow such as "test-V2T"; "validation-V2T" is for training.
 
         "trivial-test-V2T" is of the errors of trivial forecasts.
@@ -89,7 +80,7 @@ class DigitExperiment(Experiment[P], Generic[P]):
         )
         return Work(make_sequences, inputs, self._parts(layout, digits="digits"))
 
-    def training(self, params: Params, layout: Layout, run: Run) -> TrainingWork:
+    def training(self, params: Params, layout: Layout, run: Run) -> Work[Any]:
         """Sequences for training have no file: they are drawn while training."""
         section = self.section(params)
         data = section.data
@@ -97,19 +88,16 @@ class DigitExperiment(Experiment[P], Generic[P]):
             model=self.model(section, run.model),
             motion=self.motion(section),
             flow=run.flow,
-            digits=data.digits,
-            frame=data.frame,
-            seen=data.seen,
-            predicted=data.predicted,
             sequences=data.train,
             data_seed=data.seed,
             seed=run.seed,
             learning_rate=run.learning_rate,
+            **data.model_dump(include={"digits", "frame", "seen", "predicted"}),
             **section.training.model_dump(),
         )
         return Work(train, inputs, self._parts(layout, digits="digits", validation=f"validation-{run.flow}"))
 
-    def evaluation(self, params: Params, layout: Layout, run: Run) -> EvaluationWork:
+    def evaluation(self, params: Params, layout: Layout, run: Run) -> Work[Any]:
         """What is measured, on sequences of the flow of training."""
         section, measures = self.section(params), evaluations_of(params, run)
         data = section.data
@@ -117,11 +105,9 @@ class DigitExperiment(Experiment[P], Generic[P]):
             measures=tuple(measures),
             model=self.model(section, run.model),
             motion=self.motion(section),
-            frame=data.frame,
-            seen=data.seen,
-            predicted=data.predicted,
             length=data.length.predicted,
             velocities=data.velocity.flow,
+            **data.model_dump(include={"frame", "seen", "predicted"}),
             **section.training.model_dump(include={"batch", "precision", "threads"}),
         )
         parts = {name: tested_on(name, run.flow) for name in measures}

@@ -1,20 +1,12 @@
 """Experiment C: the stages of moving KTH, read off its section of the params."""
 
 from pathlib import Path
+from typing import Any
 
 from fernn.data.kth.fetched import RECORD as FETCHED
 from fernn.data.standins import make as drawing
 from fernn.errors import FernnError
-from fernn.experiments.experiment import (
-    DatasetWork,
-    EvaluationWork,
-    Experiment,
-    Pass,
-    TrainingWork,
-    Work,
-    Workload,
-    kind_of,
-)
+from fernn.experiments.experiment import Experiment, Pass, Work, Workload, kind_of
 from fernn.experiments.kth.clips import ClipsInputs, make_clips
 from fernn.experiments.kth.evaluate import EvaluateInputs, evaluate
 from fernn.experiments.kth.figures import FIGURES
@@ -43,7 +35,7 @@ class KthExperiment(Experiment[KthParams]):
     table = TABLE2
     figures = FIGURES
 
-    def dataset(self, params: Params, layout: Layout, part: str) -> DatasetWork:
+    def dataset(self, params: Params, layout: Layout, part: str) -> Work[Any]:
         """A part is "frames", or a split and a flow such as "test-V2T"."""
         section = self.section(params)
         data, source = section.data, section.source
@@ -62,31 +54,27 @@ class KthExperiment(Experiment[KthParams]):
         clips = ClipsInputs(split, tuple(splits[split]), flow, data.frames, data.stride, data.draws, data.seed)
         return Work(make_clips, clips, {"frames": layout.dataset(self.name, "frames")})
 
-    def training(self, params: Params, layout: Layout, run: Run) -> TrainingWork:
+    def training(self, params: Params, layout: Layout, run: Run) -> Work[Any]:
         """The clips of a split lie in one file; their places and flips are drawn while training."""
         section = self.section(params)
         inputs = TrainInputs(
             model=self._model(section, run.model),
-            frames=section.data.frames,
-            stride=section.data.stride,
-            flip=section.data.flip,
             data_seed=section.data.seed,
             seed=run.seed,
             learning_rate=run.learning_rate,
+            **section.data.model_dump(include={"frames", "stride", "flip"}),
             **section.training.model_dump(),
         )
         splits = {split: layout.dataset(self.name, f"{split}-{run.flow}") for split in ("train", "validation")}
         return Work(train, inputs, {"frames": layout.dataset(self.name, "frames"), **splits})
 
-    def evaluation(self, params: Params, layout: Layout, run: Run) -> EvaluationWork:
+    def evaluation(self, params: Params, layout: Layout, run: Run) -> Work[Any]:
         """A measure is the flow that the test clips move by."""
         section, flows = self.section(params), evaluations_of(params, run)
         inputs = EvaluateInputs(
             model=self._model(section, run.model),
             flows=tuple(flows),
-            frames=section.data.frames,
-            stride=section.data.stride,
-            draws=section.data.draws,
+            **section.data.model_dump(include={"frames", "stride", "draws"}),
             **section.training.model_dump(include={"batch", "precision", "threads"}),
         )
         tests = {flow: layout.dataset(self.name, f"test-{flow}") for flow in flows}

@@ -29,12 +29,7 @@ class FERNN:
 
     def build(self) -> nn.Module:
         """The network, with weights by torch's random generator."""
-        return self.network(
-            self.flow,
-            stem_channels=self.stem_channels,
-            stem_kernels=self.stem_kernels,
-            kernel_size=self.kernel_size,
-        )
+        return self.network(**vars(self))
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,15 @@
-"""Which figures there are: known from the params alone."""
+"""Which figures there are, known from the params alone; and writing them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import matplotlib.style
 from matplotlib.figure import Figure
 
 from fernn.layout import Layout
 from fernn.params import Params
+from fernn.results.figures.style import STYLE, save
 from fernn.results.reading.selection import Selection
 from fernn.runs import evaluations_of, runs_of
 
@@ -75,3 +77,21 @@ def panels(params: Params, experiments: Iterable[Drawn]) -> list[Panel]:
 def figure_names(params: Params, experiments: Iterable[Drawn]) -> list[str]:
     """The files of all figures. One whose measure no run of a flow is evaluated on does not exist."""
     return [name for panel in panels(params, experiments) for name in panel.names]
+
+
+def write_figures(
+    params: Params, layout: Layout, experiments: Sequence[Drawn], selections: Sequence[Selection]
+) -> None:
+    """Draw the figures of experiments; the same inputs give the same bytes, whatever a user's own settings are.
+
+    Raises:
+        FernnError: if a file of a run that params.yaml names, or of the videos, is missing or malformed; others are
+            not read.
+    """
+    found = {(each.experiment, each.flow, each.model): each for each in selections}
+    with matplotlib.style.context(STYLE, after_reset=True):
+        for panel in panels(params, experiments):
+            shown = [found[panel.experiment, flow, model] for flow, model in panel.shown]
+            figure = panel.kind.draw(params, layout, shown)
+            for name in panel.names:
+                save(figure, layout.figure(name))

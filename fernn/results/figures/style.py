@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -87,9 +86,3 @@ def save(figure: Figure, path: Path) -> None:
     nothing = {"png": ("Software",), "pdf": ("Creator", "Producer", "CreationDate")}[path.suffix[1:]]
     with atomic(path) as temporary:
         figure.savefig(temporary, format=path.suffix[1:], metadata=dict.fromkeys(nothing))
-
-
-def look() -> None:
-    """Take on the look, over matplotlib's defaults: a user's own settings have no say. Call it in an rc_context."""
-    matplotlib.rcdefaults()
-    matplotlib.rcParams.update(STYLE)

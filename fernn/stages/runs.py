@@ -1,14 +1,18 @@
-"""The stage that trains a run."""
+"""The stages of a run: training and evaluation, both safe to start twice."""
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
+from fernn.evaluation.outcome import Workplace as EvaluationPlace
 from fernn.jobs import Jobs
 from fernn.layout import Layout
 from fernn.locks.gpus import one_gpu, visible_gpus
-from fernn.locks.run import hold
+from fernn.locks.run import Lock, hold
 from fernn.params import Params
 from fernn.runs import is_candidate
-from fernn.stages.making import making
+from fernn.stages.making import Task, making
+from fernn.training.checkpoint import discard
 from fernn.training.device import choose_device
 from fernn.training.outcome import Workplace
 from fernn.training.pace import measured
@@ -34,19 +38,13 @@ def train_run(params: Params, layout: Layout, name: str, allow_cpu: bool, planne
         hold(layout.lock(name), progress.tell) as lock,
         making(jobs, job, planned) as task,
     ):
-        if task is None or job.work is None:
+        if task is None:
             return job.writes[0]
-
-        def check() -> None:
-            lock.check()
-            task.check(jobs)
-
         with one_gpu(progress.tell), measured(progress, unfinished / "pace.json", task.identity) as pace:
             device = choose_device(params.scale, allow_cpu)
             may_diverge = is_candidate(params, jobs.runs[name])
-            checkpoint = unfinished / "checkpoint.safetensors"
-            place = Workplace(device, checkpoint, task.identity, progress, check, may_diverge)
-            done = job.work.do(place, job.writes)
+            checkpoint, check = unfinished / "checkpoint.safetensors", _check(lock, task, jobs)
+            done = job.make(Workplace(device, checkpoint, task.identity, progress, check, may_diverge))
         task.device = device.type
         task.details = {
             "best_epoch": done.best_epoch,
@@ -55,3 +53,35 @@ def train_run(params: Params, layout: Layout, name: str, allow_cpu: bool, planne
             "seconds": pace["seconds"],
         }
     return job.writes[0]
+
+
+def evaluate_run(params: Params, layout: Layout, name: str, planned: str | None = None) -> Path:
+    """Evaluate a trained run and write evaluation.json, samples.safetensors and record.json; returns the first.
+
+    The checkpoint of its training goes then. Like a training it is safe to start twice.
+    """
+    jobs = Jobs(params, layout)
+    job = jobs.find("evaluate", name)
+
+    def say(line: str) -> None:
+        print(f"{name}: {line}", file=sys.stderr)
+
+    with hold(layout.lock(name), say) as lock:
+        with making(jobs, job, planned) as task:
+            if task:
+                with one_gpu(say):
+                    device = choose_device(params.scale, allow_cpu=True)  # slow on a CPU, but never days
+                    job.make(EvaluationPlace(device, name, _check(lock, task, jobs)))
+                task.device = device.type
+        discard(layout.unfinished(name))
+    return job.writes[0]
+
+
+def _check(lock: Lock, task: Task, jobs: Jobs) -> Callable[[], None]:
+    """What is made sure of before results are written."""
+
+    def check() -> None:
+        lock.check()
+        task.check(jobs)
+
+    return check
