@@ -10,6 +10,7 @@ is what a gradient needs, are gathers here: deterministic on CUDA, where the gra
 
 import math
 import re
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -25,6 +26,7 @@ from fernn.flows.names import ROTATION, reach
 NEGLIGIBLE = 1e-9  # interpolation weights below this are rounding of the angle's sine
 
 
+@dataclass(frozen=True)
 class Rotation:
     """V_k^R: rotations by -k ... k times `degrees` per frame (paper, Section 5.1; k = 0 is the G-RNN).
 
@@ -36,13 +38,15 @@ class Rotation:
         FernnError: if `k` is not a whole number of at least 0, or `degrees` is not a positive number.
     """
 
-    def __init__(self, k: int, degrees: float = 10.0) -> None:
-        if not isinstance(k, int) or isinstance(k, bool) or k < 0:
-            raise FernnError(f"Rotation(k={k!r}): k counts turns on either side, a whole number of at least 0.")
-        if not (math.isfinite(degrees) and degrees > 0):
-            raise FernnError(f"Rotation(degrees={degrees!r}): expected degrees per frame, a positive number.")
-        self.k = k
-        self.degrees = float(degrees)
+    k: int
+    degrees: float = 10.0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.k, int) or isinstance(self.k, bool) or self.k < 0:
+            raise FernnError(f"Rotation(k={self.k!r}): k counts turns on either side, a whole number of at least 0.")
+        if not (math.isfinite(self.degrees) and self.degrees > 0):
+            raise FernnError(f"Rotation(degrees={self.degrees!r}): expected degrees per frame, a positive number.")
+        object.__setattr__(self, "degrees", float(self.degrees))
 
     @classmethod
     def parse(cls, name: str, degrees: float = 10.0) -> "Rotation":
@@ -67,15 +71,6 @@ class Rotation:
 
     def __len__(self) -> int:
         return 2 * self.k + 1
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Rotation) and (other.k, other.degrees) == (self.k, self.degrees)
-
-    def __hash__(self) -> int:
-        return hash(("Rotation", self.k, self.degrees))
-
-    def __repr__(self) -> str:
-        return f"Rotation({self.k}, degrees={self.degrees:g})"
 
     def turns(self, order: int) -> tuple[int, ...]:
         """Each generator in steps of the group C_order: how far it rolls the orientation axis in one frame.

@@ -6,6 +6,7 @@ index, exact and invertible.
 """
 
 import re
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -16,6 +17,7 @@ from fernn.errors import FernnError
 from fernn.flows.names import TRANSLATION, reach
 
 
+@dataclass(frozen=True)
 class Translation:
     """V_k^T: all whole-pixel velocities (vx, vy) with |vx|, |vy| <= k (paper, Section 5.1; k = 0 is the G-RNN).
 
@@ -26,12 +28,13 @@ class Translation:
         FernnError: if `k` is not a whole number of at least 0.
     """
 
-    def __init__(self, k: int) -> None:
-        if not isinstance(k, int) or isinstance(k, bool) or k < 0:
+    k: int
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.k, int) or isinstance(self.k, bool) or self.k < 0:
             raise FernnError(
-                f"Translation(k={k!r}): k is the largest speed in pixels per frame, a whole number of at least 0."
+                f"Translation(k={self.k!r}): k is the largest speed in pixels per frame, a whole number of at least 0."
             )
-        self.k = k
 
     @classmethod
     def parse(cls, name: str) -> "Translation":
@@ -59,15 +62,6 @@ class Translation:
 
     def __len__(self) -> int:
         return (2 * self.k + 1) ** 2
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Translation) and other.k == self.k
-
-    def __hash__(self) -> int:
-        return hash(("Translation", self.k))
-
-    def __repr__(self) -> str:
-        return f"Translation({self.k})"
 
     def sources(self, time: int, height: int, width: int, device: torch.device | str = "cpu") -> Tensor:
         """Where each pixel of psi_t(nu) . f comes from, for every nu of V.

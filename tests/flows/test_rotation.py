@@ -131,7 +131,7 @@ def test_turns_that_are_not_in_the_group():
 
 @pytest.mark.parametrize("shape", [(2, 5, 4, 5, 5), (3, 4, 5, 5), (1, 2, 3, 4, 5, 5)])
 def test_maps_of_another_shape(shape):
-    with pytest.raises(FernnError, match=r"Rotation\(1, degrees=10\).move got maps of shape .*3 or 1"):
+    with pytest.raises(FernnError, match=r"Rotation\(k=1, degrees=10.0\).move got maps of shape .*3 or 1"):
         Rotation(1).move(torch.zeros(shape), 1)
 
 

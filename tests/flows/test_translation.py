@@ -93,5 +93,5 @@ def test_speeds_that_are_none(k):
 
 @pytest.mark.parametrize("shape", [(2, 3, 4, 5, 5), (9, 4, 5, 5), (1, 2, 9, 4, 5, 5)])
 def test_maps_of_another_shape(shape):
-    with pytest.raises(FernnError, match=r"Translation\(1\).move got maps of shape .*9 or 1"):
+    with pytest.raises(FernnError, match=r"Translation\(k=1\).move got maps of shape .*9 or 1"):
         Translation(1).move(torch.zeros(shape), 1)
