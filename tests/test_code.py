@@ -31,8 +31,8 @@ ROOTS = {
     "tables": ["results.tables.writing", "experiments.digits.tables", "experiments.kth.tables"],
     "figures": [
         "results.figures.kinds",
-        *(f"experiments.digits.{name}" for name in ("curves", "predictions")),
-        *(f"experiments.kth.{name}" for name in ("confusion", "curves", "figure5", "shown_clips")),
+        *(f"experiments.digits.{name}" for name in ("curves", "figures")),
+        *(f"experiments.kth.{name}" for name in ("curves", "figures", "shown_clips")),
         "experiments.rotation.figures",
         "experiments.translation.figures",
     ],
@@ -84,7 +84,7 @@ MUTATIONS = [
     ("locks/run.py", "beat: float = 10.0", "beat: float = 20.0", set()),
     ("training/progress.py", "LOOK, LOOK_IN_LOG = 1.0, 60.0", "LOOK, LOOK_IN_LOG = 2.0, 60.0", set()),
     ("preflight/doctor.py", "PATIENCE = 10", "PATIENCE = 20", set()),
-    ("stages/making.py", "len(lines) > 10", "len(lines) > 20", set()),
+    ("stages/making.py", "State.MISSING:", "State.STALE:", set()),
 ]
 
 

@@ -1,10 +1,108 @@
-"""The figures of experiment C (paper, Figure 5)."""
+"""The figures of experiment C (paper, Figure 5): how often actions are recognized, and which is taken for which."""
 
-from fernn.experiments.kth.confusion import confusion
-from fernn.experiments.kth.curves import validation_accuracy
-from fernn.experiments.kth.figure5 import figure5
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from fernn.experiments.kth.curves import chance, validation_accuracy
+from fernn.experiments.kth.recognition import read_recognition, read_videos
 from fernn.experiments.kth.shown_clips import clips
+from fernn.flows.names import reach
+from fernn.layout import Layout
+from fernn.params import Params
 from fernn.results.figures.kinds import Kind
+from fernn.results.figures.style import WIDTH, bare, line, seeds_of, stamp
+from fernn.results.names import math_name
+from fernn.results.reading.selection import Selection
+from fernn.results.reading.summary import summarize
+from fernn.runs import evaluations_of
+
+IN_A_ROW = 3  # confusions
+BAR = 0.78  # width, where bars stand 1 apart
+
+
+def confusion(params: Params, layout: Layout, selections: list[Selection]) -> Figure:
+    """Percent of the test clips of each action (rows) that a model takes for each (columns), all seeds together.
+
+    The test clips move by the flow of the training clips.
+    """
+    videos = read_videos(layout)
+    actions = videos.actions
+    columns = min(IN_A_ROW, len(selections))
+    rows = -(-len(selections) // columns)
+    figure = Figure(figsize=(WIDTH, 1.15 + rows * (0.7 * WIDTH / IN_A_ROW + 0.3)), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).flatten()
+    for number, (axes, selection) in enumerate(zip(panels, selections, strict=False)):
+        found = [read_recognition(layout, run, selection.flow, len(actions)) for run in selection.runs]
+        counts = np.sum([each.confusion for each in found], axis=0)
+        # an action that the test set does not have has a row of zeros
+        percent = 100 * counts / np.maximum(counts.sum(1, keepdims=True), 1)
+        axes.imshow(percent, cmap="Blues", vmin=0, vmax=100)
+        for (row, column), value in np.ndenumerate(percent):
+            if counts[row, column]:
+                colour = "white" if value > 55 else "black"
+                axes.text(column, row, f"{value:.0f}", color=colour, ha="center", va="center", fontsize=6)
+        axes.set_title(f"{math_name(selection.model)} ({np.trace(counts) / counts.sum():.1%})")
+        axes.xaxis.tick_top()
+        axes.set_xticks(range(len(actions)), actions if number < columns else [], rotation=90, fontsize=6.5)
+        axes.set_yticks(range(len(actions)), actions if number % columns == 0 else [], fontsize=6.5)
+        bare(axes)
+    for axes in panels[len(selections) :]:
+        axes.set_axis_off()
+    figure.supylabel("True action", fontsize=9)
+    detail = f"percent of a true action's test clips, by named action; seeds {seeds_of(selections[0])}"
+    stamp(figure, params, selections, detail, videos.warning)
+    return figure
+
+
+def figure5(params: Params, layout: Layout, selections: list[Selection]) -> Figure:
+    """Test accuracy by flow of training (rows) and of test (columns): mean, standard deviation, and each seed.
+
+    A pair of flows that params.yaml does not ask for has no panel.
+    """
+    videos = read_videos(layout)
+    tested = {s: evaluations_of(params, s.runs[0]) for s in selections}
+    rows = sorted({s.flow for s in selections}, key=_size)
+    columns = sorted({flow for flows in tested.values() for flow in flows}, key=_size)
+    models = list(dict.fromkeys(s.model for s in selections))
+    figure = Figure(figsize=(WIDTH, 1.4 * len(rows) + 1.1), layout="constrained")
+    panels = figure.subplots(len(rows), len(columns), sharey=True, squeeze=False)
+    for row, trained in zip(panels, rows, strict=True):
+        for axes, flow in zip(row, columns, strict=True):
+            shown = [s for s in selections if s.flow == trained and flow in tested[s]]
+            axes.set_visible(bool(shown))
+            for selection in shown:
+                found = [read_recognition(layout, run, flow, len(videos.actions)) for run in selection.runs]
+                _bar(axes, params, selection, models.index(selection.model), [each.accuracy for each in found])
+            chance(axes, videos)
+            axes.set_title(f"trained {math_name(trained)}, tested {math_name(flow)}")
+            axes.set(ylim=(0, 1), xlim=(-0.6, len(models) - 0.4), xticks=range(len(models)))
+            axes.tick_params(bottom=False, labelbottom=False)
+            axes.grid(visible=False, axis="x")
+    for row in panels:
+        next(axes for axes in row if axes.get_visible()).tick_params(labelleft=True)
+    for column in panels.T:  # the lowest panel names the models
+        lowest = next(axes for axes in column[::-1] if axes.get_visible())
+        lowest.set_xticklabels([math_name(model) for model in models], rotation=45, ha="right", rotation_mode="anchor")
+        lowest.tick_params(labelbottom=True)
+    figure.supylabel("Test accuracy", fontsize=9)
+    detail = f"mean, standard deviation and each seed; dashed: chance; seeds {seeds_of(selections[0])}"
+    stamp(figure, params, selections, detail, videos.warning)
+    return figure
+
+
+def _bar(axes: Axes, params: Params, selection: Selection, place: int, accuracies: list[float]) -> None:
+    ours = summarize(accuracies)
+    axes.bar(place, ours.mean, BAR, color=line(params, selection)[0], alpha=0.85)
+    if ours.std is not None:
+        axes.errorbar(place, ours.mean, yerr=ours.std, color="0.15", linewidth=0.9, capsize=2.5, capthick=0.9)
+    beside = place + np.linspace(-0.22, 0.22, len(accuracies)) if len(accuracies) > 1 else [place]
+    axes.plot(beside, accuracies, "o", color="white", markeredgecolor="0.15", markeredgewidth=0.5, markersize=2.8)
+
+
+def _size(flow: str) -> tuple[int, str]:
+    return reach(flow), flow
+
 
 FIGURES = (
     Kind("validation_accuracy", validation_accuracy),

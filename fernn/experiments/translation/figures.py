@@ -10,7 +10,7 @@ from fernn.experiments.digits.params import digit_section
 from fernn.flows.names import reach as reach_of
 from fernn.layout import Layout
 from fernn.params import Params
-from fernn.results.figures.style import WIDTH, seeds_of, stamp
+from fernn.results.figures.style import WIDTH, bare, seeds_of, stamp
 from fernn.results.names import math_name
 from fernn.results.reading.selection import Selection
 
@@ -44,9 +44,7 @@ def velocity_generalization(params: Params, layout: Layout, selections: list[Sel
         axes.add_patch(outline)
         axes.set(title=math_name(selection.model), xlabel="$v_x$ (pixels per frame)")
         axes.set(xticks=span, yticks=span)
-        axes.grid(visible=False)
-        axes.spines[:].set_visible(False)
-        axes.tick_params(length=0)
+        bare(axes)
     panels[0].set_ylabel("$v_y$ (pixels per frame, downwards)")
     figure.colorbar(image, ax=panels, label=r"Test MSE ($\times\,10^{-3}$)", pad=0.02)
     first = selections[0]

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -78,6 +79,13 @@ def stamp(figure: Figure, params: Params, selections: list[Selection], detail: s
     figure.supxlabel(text, fontsize=6.5, color="0.45", x=0.995, ha="right")
     if warning:
         figure.suptitle(warning, fontsize=7.5, color="#D55E00")
+
+
+def bare(axes: Axes) -> None:
+    """Leave axes of a map to its cells alone: no grid, no frame, no ticks."""
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
 
 
 def save(figure: Figure, path: Path) -> None:
