@@ -8,8 +8,7 @@ import pytest
 import yaml
 
 from fernn.errors import FernnError
-from fernn.experiments import json_schema, load_params, resolve
-from fernn.params import check_overrides
+from fernn.experiments import check_overrides, json_schema, load_params, resolve
 
 ROOT = Path(__file__).parent.parent
 FILE = ROOT / "params.yaml"

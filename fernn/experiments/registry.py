@@ -2,7 +2,6 @@
 
 import importlib
 import pkgutil
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,7 +10,7 @@ from pydantic import Field, create_model
 
 from fernn.errors import FernnError
 from fernn.experiments.experiment import Experiment
-from fernn.params import Params, loading
+from fernn.params import Params
 
 
 @cache
@@ -43,18 +42,3 @@ def schema() -> type[Params]:
     known: Any = Literal[tuple(sections)]
     sections["experiments"] = (Annotated[list[known], Field(min_length=1)], ...)
     return create_model("Params", __base__=Params, **sections)
-
-
-def load_params(path: str | Path = "params.yaml", scale: str | None = None) -> Params:
-    """Read params.yaml and check it; see `fernn.params.loading.load_params`."""
-    return loading.load_params(path, scale, schema())
-
-
-def resolve(content: Mapping[str, Any], scale: str | None = None, source: str = "params.yaml") -> Params:
-    """Apply a scale's overrides to the content of params.yaml and check it; see `fernn.params.loading.resolve`."""
-    return loading.resolve(content, scale, source, schema())
-
-
-def json_schema() -> dict[str, Any]:
-    """The JSON schema of params.yaml, for editors."""
-    return loading.json_schema(schema())

@@ -1,6 +1,5 @@
-"""params.yaml, which holds every number of every experiment: its shape, reading it, merging a scale, checking it."""
+"""params.yaml, which holds every number of every experiment: the shape of what all experiments have in common."""
 
-from fernn.params.loading import check_overrides
 from fernn.params.schema import Params
 
-__all__ = ["Params", "check_overrides"]
+__all__ = ["Params"]

@@ -8,9 +8,8 @@ from snakemake.settings.types import DeploymentMethod
 
 from fernn.errors import FernnError
 from fernn.jobs import Jobs
-from fernn.experiments import resolve
+from fernn.experiments import check_overrides, resolve
 from fernn.layout import Layout
-from fernn.params import check_overrides
 from fernn.locks.gpus import visible_gpus
 from workflow.cluster import after_predecessors, check_slurm, resources_of, site
 from workflow.container import image_of, tell_apptainer

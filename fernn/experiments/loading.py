@@ -9,16 +9,16 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from fernn.errors import FernnError
-from fernn.params.schema import Params
+from fernn.experiments.registry import schema
+from fernn.params import Params
 
 
-def load_params(path: str | Path, scale: str | None, schema: type[Params]) -> Params:
+def load_params(path: str | Path = "params.yaml", scale: str | None = None) -> Params:
     """Read params.yaml and check it.
 
     Args:
         path: the file.
         scale: overrides the file's own `scale`.
-        schema: the shape of the file, with the sections of all experiments.
 
     Raises:
         FernnError: if the file is missing, is no YAML mapping, or a key or value in it is not allowed.
@@ -32,11 +32,11 @@ def load_params(path: str | Path, scale: str | None, schema: type[Params]) -> Pa
     except yaml.YAMLError as error:
         raise FernnError(f"{path}: not YAML: {error}") from None
     if not isinstance(content, dict):
-        raise FernnError(f"{path}: expected a mapping with the keys {', '.join(schema.model_fields)}.")
-    return resolve(content, scale, str(path), schema)
+        raise FernnError(f"{path}: expected a mapping with the keys {', '.join(schema().model_fields)}.")
+    return resolve(content, scale, str(path))
 
 
-def resolve(content: Mapping[str, Any], scale: str | None, source: str, schema: type[Params]) -> Params:
+def resolve(content: Mapping[str, Any], scale: str | None = None, source: str = "params.yaml") -> Params:
     """Apply the scale's overrides to the content of params.yaml and check the result.
 
     Raises:
@@ -50,9 +50,9 @@ def resolve(content: Mapping[str, Any], scale: str | None, source: str, schema: 
     merged = _merge(merged, scales.get(scale) or {})
     merged["scale"] = scale
     try:
-        return schema.model_validate(merged)
+        return schema().model_validate(merged)
     except ValidationError as error:
-        lines = [_explain(problem, schema) for problem in error.errors()]
+        lines = [_explain(problem) for problem in error.errors()]
         raise FernnError("\n".join([f"{source} (scale {scale}): {len(lines)} to mend", *lines])) from None
 
 
@@ -75,15 +75,15 @@ def check_overrides(config: Mapping[str, Any], path: str | Path) -> None:
         )
 
 
-def json_schema(params: type[Params]) -> dict[str, Any]:
+def json_schema() -> dict[str, Any]:
     """The JSON schema of params.yaml, for editors."""
-    schema = params.model_json_schema()
-    schema["properties"]["scales"] = {
+    found = schema().model_json_schema()
+    found["properties"]["scales"] = {
         "type": "object",
         "description": "overrides by scale: mappings merge, lists replace",
     }
-    schema["required"] = [*schema["required"], "scales"]
-    return schema
+    found["required"] = [*found["required"], "scales"]
+    return found
 
 
 def _merge(base: Any, over: Any) -> Any:
@@ -95,10 +95,10 @@ def _merge(base: Any, over: Any) -> Any:
     return copy.deepcopy(over)
 
 
-def _explain(problem: Any, schema: type[Params]) -> str:
+def _explain(problem: Any) -> str:
     key = ".".join(str(part) for part in problem["loc"]) or "params"
     if problem["type"] == "extra_forbidden":
-        known = _neighbours(problem["loc"], schema)
+        known = _neighbours(problem["loc"])
         return f"  {key}: unknown key (its value is {problem['input']!r}); remove it or mend its spelling{known}"
     if problem["type"] == "missing":
         return f"  {key}: missing; it must be given"
@@ -107,9 +107,9 @@ def _explain(problem: Any, schema: type[Params]) -> str:
     return f"  {key} = {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
 
 
-def _neighbours(place: tuple[int | str, ...], schema: type[Params]) -> str:
+def _neighbours(place: tuple[int | str, ...]) -> str:
     """The keys that would have been known where an unknown one stands."""
-    model: Any = schema
+    model: Any = schema()
     for part in place[:-1]:
         if not (isinstance(model, type) and issubclass(model, BaseModel)) or part not in model.model_fields:
             return ""
