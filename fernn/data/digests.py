@@ -9,18 +9,13 @@ import zlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO
 
 from fernn.errors import FernnError
 from fernn.files import atomic
 
 CHUNK = 1 << 16
-
-
-class Readable(Protocol):
-    """A binary file open for reading, plain or `gzip`."""
-
-    def read(self, size: int, /) -> bytes: ...  # noqa: D102
+Readable = IO[bytes] | gzip.GzipFile
 
 
 @dataclass(frozen=True)

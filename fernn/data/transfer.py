@@ -1,8 +1,8 @@
 """HTTP requests that bring a partial file to its full length: retries, resumption by range, files that changed."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import requests
 import tenacity
@@ -15,10 +15,8 @@ from fernn.data.partial import Origin, Partial
 TRANSIENT_STATUS = {408, 425, 429, 500, 502, 503, 504}  # worth another try, as no other error status is
 
 
-class Progress(Protocol):
-    """What is told of a download: the file's name, the bytes that are there, and their total if it is known."""
-
-    def __call__(self, name: str, done: int, total: int | None, /) -> None: ...  # noqa: D102 (the class says it)
+# what is told of a download: the file's name, the bytes that are there, and their total if it is known
+Progress = Callable[[str, int, int | None], None]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from fernn.data.digests import WrongFileError, verify
 from fernn.data.kth.fetched import RECORD
 from fernn.data.kth.fetching import fetch_kth, parse_accept
 from fernn.data.kth.release import OFFICIAL, Release, read_release
-from fernn.data.progress import ShowProgress
+from fernn.data.progress import show_progress
 from fernn.data.standins.server import serve
 from fernn.errors import FernnError
 from fernn.experiments.kth.experiment import EXPERIMENT as KTH
@@ -22,7 +22,7 @@ def fetch_videos(params: Params, layout: Layout, from_folder: Path | None, accep
     """
     source = KTH.section(params).source
     accepted = parse_accept([*(f"{file}={digest}" for file, digest in source.accept.items()), *accept])
-    with ShowProgress() as progress:
+    with show_progress() as progress:
         if source.stand_ins is None or from_folder is not None:
             fetch_kth(source.folder, source.bases, from_folder, accepted, OFFICIAL, progress)
         else:

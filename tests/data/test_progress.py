@@ -2,13 +2,13 @@ import io
 
 from rich.console import Console
 
-from fernn.data.progress import ShowProgress
+from fernn.data.progress import show_progress
 
 
 def show(terminal: bool) -> str:
     """What two downloads print, one of known and one of unknown size, told every kilobyte."""
     console = Console(file=io.StringIO(), force_terminal=terminal, width=40, color_system=None)
-    with ShowProgress(console) as progress:
+    with show_progress(console) as progress:
         for done in range(0, 500_001, 1000):
             progress("walking.zip", done, 500_000)
         progress("00sequences.txt [1]", 100, None)

@@ -1,6 +1,7 @@
-"""One video, decoded to small grey frames."""
+"""One video, decoded to small grey frames, in whole numbers: the same on every machine, whatever its vector units."""
 
 import io
+from functools import reduce
 from itertools import islice
 from typing import NamedTuple
 
@@ -8,10 +9,10 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from fernn.data.kth.area import area_sums
-
 BATCH = 64  # frames averaged at once
 GREY = "BT.601 luma, 16...235 stretched to 0...255, as a conversion to RGB and back to grey does"
+# each luma of 16 ... 235 in 0 ... 255, rounded
+STRETCHED = ((2 * 255 * (np.clip(np.arange(256), 16, 235) - 16) + 219) // (2 * 219)).astype(np.uint8)
 FULL_RANGE = 2  # of FFmpeg's colour ranges: this luma is 0...255 already
 
 
@@ -64,9 +65,34 @@ def _grey(frame: av.VideoFrame) -> NDArray[np.uint8]:
     return luma.copy() if frame.color_range == FULL_RANGE else STRETCHED[luma]
 
 
-def _stretched() -> NDArray[np.uint8]:
-    luma = np.clip(np.arange(256), 16, 235) - 16
-    return ((2 * 255 * luma + 219) // (2 * 219)).astype(np.uint8)
+def area_sums(images: NDArray[np.uint8], size: int) -> NDArray[np.uint32]:
+    """Sum pixels over the cells of a `size` x `size` grid; a pixel on an edge counts for the share that lies within.
+
+    Args:
+        images: (N, H, W) with H and W from `size` to 4096.
+        size: cells along each side.
+
+    Returns:
+        (N, size, size): the mean of each cell times H * W.
+    """
+    rows, columns = images.shape[1:]
+    if not size <= min(rows, columns) <= max(rows, columns) <= 4096:
+        raise ValueError(f"images of {columns}x{rows} pixels cannot be averaged down to {size}x{size}")
+    return _summed(_summed(images, 1, size), 2, size)
 
 
-STRETCHED = _stretched()
+def _taps(length: int, size: int) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
+    """The pixels (size, K) that each cell touches, and their weights in units of 1 / size of a pixel."""
+    edges = np.arange(size + 1) * length  # in the same units
+    first, last = edges[:-1] // size, (edges[1:] - 1) // size
+    pixels = first[:, None] + np.arange((last - first).max() + 1)
+    inside = np.minimum(edges[1:, None], (pixels + 1) * size) - np.maximum(edges[:-1, None], pixels * size)
+    return np.minimum(pixels, length - 1), np.maximum(inside, 0).astype(np.uint32)
+
+
+def _summed(images: NDArray, axis: int, size: int) -> NDArray[np.uint32]:
+    """Sums over the cells along one axis."""
+    pixels, weights = _taps(images.shape[axis], size)
+    across = (-1, 1) if axis == 1 else (-1,)
+    parts = (images.take(pixels[:, k], axis) * weights[:, k].reshape(across) for k in range(pixels.shape[1]))
+    return reduce(np.add, parts)

@@ -6,9 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from fernn.data.kth.area import area_sums
 from fernn.data.kth.release import Video
-from fernn.data.kth.video import decode_video
+from fernn.data.kth.video import area_sums, decode_video
 from fernn.data.standins.encode import cut, encode
 from fernn.data.standins.film import film
 from fernn.data.standins.plan import plan
