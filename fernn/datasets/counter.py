@@ -32,9 +32,9 @@ def words(seed: int, stream: str, epoch: int, first: int, count: int, width: int
     return drawn
 
 
-def below(drawn: NDArray[np.uint64], bound: int) -> NDArray[np.int64]:
-    """Whole numbers uniform on 0 ... bound - 1 (a bias of at most bound / 2^32)."""
-    return ((drawn >> np.uint64(32)) * np.uint64(bound) >> np.uint64(32)).astype(np.int64)
+def below(drawn: NDArray[np.uint64], bound: int | NDArray[np.int64]) -> NDArray[np.int64]:
+    """Whole numbers uniform on 0 ... bound - 1 (a bias of at most bound / 2^32); one bound, or one for each word."""
+    return ((drawn >> np.uint64(32)) * np.asarray(bound, np.uint64) >> np.uint64(32)).astype(np.int64)
 
 
 def unit(drawn: NDArray[np.uint64]) -> NDArray[np.float64]:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from fernn.arrays import Aligned
@@ -72,7 +71,7 @@ def drawn_at_random(clips: Clips, seed: int, stream: str, epoch: int, flip: floa
     """The clips of an epoch, in a random order, each from a random place, flipped with probability `flip`."""
     drawn = words(seed, stream, epoch, 0, len(clips), 3)
     order = torch.from_numpy(np.argsort(drawn[:, 0], kind="stable"))
-    start = torch.from_numpy(_below_each(drawn[:, 1], clips.room.numpy() + 1))
+    start = torch.from_numpy(below(drawn[:, 1], clips.room.numpy() + 1))
     return replace(clips, first=clips.first + start, flip=torch.from_numpy(unit(drawn[:, 2]) < flip))[order]
 
 
@@ -116,8 +115,3 @@ def batches(frames: Tensor, clips: Clips, length: int, stride: int) -> Callable[
         return gather(frames, part, length, stride), part.label
 
     return batch
-
-
-def _below_each(drawn: NDArray[np.uint64], bounds: NDArray[np.int64]) -> NDArray[np.int64]:
-    """`below`, with a bound for each word."""
-    return ((drawn >> np.uint64(32)) * bounds.astype(np.uint64) >> np.uint64(32)).astype(np.int64)
