@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from fernn.errors import FernnError
+from fernn.errors import FernnError, listed
 from fernn.params import Params
 from fernn.params.base import Runs
 
@@ -53,9 +53,7 @@ def find_run(params: Params, identifier: str) -> Run:
     runs = all_runs(params)
     if identifier not in runs:
         near = [name for name in runs if name.rpartition("/lr")[0] == identifier.rpartition("/lr")[0]] or list(runs)
-        more = f"\n  ... and {len(near) - 12} more" if len(near) > 12 else ""
-        listed = "\n  ".join(near[:12])
-        raise FernnError(f"{identifier}: no run of scale {params.scale}. params.yaml has, for one:\n  {listed}{more}")
+        raise FernnError(f"{identifier}: no run of scale {params.scale}. params.yaml has, for one:{listed(near, 12)}")
     return runs[identifier]
 
 

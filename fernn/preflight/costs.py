@@ -1,8 +1,7 @@
 """`fernn plan`: jobs, hours, disk and the longest path of a scale, before they are spent."""
 
 import shutil
-from collections.abc import Iterable
-from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from rich.console import Console
@@ -12,7 +11,7 @@ from fernn.experiments.kth.experiment import EXPERIMENT as KTH
 from fernn.experiments.kth.experiment import SEQUENCES, STANDIN_SEQUENCES
 from fernn.layout import Layout
 from fernn.params import Params
-from fernn.preflight.operations import Models, models, of_run
+from fernn.preflight.operations import Amount, Models, models, of_run
 from fernn.preflight.state import State, read_state
 from fernn.runs import Run, all_runs
 
@@ -21,27 +20,14 @@ KTH_BYTES = 1_150_000_000  # the six archives
 KTH_FRAMES = 290_000  # in all annotated sequences
 
 
-@dataclass(frozen=True)
-class Cost:
-    """Of a run: hours of a GPU for what is left of its training and of its evaluation."""
-
-    train: float
-    evaluate: float
-
-    @property
-    def total(self) -> float:
-        """Both, one after the other."""
-        return self.train + self.evaluate
-
-
-def costs(params: Params, state: State, rate: float, models: Models) -> tuple[dict[Run, Cost], dict[str, str]]:
-    """What is left to pay for each run, and what that is known from, by experiment.
+def costs(params: Params, state: State, rate: float, models: Models) -> tuple[dict[Run, Amount], dict[str, str]]:
+    """What is left to pay for each run, in hours of a GPU, and what that is known from, by experiment.
 
     A model that has finished a run costs what that run took; others cost their operations at the rate of the
     experiment's finished runs; where there are none, at `rate` operations per second.
     """
     operations = {run: of_run(params, run, models) for run in all_runs(params).values()}
-    left: dict[Run, Cost] = {}
+    left: dict[Run, Amount] = {}
     known: dict[str, str] = {}
     for experiment in params.experiments:
         own = [run for run in operations if run.experiment == experiment]
@@ -53,7 +39,7 @@ def costs(params: Params, state: State, rate: float, models: Models) -> tuple[di
             train *= 1 - state.epochs.get(run, 0) / params.section(experiment).training.epochs
             tests = [s for other, s in state.evaluated.items() if (other.model, other.flow) == (run.model, run.flow)]
             evaluate = sum(tests) / len(tests) if tests else operations[run].evaluate / speed
-            left[run] = Cost(
+            left[run] = Amount(
                 0.0 if run in state.trained else train / 3600, 0.0 if run in state.evaluated else evaluate / 3600
             )
         others = {run.model for run in own} - {run.model for run in timed}
@@ -92,10 +78,9 @@ def show(params: Params, layout: Layout, rate: float, console: Console) -> None:
     counted = models(params)
     left, known = costs(params, state, rate, counted)
     table = Table("rule", "jobs", "done", "left", title=f"Jobs of scale {params.scale}", title_justify="left")
-    for rule, jobs in state.jobs.items():
-        table.add_row(rule, str(jobs.all), str(jobs.done), str(jobs.all - jobs.done))
-    total, done = (sum(getattr(jobs, name) for jobs in state.jobs.values()) for name in ("all", "done"))
-    table.add_row("all", str(total), str(done), str(total - done), style="bold")
+    for rule, done in {**state.done, "all": [*chain(*state.done.values())]}.items():
+        counts = len(done), sum(done), len(done) - sum(done)
+        table.add_row(rule, *map(str, counts), style="bold" if rule == "all" else None)
     console.print(table)
     if state.epochs:
         console.print(f"Under way or stopped, with a checkpoint: {len(state.epochs)} runs.")
@@ -105,7 +90,8 @@ def show(params: Params, layout: Layout, rate: float, console: Console) -> None:
         own = [cost for run, cost in left.items() if run.experiment == experiment and cost.train]
         hours = sum(cost.total for run, cost in left.items() if run.experiment == experiment)
         table.add_row(experiment, str(len(own)), _hours(hours), source)
-    table.add_row("all", str(sum(cost.train > 0 for cost in left.values())), _hours(_sum(left.values())), style="bold")
+    whole = sum(cost.total for cost in left.values())
+    table.add_row("all", str(sum(cost.train > 0 for cost in left.values())), _hours(whole), style="bold")
     console.print(table)
     if state.devices:
         console.print(f"Measured on: {', '.join(sorted(state.devices))}.")
@@ -128,10 +114,6 @@ def show(params: Params, layout: Layout, rate: float, console: Console) -> None:
 
 def _size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
-def _sum(costs: Iterable[Cost]) -> float:
-    return sum(cost.total for cost in costs)
 
 
 def _hours(hours: float) -> str:

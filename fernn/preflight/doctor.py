@@ -1,12 +1,11 @@
 """`fernn doctor`: what this machine has for the work, and what to do where it lacks something."""
 
-import importlib.metadata
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from fernn.locks.gpus import visible_gpus
 from fernn.params import Params
 from fernn.preflight.costs import disk
 from fernn.preflight.operations import models
+from fernn.provenance.environment import version_of
 
 PROFILE = Path("slurm/config.yaml")
 # the Pythons that the project takes; a test holds pyproject.toml and the set-up to it
@@ -41,17 +41,8 @@ class Finding:
 
 def examine(params: Params, layout: Layout) -> list[Finding]:
     """Look at this machine, with the eyes of a scale."""
-    checks: list[Callable[[], Iterator[Finding]]] = [
-        _python,
-        lambda: _torch(params),
-        lambda: _room(params, layout),
-        lambda: _data(params, layout),
-        _slurm,
-        lambda: _gres(params),
-        lambda: _containers(params),
-        _remote,
-    ]
-    return [finding for check in checks for finding in check()]
+    checks = (_python, _torch, _room, _data, _slurm, _gres, _containers, _remote)
+    return [finding for check in checks for finding in check(params, layout)]
 
 
 def show(params: Params, layout: Layout, console: Console) -> bool:
@@ -66,20 +57,20 @@ def show(params: Params, layout: Layout, console: Console) -> bool:
     return not any(finding.advice for finding in findings)
 
 
-def _python() -> Iterator[Finding]:
+def _python(params: Params, layout: Layout) -> Iterator[Finding]:
     fits = OLDEST <= sys.version_info[:2] <= NEWEST
     pythons = " to ".join(f"{major}.{minor}" for major, minor in (OLDEST, NEWEST))
     yield Finding("Python", sys.version.split()[0], "" if fits else f"Python {pythons}: make setup PYTHON=...")
     # in the image a job runs, or a whole workflow: what keeps results and submits jobs is at work outside
     wanted = ("snakemake",) if "FERNN_IMAGE" in os.environ else ("snakemake", "dvc", "snakemake-executor-plugin-slurm")
-    missing = [name for name in wanted if not _version(name)]
-    versions = ", ".join(f"{name} {_version(name)}" for name in ("snakemake", "dvc") if _version(name))
+    missing = [name for name in wanted if not version_of(name)]
+    versions = ", ".join(f"{name} {version_of(name)}" for name in ("snakemake", "dvc") if version_of(name))
     yield Finding(
         "workflow", versions or "not installed", f"{', '.join(missing)} missing: make setup" if missing else ""
     )
 
 
-def _torch(params: Params) -> Iterator[Finding]:
+def _torch(params: Params, layout: Layout) -> Iterator[Finding]:
     import torch
 
     build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "no CUDA"
@@ -123,7 +114,7 @@ def _data(params: Params, layout: Layout) -> Iterator[Finding]:
         )
 
 
-def _slurm() -> Iterator[Finding]:
+def _slurm(params: Params, layout: Layout) -> Iterator[Finding]:
     if shutil.which("sbatch") is None:
         yield Finding("Slurm", "none here", "nothing, unless this is a cluster: then log in where sbatch is")
         return
@@ -147,7 +138,7 @@ def _slurm() -> Iterator[Finding]:
     yield Finding("sacct", "has a database" if accounting else "no database behind it", advice)
 
 
-def _gres(params: Params) -> Iterator[Finding]:
+def _gres(params: Params, layout: Layout) -> Iterator[Finding]:
     if shutil.which("sinfo") is None or not params.resources.train.gpu:
         return
     offered = sorted(set((_answer("sinfo", "--noheader", "--format=%G") or "").split()))
@@ -159,7 +150,7 @@ def _gres(params: Params) -> Iterator[Finding]:
     yield Finding("GRES", ", ".join(offered) or "none", advice)
 
 
-def _containers(params: Params) -> Iterator[Finding]:
+def _containers(params: Params, layout: Layout) -> Iterator[Finding]:
     there = [name for name in ("apptainer", "singularity", "podman", "docker") if shutil.which(name)]
     yield Finding("containers", ", ".join(there) or "none")
     if "FERNN_IMAGE" in os.environ:
@@ -171,20 +162,13 @@ def _containers(params: Params) -> Iterator[Finding]:
             yield Finding("image", f"{params.image}, not here", "fernn image fetch, where there is a network")
 
 
-def _remote() -> Iterator[Finding]:
+def _remote(params: Params, layout: Layout) -> Iterator[Finding]:
     listed = _answer("dvc", "remote", "list") if shutil.which("dvc") else None
     if listed is None:
         advice = "" if "FERNN_IMAGE" in os.environ else "make setup, in a clone"
         yield Finding("DVC remote", "not asked: no dvc here, or no repository of its", advice)
     else:
         yield Finding("DVC remote", ", ".join(line.split()[0] for line in listed.splitlines() if line) or "none")
-
-
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return ""
 
 
 def _answer(*command: str) -> str | None:

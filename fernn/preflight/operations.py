@@ -23,11 +23,16 @@ TRAINING = 3
 
 
 @dataclass(frozen=True)
-class Operations:
-    """Of one run: its training, and its evaluation."""
+class Amount:
+    """Of one run, operations or hours: for its training, and for its evaluation."""
 
     train: float
     evaluate: float
+
+    @property
+    def total(self) -> float:
+        """Both, one after the other."""
+        return self.train + self.evaluate
 
 
 class Counted:
@@ -73,11 +78,11 @@ def models(params: Params) -> Models:
     return found
 
 
-def of_run(params: Params, run: Run, models: Models) -> Operations:
+def of_run(params: Params, run: Run, models: Models) -> Amount:
     """Count a run of a scale."""
     of, work = models[run.experiment, run.model], find_experiment(run.experiment).workload(params, run)
     epoch = TRAINING * of(work.epoch) + of(work.validation)
-    return Operations(params.section(run.experiment).training.epochs * epoch, sum(map(of, work.evaluation)))
+    return Amount(params.section(run.experiment).training.epochs * epoch, sum(map(of, work.evaluation)))
 
 
 def count(model: nn.Module, side: int, frames: int, *predicted: int) -> int:

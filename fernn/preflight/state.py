@@ -9,7 +9,7 @@ from typing import Any
 
 from fernn.data.kth.fetched import RECORD as FETCHED
 from fernn.errors import FernnError
-from fernn.jobs import Jobs as JobsOfScale
+from fernn.jobs import Jobs
 from fernn.layout import RECORD, Layout
 from fernn.params import Params
 from fernn.provenance.records import read_record
@@ -17,24 +17,11 @@ from fernn.runs import Run
 
 
 @dataclass
-class Jobs:
-    """Jobs of one rule."""
-
-    all: int = 0
-    done: int = 0
-
-    def count(self, files: list[Path]) -> None:
-        """One more job, done if all its files are there."""
-        self.all += 1
-        self.done += all(path.exists() for path in files)
-
-
-@dataclass
 class State:
     """How far a scale has come.
 
     Attributes:
-        jobs: by rule.
+        done: which jobs of each rule have all their files.
         trained: seconds that the training of a finished run took, on the device that `devices` names; None if it
             diverged, since it ended early.
         evaluated: seconds that the evaluation of a run took.
@@ -42,7 +29,7 @@ class State:
         devices: what the finished runs were trained on.
     """
 
-    jobs: dict[str, Jobs] = field(default_factory=dict)
+    done: dict[str, list[bool]] = field(default_factory=dict)
     trained: dict[Run, float | None] = field(default_factory=dict)
     evaluated: dict[Run, float] = field(default_factory=dict)
     epochs: dict[Run, int] = field(default_factory=dict)
@@ -51,7 +38,7 @@ class State:
 
 def read_state(params: Params, layout: Layout) -> State:
     """Look at the files of a scale. What a change of params or code makes stale is not told: `snakemake -n` does."""
-    state, jobs = State(), JobsOfScale(params, layout)
+    state, jobs = State(), Jobs(params, layout)
     rules = {
         stage: [[*job.writes, job.record] for job in jobs.of(stage).values()]
         for stage in ("standins", "dataset", "train", "evaluate", "tables", "figures")
@@ -60,9 +47,7 @@ def read_state(params: Params, layout: Layout) -> State:
     digits = [path for path in fetched if path.name != FETCHED]
     rules["fetch"] = [[path] for path in fetched if path.name == FETCHED] + ([digits] if digits else [])
     for rule, outputs in rules.items():
-        state.jobs[rule] = Jobs()
-        for files in outputs:
-            state.jobs[rule].count(files)
+        state.done[rule] = [all(path.exists() for path in files) for files in outputs]
     for run in jobs.runs.values():
         _look_at(state, layout, run)
     return state

@@ -29,7 +29,8 @@ def environment(device: str | None = None) -> dict[str, Any]:
         "platform": platform.platform(),
         "host": socket.gethostname(),
         "device": _processor(),
-        "packages": {"fernn": fernn.__version__, **_versions()},
+        # some are not needed by what was installed
+        "packages": {"fernn": fernn.__version__, **{name: has for name in PACKAGES if (has := version_of(name))}},
         "commit": _commit(),
         "image": os.environ.get("FERNN_IMAGE") or None,
     }
@@ -63,14 +64,12 @@ def _torch(device: str) -> dict[str, Any]:
     return about
 
 
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue  # not needed by what was installed
-    return found
+def version_of(package: str) -> str | None:
+    """The installed version of a package; None if it is not there."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def _commit() -> dict[str, Any] | None:

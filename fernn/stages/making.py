@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fernn.audit import Audit, State
-from fernn.errors import FernnError
+from fernn.errors import FernnError, listed
 from fernn.files import remove_leftovers
 from fernn.jobs import Job, Jobs
 from fernn.layout import Layout
@@ -78,12 +78,9 @@ def making(jobs: Jobs, job: Job, planned: str | None) -> Iterator[Task | None]:
         )
     audit = Audit(jobs)
     if problems := audit.problems(job):
-        lines = list(problems.values())
-        more = [f"... and {len(lines) - 10} more"] if len(lines) > 10 else []
         raise FernnError(
-            f"{job} cannot start, since what it reads is not as it should be:\n  "
-            + "\n  ".join([*lines[:10], *more])
-            + f"\nThis makes it: snakemake --cores all --config scale={jobs.params.scale} {next(iter(problems))}"
+            f"{job} cannot start, since what it reads is not as it should be:{listed(list(problems.values()))}\n"
+            f"This makes it: snakemake --cores all --config scale={jobs.params.scale} {next(iter(problems))}"
         )
     found = audit.of(job)
     if found.state is State.DONE:

@@ -59,10 +59,10 @@ def under_way(layout: Layout, run: Run, epoch: int) -> None:
 
 def test_before_anything_has_run_operations_are_counted(params: Params, layout: Layout) -> None:
     state = read_state(params, layout)
-    assert {rule: jobs.done for rule, jobs in state.jobs.items() if rule != "fetch"} == dict.fromkeys(
+    assert {rule: sum(done) for rule, done in state.done.items() if rule != "fetch"} == dict.fromkeys(
         ("dataset", "train", "evaluate", "tables", "figures", "standins"), 0
     )
-    assert state.jobs["train"].all == len(all_runs(params))
+    assert len(state.done["train"]) == len(all_runs(params))
     left, known = costs.costs(params, state, rate=1e9, models=models(params))
     found = models(params)
     counted = {run: of_run(params, run, found) for run in left}
@@ -87,7 +87,7 @@ def test_a_finished_run_is_measured(params: Params, layout: Layout) -> None:
     run = first(params, "FERNN-V2T")
     finish(layout, run, seconds=7200.0)
     state = read_state(params, layout)
-    assert state.jobs["train"].done == 1
+    assert sum(state.done["train"]) == 1
     left, known = costs.costs(params, state, rate=1.0, models=models(params))
     others = [other for other in left if other.experiment == run.experiment and other != run]
     found = models(params)

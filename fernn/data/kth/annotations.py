@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fernn.data.kth.release import Video, parse_video
-from fernn.errors import FernnError
+from fernn.errors import FernnError, listed
 
 MISSING = "*missing*"
 LINE = re.compile(r"(?P<name>[^\t]*?) *\t+(?:frames\t+(?P<ranges>[^\t]*)|(?P<missing>\*missing\*))\s*")
@@ -61,10 +61,9 @@ def read_annotations(path: str | Path) -> Annotations:
             else:
                 videos[video] = sequences
         except ValueError as error:
-            faults.append(f"\n  line {number}: {error}")
+            faults.append(f"line {number}: {error}")
     if faults:
-        more = f"\n  ... and {len(faults) - LISTED} more" if len(faults) > LISTED else ""
-        raise FernnError(f"{path}: malformed lines: {len(faults)}{''.join(faults[:LISTED])}{more}")
+        raise FernnError(f"{path}: malformed lines: {len(faults)}{listed(faults, LISTED)}")
     if not videos:
         raise FernnError(f"{path} names no video: is it the right file? Delete it and fetch it again")
     return Annotations(videos, tuple(missing))

@@ -14,7 +14,7 @@ from fernn.data.kth.fetched import members, read_record
 from fernn.data.kth.parallel import in_order
 from fernn.data.kth.release import ACTIONS, ANNOTATIONS, ARCHIVES, Video
 from fernn.data.kth.video import GREY, Decoded, decode_video
-from fernn.errors import FernnError
+from fernn.errors import FernnError, listed
 from fernn.files import sha256
 
 LISTED = 5  # dropped sequences told in an error
@@ -148,11 +148,9 @@ def _dropped(video: Video, number: int, sequence: range, decoded: Decoded) -> di
 
 
 def _too_many(dropped: list[dict[str, Any]], total: int, most: float) -> FernnError:
-    told = "".join(
-        f"\n  {d['video']}, sequence {d['sequence']}, frames {d['frames']}: {d['reason']}" for d in dropped[:LISTED]
-    )
-    more = f"\n  ... and {len(dropped) - LISTED} more" if len(dropped) > LISTED else ""
+    told = [f"{d['video']}, sequence {d['sequence']}, frames {d['frames']}: {d['reason']}" for d in dropped]
     return FernnError(
-        f"{len(dropped)} of {total} sequences are not whole, expected no more than {most:.1%} of them:{told}{more}\n"
+        f"{len(dropped)} of {total} sequences are not whole, expected no more than {most:.1%} of them:"
+        f"{listed(told, LISTED)}\n"
         "Do the archives and the annotations belong together? Delete those that are in doubt and run: fernn fetch kth"
     )

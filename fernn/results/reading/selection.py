@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from fernn.errors import FernnError
+from fernn.errors import FernnError, listed
 from fernn.layout import Layout
 from fernn.params import Params
 from fernn.results.reading.runs import diverged, epoch_ends, read_metrics
@@ -96,9 +96,8 @@ def select(params: Params, layout: Layout, experiments: Iterable[Selected]) -> l
     if failed:
         lines = [f"{tried.runs[0].group}: {tried.failure}" for of in failed for tried in of.candidates]
         raise FernnError(
-            "no learning rate is left to choose, since all that were tried diverged:\n  "
-            + "\n  ".join(lines)
-            + "\nGive lower ones in params.yaml (search, or the model's learning_rate), or a lower clip_norm."
+            f"no learning rate is left to choose, since all that were tried diverged:{listed(lines, len(lines))}\n"
+            "Give lower ones in params.yaml (search, or the model's learning_rate), or a lower clip_norm."
         )
     return selections
 
