@@ -4,8 +4,7 @@ import os
 from pathlib import Path
 
 from fernn.errors import FernnError
-from fernn.image import Fetched, fetched
-from fernn.image.fetching import program
+from fernn.image import Fetched, fetched, program
 from fernn.locks.gpus import visible_gpus
 
 LINKED = (Path("results"), Path("data"))  # may lie elsewhere, where there is more room
