@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from fernn.errors import FernnError
 from fernn.extras import missing
+from fernn.messages import say
 
 try:
     import typer
@@ -234,22 +235,14 @@ def main() -> None:
     """Run the command line: an error that the user can mend is one message and exit status 1."""
     try:
         app()
-    except FernnError as error:
-        print(f"fernn: {error}", file=sys.stderr)
-        sys.exit(1)
-    except ModuleNotFoundError as error:
-        said = missing(error)
-        if said is None:
-            raise
-        print(f"fernn: {said}", file=sys.stderr)
-        sys.exit(1)
     except Exception as error:
         # a run that was asked to stop saved its state first; 128 + signal is what the shell expects
         signum = getattr(error, "signum", None)
-        if signum is None:
+        told = missing(error) if isinstance(error, ModuleNotFoundError) else error
+        if signum is None and not isinstance(told, FernnError):
             raise
-        print(f"fernn: {error}", file=sys.stderr)
-        sys.exit(128 + signum)
+        say(f"fernn: {told}")
+        sys.exit(1 if signum is None else 128 + signum)
 
 
 def _start(file: Path, scale: str | None) -> tuple[Any, Any]:

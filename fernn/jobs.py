@@ -5,8 +5,7 @@ verify` and `fernn plan`.
 """
 
 import json
-import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -20,6 +19,7 @@ from fernn.experiments.kth.experiment import EXPERIMENT as KTH
 from fernn.experiments.kth.params import StandIns
 from fernn.files import sha256
 from fernn.layout import EVALUATION, METRICS, MODEL, RECORD, SAMPLES, Layout
+from fernn.messages import say
 from fernn.params import Params
 from fernn.provenance.code import code_digest
 from fernn.provenance.digests import identity
@@ -54,6 +54,11 @@ class Job:
     writes: tuple[Path, ...]
     record: Path
     make: Callable[..., Any]
+
+    def __post_init__(self) -> None:
+        # as a record gives them back, so that the two can be compared
+        plain = json.loads(json.dumps({**self.inputs, "code": code_digest(*self.code)}))
+        object.__setattr__(self, "inputs", plain)
 
     def __str__(self) -> str:
         """As on the command line."""
@@ -125,9 +130,8 @@ class Jobs:
 
     def sources(self) -> list[Path]:
         """The files that data sets are made of and no job makes: fetched, or part of the repository."""
-        return list(
-            dict.fromkeys(path for job in self.of("dataset").values() for path in job.reads if not self.maker(path))
-        )
+        read = dict.fromkeys(path for job in self.of("dataset").values() for path in job.reads)
+        return [path for path in read if not self.maker(path)]
 
     def carried(self, path: Path) -> bool:
         """Whether a source is part of the repository: its time is that of a checkout and means nothing."""
@@ -140,7 +144,7 @@ class Jobs:
     def _standins(self, wanted: StandIns) -> Job:
         folder, inputs = self.layout.standins(), wanted.model_dump()
         make = partial(drawing.make_standins, folder, **inputs)
-        return _job("standins", "", [drawing.__name__], inputs, [], [self.layout.release()], folder / RECORD, make)
+        return Job("standins", "", (drawing.__name__,), inputs, (), (self.layout.release(),), folder / RECORD, make)
 
     def _datasets(self, readers: list[Job]) -> list[Job]:
         """The parts of data sets that these read, such as "translation/test-V2T"; what others are made of first."""
@@ -152,11 +156,11 @@ class Jobs:
     def _dataset(self, name: str) -> Job:
         experiment, _, part = name.partition("/")
         work = find_experiment(experiment).dataset(self.params, self.layout, part)
-        reads, inputs = work.files.values(), work.plain
+        reads, inputs = tuple(work.files.values()), work.plain
         if carried := {path.as_posix(): sha256(path) for path in reads if self.carried(path) and path.exists()}:
             inputs["carried"] = carried  # DVC sees no more of them than this
         file, record = self.layout.dataset(experiment, part), self.layout.dataset_record(experiment, part)
-        return _job("dataset", name, work.code, inputs, reads, [file], record, lambda: work.do(file, _say))
+        return Job("dataset", name, work.code, inputs, reads, (file,), record, lambda: work.do(file, say))
 
     def _train(self, run: Run) -> Job:
         work = find_experiment(run.experiment).training(self.params, self.layout, run)
@@ -168,29 +172,25 @@ class Jobs:
         return self._of_run("evaluate", run, work, files)
 
     def _of_run(self, stage: str, run: Run, work: Work[Any], files: list[Path]) -> Job:
-        *writes, record = files
-
-        def make(place: Any) -> Any:
-            return work.do(place, tuple(writes))
-
-        return _job(stage, run.id, work.code, work.plain, work.files.values(), writes, record, make)
+        reads, writes, record = tuple(work.files.values()), tuple(files[:-1]), files[-1]
+        return Job(stage, run.id, work.code, work.plain, reads, writes, record, lambda place: work.do(place, writes))
 
     def _tables(self) -> Job:
         of = tables_of(self.params, self.experiments)
-        code = [tables.__name__, *sorted({type(table).__module__ for table in of})]
+        code = (tables.__name__, *sorted({type(table).__module__ for table in of}))
         extra = [path for table, names in of.items() for path in table.reads(self.params, self.layout, names)]
-        reads = [*self._of_runs(EVALUATION), *dict.fromkeys(extra)]
-        writes = [*map(self.layout.table, table_names(self.params, self.experiments)), self.layout.metrics()]
+        reads = (*self._of_runs(EVALUATION), *dict.fromkeys(extra))
+        writes = (*map(self.layout.table, table_names(self.params, self.experiments)), self.layout.metrics())
         make = partial(self._show, tables.write_tables)
-        return _job("tables", "", code, self._shown(), reads, writes, self.layout.table(RECORD), make)
+        return Job("tables", "", code, self._shown(), reads, writes, self.layout.table(RECORD), make)
 
     def _figures(self) -> Job:
         drawn = {kind.draw.__module__ for each in self.experiments for kind in each.figures}
         extra = [path for each in self.experiments for path in each.table.reads(self.params, self.layout, [each.name])]
-        reads = [*self._of_runs(EVALUATION, SAMPLES), *dict.fromkeys(extra)]
-        writes = map(self.layout.figure, figures.figure_names(self.params, self.experiments))
-        code, make = [figures.__name__, *sorted(drawn)], partial(self._show, figures.write_figures)
-        return _job("figures", "", code, self._shown(), reads, writes, self.layout.figure(RECORD), make)
+        reads = (*self._of_runs(EVALUATION, SAMPLES), *dict.fromkeys(extra))
+        writes = tuple(map(self.layout.figure, figures.figure_names(self.params, self.experiments)))
+        code, make = (figures.__name__, *sorted(drawn)), partial(self._show, figures.write_figures)
+        return Job("figures", "", code, self._shown(), reads, writes, self.layout.figure(RECORD), make)
 
     def _of_runs(self, *files: str) -> list[Path]:
         return [
@@ -214,22 +214,3 @@ class Jobs:
     def _show(self, write: Callable[..., None]) -> None:
         """Write tables or figures."""
         write(self.params, self.layout, self.experiments, select(self.params, self.layout, self.experiments))
-
-
-def _job(
-    stage: str,
-    name: str,
-    code: Iterable[str],
-    inputs: dict[str, Any],
-    reads: Iterable[Path],
-    writes: Iterable[Path],
-    record: Path,
-    make: Callable[..., Any],
-) -> Job:
-    # as a record gives them back, so that the two can be compared
-    plain = json.loads(json.dumps({**inputs, "code": code_digest(*code)}))
-    return Job(stage, name, tuple(code), plain, tuple(reads), tuple(writes), record, make)
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr)

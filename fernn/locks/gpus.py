@@ -1,7 +1,6 @@
 """One run on each GPU of a machine: whoever trains or evaluates claims one, and waits while all are taken."""
 
 import os
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -9,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fernn.locks.flock import in_place, take
+from fernn.programs import answer
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 LOOK = 5.0  # seconds between looks of one who waits
@@ -19,12 +19,8 @@ def visible_gpus() -> list[str]:
     if VISIBLE in os.environ:
         named = [name.strip() for name in os.environ[VISIBLE].split(",")]
         return [name for name in named if name and name not in ("-1", "NoDevFiles")]
-    try:
-        asked = ["nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader"]
-        answer = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return []
-    return [line for line in map(str.strip, answer.stdout.splitlines()) if line.startswith("GPU-")]
+    said = answer("nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader") or ""
+    return [line for line in map(str.strip, said.splitlines()) if line.startswith("GPU-")]
 
 
 @contextmanager

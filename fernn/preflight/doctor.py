@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from fernn.data.kth.parallel import cores
 from fernn.errors import FernnError
 from fernn.experiments.kth.experiment import EXPERIMENT as KTH
 from fernn.image import fetched
@@ -22,6 +22,7 @@ from fernn.locks.gpus import visible_gpus
 from fernn.params import Params
 from fernn.preflight.costs import disk
 from fernn.preflight.operations import models
+from fernn.programs import answer
 from fernn.provenance.environment import version_of
 
 PROFILE = Path("slurm/config.yaml")
@@ -47,9 +48,8 @@ def examine(params: Params, layout: Layout) -> list[Finding]:
 
 def show(params: Params, layout: Layout, console: Console) -> bool:
     """Print the table; returns whether there is nothing to do."""
-    table = Table(
-        "", "what is there", "what to do", title=f"This machine, for scale {params.scale}", title_justify="left"
-    )
+    title = f"This machine, for scale {params.scale}"
+    table = Table("", "what is there", "what to do", title=title, title_justify="left")
     findings = examine(params, layout)
     for finding in findings:
         table.add_row(finding.about, finding.found, finding.advice or "-")
@@ -65,9 +65,8 @@ def _python(params: Params, layout: Layout) -> Iterator[Finding]:
     wanted = ("snakemake",) if "FERNN_IMAGE" in os.environ else ("snakemake", "dvc", "snakemake-executor-plugin-slurm")
     missing = [name for name in wanted if not version_of(name)]
     versions = ", ".join(f"{name} {version_of(name)}" for name in ("snakemake", "dvc") if version_of(name))
-    yield Finding(
-        "workflow", versions or "not installed", f"{', '.join(missing)} missing: make setup" if missing else ""
-    )
+    advice = f"{', '.join(missing)} missing: make setup" if missing else ""
+    yield Finding("workflow", versions or "not installed", advice)
 
 
 def _torch(params: Params, layout: Layout) -> Iterator[Finding]:
@@ -84,9 +83,7 @@ def _torch(params: Params, layout: Layout) -> Iterator[Finding]:
     yield Finding("torch", f"{torch.__version__}, {build}", advice)
     advice = "none needed here if Slurm runs the jobs; else --scale quick, or allow_cpu" if wanted and not gpus else ""
     yield Finding("GPUs", f"{len(gpus)}: {', '.join(gpus)}" if gpus else "none", advice)
-    yield Finding(
-        "CPU cores", str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
-    )
+    yield Finding("CPU cores", str(cores()))
 
 
 def _room(params: Params, layout: Layout) -> Iterator[Finding]:
@@ -107,23 +104,20 @@ def _data(params: Params, layout: Layout) -> Iterator[Finding]:
     elif KTH.section(params).source.stand_ins and not params.mnist.sources:
         yield Finding("data", "part of the repository, or drawn when needed")
     else:
-        yield Finding(
-            "data",
-            f"{len(missing)} sources missing",
-            f"snakemake data --cores 1 --config scale={params.scale}, with a network",
-        )
+        advice = f"snakemake data --cores 1 --config scale={params.scale}, with a network"
+        yield Finding("data", f"{len(missing)} sources missing", advice)
 
 
 def _slurm(params: Params, layout: Layout) -> Iterator[Finding]:
     if shutil.which("sbatch") is None:
         yield Finding("Slurm", "none here", "nothing, unless this is a cluster: then log in where sbatch is")
         return
-    config = _answer("scontrol", "show", "config")
+    config = answer("scontrol", "show", "config", seconds=PATIENCE)
     if config is None:
         yield Finding("Slurm", "sbatch, but its controller does not answer", "ask the site; `scontrol ping` says more")
         return
     version = re.search(r"SLURM_VERSION\s*=\s*(\S+)", config)
-    partitions = (_answer("sinfo", "--noheader", "--format=%P") or "").split()
+    partitions = (answer("sinfo", "--noheader", "--format=%P", seconds=PATIENCE) or "").split()
     yield Finding("Slurm", f"{version[1] if version else 'there'}; partitions: {', '.join(partitions) or 'none'}")
     profile = yaml.safe_load(PROFILE.read_text(encoding="utf-8"))
     age = re.search(r"MinJobAge\s*=\s*(\d+)", config)
@@ -141,7 +135,7 @@ def _slurm(params: Params, layout: Layout) -> Iterator[Finding]:
 def _gres(params: Params, layout: Layout) -> Iterator[Finding]:
     if shutil.which("sinfo") is None or not params.resources.train.gpu:
         return
-    offered = sorted(set((_answer("sinfo", "--noheader", "--format=%G") or "").split()))
+    offered = sorted(set((answer("sinfo", "--noheader", "--format=%G", seconds=PATIENCE) or "").split()))
     there = any("gpu" in each for each in offered)
     asks = params.resources.slurm.gpus
     advice = ""
@@ -163,18 +157,9 @@ def _containers(params: Params, layout: Layout) -> Iterator[Finding]:
 
 
 def _remote(params: Params, layout: Layout) -> Iterator[Finding]:
-    listed = _answer("dvc", "remote", "list") if shutil.which("dvc") else None
+    listed = answer("dvc", "remote", "list", seconds=PATIENCE) if shutil.which("dvc") else None
     if listed is None:
         advice = "" if "FERNN_IMAGE" in os.environ else "make setup, in a clone"
         yield Finding("DVC remote", "not asked: no dvc here, or no repository of its", advice)
     else:
         yield Finding("DVC remote", ", ".join(line.split()[0] for line in listed.splitlines() if line) or "none")
-
-
-def _answer(*command: str) -> str | None:
-    """What a program says; None if it fails or does not answer soon."""
-    try:
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return ended.stdout if ended.returncode == 0 else None

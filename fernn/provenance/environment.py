@@ -2,14 +2,13 @@
 
 import os
 import platform
-import shutil
 import socket
-import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import fernn
+from fernn.programs import answer
 
 PACKAGES = ("av", "escnn", "matplotlib", "numpy", "safetensors", "scipy", "torch")
 
@@ -93,13 +92,7 @@ def _commit() -> dict[str, Any] | None:
 
 
 def _driver() -> str | None:
-    if shutil.which("nvidia-smi") is None:
-        return None
-    asked = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
-    try:
-        lines = subprocess.run(asked, capture_output=True, text=True, timeout=60).stdout.split()
-    except (OSError, subprocess.TimeoutExpired):
-        return None
+    lines = (answer("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader") or "").split()
     return lines[0] if lines else None
 
 

@@ -5,7 +5,6 @@ reads against the record of whoever made it; it leaves a result alone that is th
 lies in modules of its own, whose code stands in the record; and it writes the record last.
 """
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from fernn.audit import Audit, State
-from fernn.errors import FernnError, listed
+from fernn.errors import FernnError
 from fernn.files import remove_leftovers
 from fernn.jobs import Job, Jobs
 from fernn.layout import Layout
+from fernn.messages import listed, say
 from fernn.params import Params
 from fernn.provenance.code import import_all
 from fernn.provenance.digests import identity, now
@@ -84,18 +84,14 @@ def making(jobs: Jobs, job: Job, planned: str | None) -> Iterator[Task | None]:
         )
     found = audit.of(job)
     if found.state is State.DONE:
-        print(
-            f"{job}: there already, of the same params, code and files, says {job.record}. Remove the result to "
-            "make it again.",
-            file=sys.stderr,
+        say(
+            f"{job}: there already, of the same params, code and files, says {job.record}. Remove the result to make "
+            "it again."
         )
         yield None
         return
     if found.state is not State.MISSING:
-        print(
-            f"{job}: what is there is {found.state.value} and is made again: {'; '.join(found.reasons)}",
-            file=sys.stderr,
-        )
+        say(f"{job}: what is there is {found.state.value} and is made again: {'; '.join(found.reasons)}")
         if job.stage == "train" and found.state is State.STALE:
             lineage_there = found.record.lineage if found.record else "unknown"
             _set_aside(job, jobs.layout.superseded(job.name, lineage_there))
@@ -149,4 +145,4 @@ def _set_aside(job: Job, folder: Path) -> None:
     for path in (*job.writes, job.record):
         if path.exists():
             path.replace(folder / path.name)
-    print(f"{job}: the run that was there is kept as {folder}, until `fernn prune`", file=sys.stderr)
+    say(f"{job}: the run that was there is kept as {folder}, until `fernn prune`")

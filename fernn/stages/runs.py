@@ -1,6 +1,5 @@
 """The stages of a run: training and evaluation, both safe to start twice."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from fernn.jobs import Jobs
 from fernn.layout import Layout
 from fernn.locks.gpus import one_gpu, visible_gpus
 from fernn.locks.run import Lock, hold
+from fernn.messages import say
 from fernn.params import Params
 from fernn.runs import is_candidate
 from fernn.stages.making import Task, making
@@ -46,12 +46,8 @@ def train_run(params: Params, layout: Layout, name: str, allow_cpu: bool, planne
             checkpoint, check = unfinished / "checkpoint.safetensors", _check(lock, task, jobs)
             done = job.make(Workplace(device, checkpoint, task.identity, progress, check, may_diverge))
         task.device = device.type
-        task.details = {
-            "best_epoch": done.best_epoch,
-            "diverged": done.diverged,
-            "steps": pace["steps"],
-            "seconds": pace["seconds"],
-        }
+        spent = {name: pace[name] for name in ("steps", "seconds")}
+        task.details = {"best_epoch": done.best_epoch, "diverged": done.diverged, **spent}
     return job.writes[0]
 
 
@@ -63,13 +59,13 @@ def evaluate_run(params: Params, layout: Layout, name: str, planned: str | None 
     jobs = Jobs(params, layout)
     job = jobs.find("evaluate", name)
 
-    def say(line: str) -> None:
-        print(f"{name}: {line}", file=sys.stderr)
+    def tell(line: str) -> None:
+        say(f"{name}: {line}")
 
-    with hold(layout.lock(name), say) as lock:
+    with hold(layout.lock(name), tell) as lock:
         with making(jobs, job, planned) as task:
             if task:
-                with one_gpu(say):
+                with one_gpu(tell):
                     device = choose_device(params.scale, allow_cpu=True)  # slow on a CPU, but never days
                     job.make(EvaluationPlace(device, name, _check(lock, task, jobs)))
                 task.device = device.type

@@ -14,8 +14,9 @@ from fernn.data.kth.fetched import members, read_record
 from fernn.data.kth.parallel import in_order
 from fernn.data.kth.release import ACTIONS, ANNOTATIONS, ARCHIVES, Video
 from fernn.data.kth.video import GREY, Decoded, decode_video
-from fernn.errors import FernnError, listed
+from fernn.errors import FernnError
 from fernn.files import sha256
+from fernn.messages import listed
 
 LISTED = 5  # dropped sequences told in an error
 INDEX = ("person", "label", "scenario", "sequence", "start", "length", "offset")
@@ -77,11 +78,11 @@ def decode_kth(
     dropped: list[dict[str, Any]] = []
     end = 0
     for done, (job, decoded) in enumerate(zip(jobs, in_order(partial(_decode, size), jobs, workers), strict=True), 1):
+        video = job.video
         for number, sequence in enumerate(job.sequences, 1):
             if sequence.stop > len(decoded.frames):
-                dropped.append(_dropped(job.video, number, sequence, decoded))
+                dropped.append(_dropped(video, number, sequence, decoded))
                 continue
-            video = job.video
             index.append((video.person, video.label, video.scenario, number, sequence.start, len(sequence), end))
             frames[end : end + len(sequence)] = decoded.frames[sequence.start : sequence.stop]
             end += len(sequence)

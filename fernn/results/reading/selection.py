@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from fernn.errors import FernnError, listed
+from fernn.errors import FernnError
 from fernn.layout import Layout
+from fernn.messages import listed
 from fernn.params import Params
 from fernn.results.reading.runs import diverged, epoch_ends, read_metrics
 from fernn.results.reading.summary import Summary, summarize
