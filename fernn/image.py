@@ -19,18 +19,14 @@ from requests.utils import parse_dict_header
 
 from fernn.errors import FernnError
 from fernn.files import atomic, sha256, write_json
-from fernn.params.image import InRegistry, in_registry
+from fernn.params.schema import InRegistry, in_registry
 
 FOLDER = Path("data/image")
 TIMEOUT = (10.0, 30.0)  # seconds until it answers, and between two pieces of its answer
 # lists of images for several machines, and single images
-MANIFESTS = ", ".join(
-    [
-        "application/vnd.oci.image.index.v1+json",
-        "application/vnd.oci.image.manifest.v1+json",
-        "application/vnd.docker.distribution.manifest.list.v2+json",
-        "application/vnd.docker.distribution.manifest.v2+json",
-    ]
+MANIFESTS = (
+    "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "
+    "application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json"
 )
 
 
