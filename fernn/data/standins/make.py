@@ -1,26 +1,14 @@
 """Stand-ins for the whole data set: six archives, their annotations, and their release with its digests."""
 
 import zipfile
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 
 from fernn.data.digests import Digest
 from fernn.data.kth.parallel import in_order
-from fernn.data.kth.release import (
-    ACTIONS,
-    ANNOTATIONS,
-    ARCHIVES,
-    FILES,
-    LOST,
-    PERSONS,
-    SCENARIOS,
-    Release,
-    Video,
-    write_release,
-)
-from fernn.data.standins.encode import cut, encode
-from fernn.data.standins.film import film
+from fernn.data.kth.release import ACTIONS, ANNOTATIONS, ARCHIVES, FILES, LOST, Release, Video, write_release
+from fernn.data.standins.film import cut, encode, film
 from fernn.data.standins.plan import SEQUENCES, SHORTEST, annotate, plan
 from fernn.files import atomic, sha256
 
@@ -32,12 +20,11 @@ EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time of a zip archive: no clock in
 
 def make_standins(
     folder: str | Path,
-    persons: Collection[int] = PERSONS,
-    scenarios: Collection[int] = SCENARIOS,
-    frames: int = 480,
+    persons: Collection[int],
+    scenarios: Collection[int],
+    frames: int,
     seed: int = 0,
     workers: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
 ) -> Release:
     """Draw the videos and write the six archives, `00sequences.txt` and `release.json`, which tells their digests.
 
@@ -50,7 +37,6 @@ def make_standins(
         frames: of each video, four sequences of about a quarter of them (fewer where a runner is out of sight).
         seed: of all that is drawn by chance.
         workers: processes; all cores if None.
-        progress: told of the videos that are done and of their total.
 
     Returns:
         The release, as `fetch_kth` takes it: with it the stand-ins pass the same checks as the originals.
@@ -61,14 +47,10 @@ def make_standins(
     everything = {Video(person, action, s) for person in persons for action in ACTIONS for s in scenarios}
     videos = sorted(everything - LOST, key=lambda video: (ACTIONS.index(video.action), video))
     contents = in_order(partial(_content, frames, seed), videos, workers)
-    done = 0
     for action, file in ARCHIVES.items():
         with atomic(folder / file) as temporary, zipfile.ZipFile(temporary, "w") as archive:
             for video in [video for video in videos if video.action == action]:
                 archive.writestr(_member(video.file), next(contents))
-                done += 1
-                if progress:
-                    progress(done, len(videos))
     text = annotate({video: plan(video, frames, seed) for video in videos}, LOST & everything)
     with atomic(folder / ANNOTATIONS) as temporary:
         temporary.write_bytes(text.encode("ascii"))

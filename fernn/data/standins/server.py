@@ -37,23 +37,18 @@ def _handler(folder: Path) -> type[BaseHTTPRequestHandler]:
                 return
             with open(folder / name, "rb") as file:
                 state = os.fstat(file.fileno())
-                tag = f'"{state.st_mtime_ns:x}-{state.st_size:x}"'
+                size, tag = state.st_size, f'"{state.st_mtime_ns:x}-{state.st_size:x}"'
                 asked = re.fullmatch(r"bytes=([0-9]+)-", self.headers.get("Range", ""))
                 start = int(asked[1]) if asked and self.headers.get("If-Range", tag) == tag else 0
-                if start and start >= state.st_size:
-                    self.send_response(416)
-                    self.send_header("Content-Range", f"bytes */{state.st_size}")
-                    self.send_header("Content-Length", "0")
-                    self.end_headers()
-                    return
-                self.send_response(206 if start else 200)
+                beyond = 0 < start >= size
+                self.send_response(416 if beyond else 206 if start else 200)
                 if start:
-                    self.send_header("Content-Range", f"bytes {start}-{state.st_size - 1}/{state.st_size}")
+                    self.send_header("Content-Range", f"bytes {'*' if beyond else f'{start}-{size - 1}'}/{size}")
                 self.send_header("Accept-Ranges", "bytes")
                 self.send_header("ETag", tag)
-                self.send_header("Content-Length", str(state.st_size - start))
+                self.send_header("Content-Length", str(max(0, size - start)))
                 self.end_headers()
-                file.seek(start)
+                file.seek(start)  # beyond the end there is nothing to read
                 with suppress(ConnectionError):  # the client may go away
                     shutil.copyfileobj(file, self.wfile)
 

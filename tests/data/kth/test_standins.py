@@ -45,7 +45,7 @@ def test_everything_says_that_it_is_a_stand_in(made):
 
 def test_too_short(tmp_path):
     with pytest.raises(ValueError, match="frames is 100; expected at least 112"):
-        make_standins(tmp_path, frames=100)
+        make_standins(tmp_path, persons=[1], scenarios=[1], frames=100)
 
 
 def crossing(action: str) -> float:

@@ -8,8 +8,7 @@ import pytest
 
 from fernn.data.kth.release import Video
 from fernn.data.kth.video import area_sums, decode_video
-from fernn.data.standins.encode import cut, encode
-from fernn.data.standins.film import film
+from fernn.data.standins.film import cut, encode, film
 from fernn.data.standins.plan import plan
 
 FRAMES = 112
