@@ -61,15 +61,30 @@ def evaluate(inputs: EvaluateInputs, files: dict[str, Path], place: Workplace, o
 def _measure(
     inputs: EvaluateInputs, files: dict[str, Path], place: Workplace, model: nn.Module
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    pools, _ = read_arrays(files["digits"])
-    bench, grid = _Bench(inputs, model, pools["test"].to(place.device)), inputs.motion.grid(inputs.velocities)
+    pool = read_arrays(files["digits"])[0]["test"].to(place.device)
+    grid = inputs.motion.grid(inputs.velocities)
+    digit = pool.shape[-1]  # a rim that is mostly black makes a mean look small
+    central = digit if inputs.motion.centred and digit < inputs.frame else None
+
+    def rendered(recipes: Recipes, predicted: int) -> Callable[[int, int], Tensor]:
+        return RenderedSequences(inputs.motion.render, pool, inputs.seen + predicted, inputs.frame).of(recipes)
+
+    def errors_of(recipes: Recipes, predicted: int) -> StepErrors:
+        frames = rendered(recipes, predicted)
+        return step_errors(model, frames, len(recipes), inputs.batch, inputs.seen, central)
+
+    def samples_of(recipes: Recipes, predicted: int) -> dict[str, Tensor]:
+        frames = rendered(recipes, predicted)(0, SAMPLES)
+        seen, truth = frames[:, : inputs.seen], frames[:, inputs.seen :]
+        return {"seen": seen, "truth": truth, "prediction": model(seen, predicted).float()}
+
     measures: dict[str, Any] = {}
     samples: dict[str, Tensor] = {}
     for name in inputs.measures:
         recipes = Recipes.read(files[name])
         if name == "velocity":
             cells = [
-                {**label, "mse": bench.errors(recipes.moving_at(velocity), inputs.predicted).mse}
+                {**label, "mse": errors_of(recipes.moving_at(velocity), inputs.predicted).mse}
                 for velocity, label in grid
             ]
             mean = sum(cell["mse"] for cell in cells) / len(cells)
@@ -78,35 +93,10 @@ def _measure(
             recipes = recipes.moving_at(grid[-1][0])
         else:
             steps = inputs.length if name == "length" else inputs.predicted
-            errors = bench.errors(recipes, steps)
+            errors = errors_of(recipes, steps)
             measures[name] = {"mse": errors.mse, **asdict(errors)}
         if name == "length":
-            samples |= {f"length.{kind}": frames for kind, frames in bench.samples(recipes, steps).items()}
+            samples |= {f"length.{kind}": frames for kind, frames in samples_of(recipes, steps).items()}
         if "seen" not in samples:
-            samples |= bench.samples(recipes, inputs.predicted)
+            samples |= samples_of(recipes, inputs.predicted)
     return measures, samples
-
-
-@dataclass(frozen=True)
-class _Bench:
-    """A model and the digits that it is tested on."""
-
-    inputs: EvaluateInputs
-    model: nn.Module
-    pool: Tensor
-
-    def errors(self, recipes: Recipes, predicted: int) -> StepErrors:
-        frames = self._frames(recipes, predicted)
-        digit = self.pool.shape[-1]  # a rim that is mostly black makes a mean look small
-        central = digit if self.inputs.motion.centred and digit < self.inputs.frame else None
-        return step_errors(self.model, frames, len(recipes), self.inputs.batch, self.inputs.seen, central)
-
-    def samples(self, recipes: Recipes, predicted: int) -> dict[str, Tensor]:
-        frames = self._frames(recipes, predicted)(0, SAMPLES)
-        seen, truth = frames[:, : self.inputs.seen], frames[:, self.inputs.seen :]
-        prediction = self.model(seen, truth.shape[1]).float()
-        return {"seen": seen, "truth": truth, "prediction": prediction}
-
-    def _frames(self, recipes: Recipes, predicted: int) -> Callable[[int, int], Tensor]:
-        length = self.inputs.seen + predicted
-        return RenderedSequences(self.inputs.motion.render, self.pool, length, self.inputs.frame).of(recipes)

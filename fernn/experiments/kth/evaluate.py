@@ -49,8 +49,7 @@ def evaluate(inputs: EvaluateInputs, files: dict[str, Path], place: Workplace, o
 def _measure(
     inputs: EvaluateInputs, files: dict[str, Path], place: Workplace, model: nn.Module
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    arrays, _ = read_arrays(files["frames"])
-    frames = arrays["frames"].to(place.device)
+    frames = read_arrays(files["frames"])[0]["frames"].to(place.device)
     measures: dict[str, Any] = {}
     samples: dict[str, Tensor] = {}
     for flow in inputs.flows:

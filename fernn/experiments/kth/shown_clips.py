@@ -21,7 +21,7 @@ NAMED = 0.78  # inches for the action at the left and for each model's word at t
 SIDE = 0.5  # inches of a frame, at most
 STEP = 1.08  # from row to row, in frames
 HEAD = 0.3  # inches above the rows of a group
-RIGHT, WRONG = "#009E73", "#D55E00"
+RIGHT, WRONG = {"color": "#009E73"}, {"color": "#D55E00", "weight": "bold"}
 
 
 @dataclass(frozen=True)
@@ -84,14 +84,5 @@ def _panel(axes: Axes, group: _Group, actions: list[str], columns: int, count: i
         middle = columns + (number + 0.5) * step
         axes.text(middle, -0.08, math_name(model), fontsize=7.5, ha="center", va="bottom")
         for row in range(count):
-            colour, weight = (RIGHT, "normal") if words[row] == label[row] else (WRONG, "bold")
-            axes.text(
-                middle,
-                row * STEP + 0.5,
-                actions[words[row]],
-                color=colour,
-                weight=weight,
-                ha="center",
-                va="center",
-                fontsize=7,
-            )
+            word = axes.text(middle, row * STEP + 0.5, actions[words[row]], ha="center", va="center", fontsize=7)
+            word.set(**RIGHT if words[row] == label[row] else WRONG)

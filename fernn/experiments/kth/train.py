@@ -34,8 +34,7 @@ class TrainInputs(Training):
 
 def task(inputs: TrainInputs, files: dict[str, Path], device: torch.device) -> RecognitionTask:
     """The task of a run, with all frames on the device."""
-    arrays, _ = read_arrays(files["frames"])
-    frames = arrays["frames"].to(device)
+    frames = read_arrays(files["frames"])[0]["frames"].to(device)
     train, validation = Clips.read(files["train"]), Clips.read(files["validation"]).to(device)
     for split, clips in (("train", train), ("validation", validation)):
         if not len(clips):

@@ -3,10 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from torch import Tensor
-
 from fernn.datasets.rotating import RotationSampler, render
-from fernn.datasets.sequences import Recipes
 from fernn.experiments.digits.motion import Grid
 from fernn.flows.rotation import Rotation
 
@@ -22,13 +19,11 @@ class Rotating:
     centred: ClassVar[bool] = True
     degrees: float
 
+    render = staticmethod(render)  # frames of recipes
+
     def sampler(self, flow: str, seed: int, stream: str, pool: int, digits: int) -> RotationSampler:
         """The distribution of recipes."""
         return RotationSampler(seed, stream, pool, digits, Rotation.parse(flow, self.degrees))
-
-    def render(self, pool: Tensor, recipes: Recipes, frames: int, side: int) -> Tensor:
-        """Frames of recipes; see `fernn.datasets.rotating.render`."""
-        return render(pool, recipes, frames, side)
 
     def grid(self, flow: str) -> Grid:
         """The angular velocities of V_k^R, in degrees per frame."""

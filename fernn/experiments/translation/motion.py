@@ -3,9 +3,6 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from torch import Tensor
-
-from fernn.datasets.sequences import Recipes
 from fernn.datasets.translating import TranslationSampler, render
 from fernn.experiments.digits.motion import Grid
 from fernn.flows.translation import Translation
@@ -22,13 +19,11 @@ class Translating:
     centred: ClassVar[bool] = False
     frame: int
 
+    render = staticmethod(render)  # frames of recipes
+
     def sampler(self, flow: str, seed: int, stream: str, pool: int, digits: int) -> TranslationSampler:
         """The distribution of recipes."""
         return TranslationSampler(seed, stream, pool, digits, self.frame, Translation.parse(flow))
-
-    def render(self, pool: Tensor, recipes: Recipes, frames: int, side: int) -> Tensor:
-        """Frames of recipes; see `fernn.datasets.translating.render`."""
-        return render(pool, recipes, frames, side)
 
     def grid(self, flow: str) -> Grid:
         """The velocities of V_k^T, in pixels per frame."""
