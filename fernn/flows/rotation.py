@@ -9,7 +9,6 @@ is what a gradient needs, are gathers here: deterministic on CUDA, where the gra
 """
 
 import math
-import re
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fernn.errors import FernnError
-from fernn.flows.names import ROTATION, reach
+from fernn.flows.names import reach
 
 NEGLIGIBLE = 1e-9  # interpolation weights below this are rounding of the angle's sine
 
@@ -55,9 +54,7 @@ class Rotation:
         Raises:
             FernnError: if the name has another form.
         """
-        if re.fullmatch(ROTATION, name) is None:
-            raise FernnError(f"{name!r} names no flow of rotation: expected V0R, V1R, V2R, ... (V_k^R of the paper).")
-        return cls(reach(name), degrees)
+        return cls(reach(name, "R"), degrees)
 
     @property
     def name(self) -> str:

@@ -5,7 +5,6 @@ with wrap-around: (psi_t(nu) . f)(p) = f(p - t * nu). Such a move is a permutati
 index, exact and invertible.
 """
 
-import re
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -14,7 +13,7 @@ import torch
 from torch import Tensor
 
 from fernn.errors import FernnError
-from fernn.flows.names import TRANSLATION, reach
+from fernn.flows.names import reach
 
 
 @dataclass(frozen=True)
@@ -43,11 +42,7 @@ class Translation:
         Raises:
             FernnError: if the name has another form.
         """
-        if re.fullmatch(TRANSLATION, name) is None:
-            raise FernnError(
-                f"{name!r} names no flow of translation: expected V0T, V1T, V2T, ... (V_k^T of the paper)."
-            )
-        return cls(reach(name))
+        return cls(reach(name, "T"))
 
     @property
     def name(self) -> str:
