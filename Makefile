@@ -8,7 +8,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all test-slurm image test-image lint bench artifacts verify lock check-locks clean
+.PHONY: help setup demo test test-all test-slurm image test-image lint docs bench artifacts verify lock check-locks clean
 MAKEFLAGS += --no-print-directory
 
 ARGS ?=
@@ -83,6 +83,10 @@ lint: setup  ## linters and types only
 	@$(IN_VENV) lint-imports --no-cache
 	@$(IN_VENV) snakefmt --check Snakefile workflow
 	@$(IN_VENV) hadolint --failure-threshold warning docker/Dockerfile
+
+docs: setup  ## the pages as a site, build/docs/index.html; no network
+	@$(IN_VENV) sphinx-build --quiet --fail-on-warning --fresh-env -c docs/site docs build/docs
+	@echo "The site: build/docs/index.html"
 
 bench: setup  ## measure the fast path against the plain one; writes docs/performance.md
 	@$(IN_VENV) python -m benchmarks $(ARGS)
