@@ -1,0 +1,129 @@
+"""Every block of code in the pages is run or checked; one that nobody knows is an error."""
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+import yaml
+
+from fernn.experiments import load_params
+
+from .blocks import PAGES, ROOT, Block, blocks, cells, lines_of, spans
+from .commands import NOT_RUN, PROGRAMS, check, is_known
+
+# text is what a program prints, and trees of files; the code of a page that tells equations is math
+LANGUAGES = {"python", "shell", "yaml", "text", "math", "bibtex"}
+NOTEBOOK = ROOT / "docs/notebook.ipynb"
+# a page's Python runs as one program, in a folder without results; that of these runs in a clone: test_tutorial.py
+IN_A_CLONE = {ROOT / "docs/tutorial.md"}
+SLOW = {ROOT / "docs/paper.md"}
+
+ALL = [block for page in PAGES for block in blocks(page)]
+COMMANDS = [(block.name, line) for block in ALL if block.language == "shell" for line in lines_of(block)]
+PROGRAM = re.compile(rf"^(\$ |({'|'.join(PROGRAMS)}|git|pip|python|docker|podman) )", re.MULTILINE)
+
+
+def named(found: list[Block]) -> list[Any]:
+    return [pytest.param(block, id=block.name) for block in found]
+
+
+@pytest.mark.parametrize("block", named(ALL))
+def test_its_language_is_known(block: Block) -> None:
+    assert block.language in LANGUAGES, f"say after ``` what it is: {', '.join(sorted(LANGUAGES))}"
+    if block.language == "text":
+        assert not PROGRAM.search(block.text), "commands stand in a block of shell"
+
+
+def with_python() -> Iterator[Any]:
+    for page in PAGES:
+        if page not in IN_A_CLONE and any(block.language == "python" for block in blocks(page)):
+            yield pytest.param(page, id=str(page.relative_to(ROOT)), marks=[pytest.mark.slow] if page in SLOW else [])
+
+
+@pytest.mark.parametrize("page", [*with_python()])
+def test_its_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run(page, {})
+
+
+def run(page: Path, names: dict[str, Any]) -> str:
+    """Run the Python of a page from top to bottom; what it printed. An error points to the line of the page."""
+    printed = io.StringIO()
+    with redirect_stdout(printed):
+        for block in blocks(page):
+            if block.language == "python":
+                exec(compile("\n" * (block.line - 1) + block.text, page, "exec"), names)
+    return printed.getvalue()
+
+
+def test_the_notebook_prints_what_it_shows() -> None:
+    nbformat.validate(nbformat.read(NOTEBOOK, as_version=4))
+    names: dict[str, Any] = {}
+    for source, shown in cells(NOTEBOOK):
+        printed = io.StringIO()
+        with redirect_stdout(printed):
+            exec(compile(source, NOTEBOOK, "exec"), names)
+        assert printed.getvalue() == shown, source
+
+
+@pytest.mark.parametrize(("where", "line"), [pytest.param(*each, id=" ".join(each)) for each in COMMANDS])
+def test_its_command_can_be_run(where: str, line: str) -> None:
+    if line not in NOT_RUN:
+        check(line)
+
+
+def test_what_is_not_run_stands_in_a_page() -> None:
+    lines = {line for _, line in COMMANDS}
+    assert {line for line in NOT_RUN if line not in lines} == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_within_its_lines(page: Path) -> None:
+    for text in filter(is_known, spans(page)):
+        check(re.split(" [>|] ", text)[0], whole=False)
+
+
+def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    both = {key: merged(base[key], value) for key, value in over.items() if isinstance(value, dict) and key in base}
+    return {**base, **over, **both}
+
+
+def settings(block: Block) -> Iterator[dict[str, Any]]:
+    """What a block of YAML says; where a key stands there again, it is another choice."""
+    for choice in re.split(r"\n(?=image:)", block.text):
+        yield yaml.safe_load(choice.replace("0123...", 16 * "0123"))  # a digest, cut short for the page
+
+
+@pytest.mark.parametrize("block", named([block for block in ALL if block.language == "yaml"]))
+def test_its_yaml_is_of_params(block: Block, tmp_path: Path) -> None:
+    for setting in settings(block):
+        whole = merged(yaml.safe_load((ROOT / "params.yaml").read_text()), setting)
+        (tmp_path / "params.yaml").write_text(yaml.safe_dump(whole))
+        for scale in (None, *setting.get("scales", {})):
+            load_params(tmp_path / "params.yaml", scale)
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong"),
+    [
+        ("fernn trian translation/V2T/G-RNN/lr0.003/seed0", "there is no 'trian'"),
+        ("fernn runs --scales quick", "No such option"),
+        ("fernn train translation/V2T/G-RNN/lr0.7/seed0 --scale quick", "no such run"),
+        ("fernn evaluate --scale quick", "Missing parameter: run"),
+        ("snakemake --coers all", "does not take"),
+        ("snakemake --cores all --profile pbs", "no profile pbs"),
+        ("dvc pul", "does not take"),
+        ("dvc repro report@quick", "no stage report"),
+        ("dvc exp run -S scales.quick.translation.model.G-RNN.learning_rate=1", "has no 'model'"),
+        ("make dmeo", "No rule to make target"),
+        ("kubectl get pods", "no test knows `kubectl`"),
+    ],
+)
+def test_a_wrong_command_is_found(line: str, wrong: str) -> None:
+    with pytest.raises(AssertionError, match=re.escape(wrong)):
+        check(line)
