@@ -171,6 +171,18 @@ def figures(file: ParamsFile = Path("params.yaml"), scale: Scale = None, planned
     _make(file, scale, "figures", planned=planned)
 
 
+@app.command()
+def claims(file: ParamsFile = Path("params.yaml"), scale: Scale = None) -> None:
+    """Say which claims of the paper the finished runs reproduce."""
+    from rich.console import Console
+
+    from fernn.results.claims.text import show
+    from fernn.stages.claims import judge_claims
+
+    params, layout = _start(file, scale)
+    show(params, judge_claims(params, layout), Console())
+
+
 @app.command("verify")
 def verify_command(
     results: Annotated[

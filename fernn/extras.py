@@ -10,7 +10,7 @@ EXTRAS = {
     "rotation": ("escnn",),
     "kth": ("av",),
     "figures": ("matplotlib",),
-    "stages": ("dulwich", "grimp", "pydantic", "requests", "rich", "tabulate", "tenacity", "typer", "yaml"),
+    "stages": ("dulwich", "grimp", "pydantic", "requests", "rich", "scipy", "tabulate", "tenacity", "typer", "yaml"),
     "pipeline": ("dvc", "snakemake"),
 }
 

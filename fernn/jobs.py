@@ -23,9 +23,9 @@ from fernn.messages import say
 from fernn.params import Params
 from fernn.provenance.code import code_digest
 from fernn.provenance.digests import identity
+from fernn.results.claims.claim import PAPER
 from fernn.results.figures import kinds as figures
 from fernn.results.reading.selection import select
-from fernn.results.tables import published
 from fernn.results.tables import writing as tables
 from fernn.results.tables.writing import table_names, tables_of
 from fernn.runs import Run, all_runs, evaluations_of, find_run
@@ -177,12 +177,17 @@ class Jobs:
 
     def _tables(self) -> Job:
         of = tables_of(self.params, self.experiments)
-        code = (tables.__name__, *sorted({type(table).__module__ for table in of}))
+        evidence = [each.evidence for each in self.experiments]
+        modules = {*(type(table).__module__ for table in of), *(each.code for each in evidence)}
+        code = (tables.__name__, *sorted(modules))
+        claims = sorted({PAPER, *(each.claims for each in evidence)})
+        inputs = {**self._shown(), "claims": [sha256(path) for path in claims]}
         extra = [path for table, names in of.items() for path in table.reads(self.params, self.layout, names)]
-        reads = (*self._of_runs(EVALUATION), *dict.fromkeys(extra))
+        records = (self.layout.run(run, RECORD) for run in self.runs)
+        reads = (*self._of_runs(EVALUATION), *records, *dict.fromkeys(extra))
         writes = (*map(self.layout.table, table_names(self.params, self.experiments)), self.layout.metrics())
         make = partial(self._show, tables.write_tables)
-        return Job("tables", "", code, self._shown(), reads, writes, self.layout.table(RECORD), make)
+        return Job("tables", "", code, inputs, reads, writes, self.layout.table(RECORD), make)
 
     def _figures(self) -> Job:
         drawn = {kind.draw.__module__ for each in self.experiments for kind in each.figures}
@@ -208,7 +213,6 @@ class Jobs:
             "models": [sorted(section.models) for section in sections.values()],
             "criteria": [each.criterion.name for each in self.experiments],
             "sections": {name: section.model_dump(include={"data", "training"}) for name, section in sections.items()},
-            "paper": sha256(published.FILE),
         }
 
     def _show(self, write: Callable[..., None]) -> None:

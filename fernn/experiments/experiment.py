@@ -13,6 +13,7 @@ from fernn.errors import FernnError
 from fernn.layout import Layout
 from fernn.params import Params
 from fernn.params.base import ExperimentParams
+from fernn.results.claims.evidence import Evidence
 from fernn.results.figures.kinds import Kind
 from fernn.results.reading.selection import Criterion
 from fernn.results.tables.table import PaperTable
@@ -113,6 +114,7 @@ class Experiment(ABC, Generic[P]):
         criterion: what its runs are chosen by.
         table: the table that its results stand in.
         figures: the kinds of its figures.
+        evidence: what claims can ask of its runs, and where these claims stand.
     """
 
     name: str
@@ -120,6 +122,7 @@ class Experiment(ABC, Generic[P]):
     criterion: Criterion
     table: PaperTable
     figures: tuple[Kind, ...]
+    evidence: Evidence
 
     def section(self, params: Params) -> P:
         """Its section of the params."""

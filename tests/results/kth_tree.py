@@ -13,7 +13,7 @@ from fernn.experiments import resolve
 from fernn.layout import Layout
 from fernn.params import Params
 from fernn.runs import Run, all_runs, evaluations_of
-from tests.results.tree import PARAMS, write_evaluation
+from tests.results.tree import PARAMS, write_evaluation, write_training_record
 
 ACTIONS = ["walking", "jogging", "running", "boxing", "handwaving", "handclapping"]
 EPOCHS, SEEDS, EACH = 4, [0, 1], 20  # epochs, seeds, test clips of each action
@@ -73,6 +73,7 @@ def write_kth_run(layout: Layout, params: Params, run: Run, accuracies: Sequence
     """
     path = layout.run(run.id, "metrics.csv")
     path.parent.mkdir(parents=True, exist_ok=True)
+    write_training_record(layout, run)
     rows = "".join(f"{epoch},{10 * epoch},1.5,{2 - value},{value}\n" for epoch, value in enumerate(accuracies, start=1))
     path.write_text("epoch,step,train_loss,validation_loss,validation_accuracy\n" + rows)
     measures = {}

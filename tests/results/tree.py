@@ -12,8 +12,9 @@ from safetensors.numpy import save_file
 from fernn.arrays import write_arrays
 from fernn.experiments import resolve
 from fernn.experiments.digits.forecasts import trivial_files
-from fernn.layout import Layout
+from fernn.layout import RECORD, Layout
 from fernn.params import Params
+from fernn.provenance.records import Record, write_record
 from fernn.runs import Run, all_runs, evaluations_of
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
@@ -47,6 +48,7 @@ def small_params(
 def write_run(layout: Layout, params: Params, run: Run, losses: Sequence[float], mse: float = 0.01) -> None:
     """The files that training and evaluation of a run leave: `losses` by epoch, and errors about `mse`."""
     write_metrics(layout, run, losses)
+    write_training_record(layout, run)
     steps = {"test": PREDICTED, "length": LENGTH}
     measures = {}
     for name in evaluations_of(params, run):
@@ -77,6 +79,24 @@ def write_metrics(layout: Layout, run: Run, losses: Sequence[float]) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["epoch", "step", "train_loss", "validation_loss"])
         writer.writerows([epoch, 10 * epoch, 2 * loss, loss] for epoch, loss in enumerate(losses, start=1))
+
+
+def write_training_record(layout: Layout, run: Run, seconds: float = 1.0, device: str = "abacus") -> None:
+    """Of a training of ten steps on a machine, as far as results ask."""
+    record = Record(
+        stage="train",
+        name=run.id,
+        scale=layout.scale,
+        inputs={},
+        lineage="",
+        files={},
+        outputs={},
+        started="",
+        ended="",
+        environment={"device": device},
+        details={"steps": 10, "seconds": seconds},
+    )
+    write_record(layout.run(run.id, RECORD), record)
 
 
 def write_evaluation(layout: Layout, run: Run, measures: dict) -> None:

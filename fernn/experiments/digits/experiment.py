@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from fernn.data.mnist import FILES
 from fernn.errors import FernnError
+from fernn.experiments.digits.claims import EVIDENCE
 from fernn.experiments.digits.evaluate import EvaluateInputs, evaluate
 from fernn.experiments.digits.figures import FIGURES
 from fernn.experiments.digits.motion import Motion
@@ -19,6 +20,7 @@ from fernn.experiments.experiment import Experiment, Files, Pass, Work, Workload
 from fernn.layout import Layout
 from fernn.models.storage import Model
 from fernn.params import Params
+from fernn.results.claims.evidence import Evidence
 from fernn.results.figures.kinds import Kind
 from fernn.results.reading.selection import LOSS
 from fernn.runs import Run, evaluations_of
@@ -32,6 +34,7 @@ class DigitExperiment(Experiment[P], Generic[P]):
     criterion = LOSS
     table = TABLE1
     figures: tuple[Kind, ...] = FIGURES
+    evidence: Evidence = EVIDENCE
 
     @abstractmethod
     def motion(self, section: P) -> Motion:

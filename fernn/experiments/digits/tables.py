@@ -8,11 +8,12 @@ from fernn.experiments.digits.forecasts import read_step_errors, read_trivial_er
 from fernn.experiments.digits.params import digit_section
 from fernn.layout import Layout
 from fernn.params import Params
+from fernn.results.claims.judge import Judgement
 from fernn.results.names import plus_minus
 from fernn.results.reading.selection import Selection
 from fernn.results.reading.summary import Summary, summarize
 from fernn.results.tables.table import Row, Table, make_row, sources
-from fernn.results.tables.text import MARKS, ORDER, VERDICT, order_md, table_csv, table_md, table_tex
+from fernn.results.tables.text import MARKS, VERDICT, order_md, table_csv, table_md, table_tex
 from fernn.runs import evaluations_of
 
 READING = """\
@@ -39,7 +40,12 @@ class Table1:
         return trivial_files(params, layout, experiments)
 
     def texts(
-        self, params: Params, layout: Layout, experiments: Sequence[str], selections: Sequence[Selection]
+        self,
+        params: Params,
+        layout: Layout,
+        experiments: Sequence[str],
+        selections: Sequence[Selection],
+        judgements: Sequence[Judgement],
     ) -> dict[str, str]:
         """Its files, by their names.
 
@@ -47,15 +53,15 @@ class Table1:
             FernnError: if the evaluation.json of a run is missing or malformed.
         """
         table = Table(self.name, "test_mse", "Test MSE", plus_minus, (2, 1), {name: name for name in experiments})
-        rows = _rows(params, layout, table, selections)
+        rows = _rows(params, layout, table, selections, judgements)
         data = dict.fromkeys((row.experiment, row.flow) for row in rows)
         trivial = [trivial_file(layout, experiment, "test", flow) for experiment, flow in data]
         source = [*_sizes(params, rows), *_central(params, table, rows), *sources(layout, rows, trivial)]
         title = f"# Table 1, scale {params.scale}: test MSE on flowing MNIST"
-        reading = "\n".join([READING, MARKS, VERDICT, ORDER, *(f"- {line}" for line in source)])
+        reading = "\n".join([READING, MARKS, VERDICT, *(f"- {line}" for line in source)])
         return {
             "table1.csv": table_csv(table, rows),
-            "table1.md": "\n\n".join([title, table_md(table, rows), *order_md(table, rows), reading]) + "\n",
+            "table1.md": "\n\n".join([title, table_md(table, rows), *order_md(table, judgements), reading]) + "\n",
             "table1.tex": table_tex(table, rows, f"Scale {params.scale}.", source),
         }
 
@@ -63,7 +69,13 @@ class Table1:
 TABLE1 = Table1()
 
 
-def _rows(params: Params, layout: Layout, table: Table, selections: Sequence[Selection]) -> list[Row]:
+def _rows(
+    params: Params,
+    layout: Layout,
+    table: Table,
+    selections: Sequence[Selection],
+    judgements: Sequence[Judgement],
+) -> list[Row]:
     """One row for each selection of these experiments whose test error is measured, in the order of params.yaml.
 
     Below those of a data set, its trivial forecasts.
@@ -73,7 +85,7 @@ def _rows(params: Params, layout: Layout, table: Table, selections: Sequence[Sel
         if selection.experiment in table.data and "test" in evaluations_of(params, selection.runs[0]):
             steps = digit_section(params, selection.experiment).data.predicted
             errors = [read_step_errors(layout, run, "test", steps) for run in selection.runs]
-            row = make_row(params, layout, table, selection, (each.mse for each in errors))
+            row = make_row(layout, table, selection, (each.mse for each in errors), judgements)
             if central := [each.central for each in errors if each.central is not None]:
                 row = replace(row, central=summarize(central))
             found.setdefault((row.experiment, row.flow), []).append(row)

@@ -7,6 +7,7 @@ from fernn.data.kth.fetched import RECORD as FETCHED
 from fernn.data.standins import make as drawing
 from fernn.errors import FernnError
 from fernn.experiments.experiment import Experiment, Pass, Work, Workload, kind_of
+from fernn.experiments.kth.claims import EVIDENCE
 from fernn.experiments.kth.clips import ClipsInputs, make_clips
 from fernn.experiments.kth.evaluate import EvaluateInputs, evaluate
 from fernn.experiments.kth.figures import FIGURES
@@ -34,6 +35,7 @@ class KthExperiment(Experiment[KthParams]):
     criterion = ACCURACY
     table = TABLE2
     figures = FIGURES
+    evidence = EVIDENCE
 
     def dataset(self, params: Params, layout: Layout, part: str) -> Work[Any]:
         """A part is "frames", or a split and a flow such as "test-V2T"."""

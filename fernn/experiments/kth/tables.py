@@ -9,14 +9,16 @@ from fernn.experiments.kth.params import KthParams
 from fernn.experiments.kth.recognition import Recognition, Videos, frames_file, read_recognition, read_videos
 from fernn.layout import Layout
 from fernn.params import Params
+from fernn.results.claims.claim import flow_of
+from fernn.results.claims.judge import Judgement
 from fernn.results.names import fixed
+from fernn.results.plain import pipes
 from fernn.results.reading.selection import Selection
-from fernn.results.tables.published import flow_of
 from fernn.results.tables.table import Table, make_row, sources
-from fernn.results.tables.text import MARKS, ORDER, VERDICT, order_md, pipes, table_csv, table_md, table_tex
+from fernn.results.tables.text import MARKS, VERDICT, order_md, table_csv, table_md, table_tex
 from fernn.runs import Run, evaluations_of, runs_of
 
-NAME = "kth"  # of the experiment
+NAME, METRIC = "kth", "test_accuracy"  # of the experiment and of its table
 READING = """\
 ± is the sample standard deviation over seeds. Each model stands with its learning rate of the highest validation
 accuracy (mean over seeds of the best epoch's; the first of equals), and is tested with the weights of each seed's best
@@ -43,7 +45,12 @@ class Table2:
         return [frames_file(layout)]
 
     def texts(
-        self, params: Params, layout: Layout, experiments: Sequence[str], selections: Sequence[Selection]
+        self,
+        params: Params,
+        layout: Layout,
+        experiments: Sequence[str],
+        selections: Sequence[Selection],
+        judgements: Sequence[Judgement],
     ) -> dict[str, str]:
         """Its files, by their names.
 
@@ -52,25 +59,18 @@ class Table2:
         """
         videos = read_videos(layout)
         data = "stand-ins for moving KTH" if videos.stand_in else "moving KTH"
-        table = Table(
-            self.name, "test_accuracy", "Test accuracy", fixed, (DECIMALS, DECIMALS), dict.fromkeys(experiments, data)
-        )
+        table = Table(self.name, METRIC, "Test accuracy", fixed, (DECIMALS, DECIMALS), dict.fromkeys(experiments, data))
         found = _found(params, layout, table, selections, videos)
-        incomparable = "not comparable: stand-ins" if videos.stand_in else ""
-        rows = [
-            make_row(params, layout, table, of, (each.accuracy for each in measured), incomparable)
-            for of, measured in found
-        ]
+        rows = [make_row(layout, table, of, (each.accuracy for each in measured), judgements) for of, measured in found]
         source = [*_data(params, videos, found), *sources(layout, rows, [frames_file(layout)])]
         about = {"release": videos.release, "stand_in": "yes" if videos.stand_in else "no"}
         title = "STAND-INS for moving KTH" if videos.stand_in else "moving KTH"
         parts = [f"# Table 2, scale {params.scale}: test accuracy on {title}"]
         parts += [WARNING] if videos.stand_in else []
         parts += [table_md(table, rows)]
-        parts += [] if videos.stand_in else order_md(table, rows)
+        parts += order_md(table, judgements)
         parts += ["The search for the learning rate, by validation accuracy:", _search([of for of, _ in found])]
-        reading = [READING, MARKS, VERDICT, *([] if videos.stand_in else [ORDER])]
-        parts += ["\n".join([*reading, *(f"- {line}" for line in source)])]
+        parts += ["\n".join([READING, MARKS, VERDICT, *(f"- {line}" for line in source)])]
         note = f"Scale {params.scale}." + (" Drawn stand-in videos, not KTH." if videos.stand_in else "")
         return {
             "table2.csv": table_csv(table, rows, about),
@@ -84,7 +84,7 @@ TABLE2 = Table2()
 
 def _stands(params: Params, run: Run) -> bool:
     """Whether a run has a row: it is trained and tested on the flow of the paper's figures."""
-    return run.flow == flow_of(TABLE2.name, NAME) and run.flow in evaluations_of(params, run)
+    return run.flow == flow_of(NAME, METRIC) and run.flow in evaluations_of(params, run)
 
 
 def _found(

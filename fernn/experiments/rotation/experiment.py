@@ -3,6 +3,7 @@
 from fernn.experiments.digits.experiment import DigitExperiment
 from fernn.experiments.digits.figures import FIGURES, velocity_kind
 from fernn.experiments.experiment import kind_of
+from fernn.experiments.rotation.claims import EVIDENCE
 from fernn.experiments.rotation.figures import velocity_generalization
 from fernn.experiments.rotation.model import FERNN, KINDS
 from fernn.experiments.rotation.motion import Rotating
@@ -15,6 +16,7 @@ class RotationExperiment(DigitExperiment[RotationParams]):
     name = "rotation"
     schema = RotationParams
     figures = (*FIGURES, velocity_kind(velocity_generalization))
+    evidence = EVIDENCE
 
     def motion(self, section: RotationParams) -> Rotating:
         """How the digits move."""

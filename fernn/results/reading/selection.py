@@ -1,7 +1,7 @@
 """Which learning rate stands for a model: the best on validation data, over all seeds."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -77,8 +77,15 @@ class Selected(Protocol):
     criterion: Criterion
 
 
-def select(params: Params, layout: Layout, experiments: Iterable[Selected]) -> list[Selection]:
+def select(
+    params: Params,
+    layout: Layout,
+    experiments: Iterable[Selected],
+    finished: Callable[[Run], bool] = lambda run: True,
+) -> list[Selection]:
     """Choose a learning rate for each model of each flow, in the order of params.yaml.
+
+    A model of which a run is not `finished` is left out.
 
     Raises:
         FernnError: if a run's metrics.csv is missing or malformed, or every candidate of a model failed.
@@ -89,6 +96,8 @@ def select(params: Params, layout: Layout, experiments: Iterable[Selected]) -> l
         for run in runs_of(params, experiment.name):
             by_rate.setdefault((run.flow, run.model), {}).setdefault(run.learning_rate, []).append(run)
         for (flow, model), rates in by_rate.items():
+            if not all(finished(run) for runs in rates.values() for run in runs):
+                continue
             candidates = tuple(
                 _candidate(params, layout, experiment.criterion, rate, runs) for rate, runs in rates.items()
             )

@@ -11,7 +11,7 @@ from fernn.results.names import fixed
 from fernn.results.reading.runs import read_parameters
 from fernn.results.reading.selection import Selection
 from fernn.results.reading.summary import summarize
-from fernn.results.tables.text import as_csv, pipes
+from fernn.results.plain import as_csv, pipes
 
 HEADER = ("experiment", "model", "flow", "parameters", "step_seconds", "std", "n", "steps", "hours", "device")
 HEADS = ("Data", "Model", "Parameters", "Flow", "Step (ms)", "n", "Steps", "Hours", "Trained on")

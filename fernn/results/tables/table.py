@@ -1,7 +1,7 @@
 """A table of the paper and its rows: our numbers, the paper's, and how they compare."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -9,11 +9,12 @@ from fernn.files import sha256
 from fernn.layout import Layout
 from fernn.params import Params
 from fernn.provenance.digests import identity
+from fernn.results.claims.claim import Cell, Order
+from fernn.results.claims.judge import Judgement, cell_of
 from fernn.results.names import math_name
 from fernn.results.reading.runs import read_parameters
 from fernn.results.reading.selection import Selection
 from fernn.results.reading.summary import Summary, summarize
-from fernn.results.tables.published import Claim, Published, Verdict, claims, compare, lower_is_better, order, published
 
 Number = Callable[[float, float | None, int, bool], str]  # mean, deviation, decimals, whether as LaTeX
 
@@ -23,7 +24,7 @@ class PaperTable(Protocol):
 
     @property
     def name(self) -> str:
-        """In published.yaml and in file names."""
+        """In file names."""
 
     def is_there(self, params: Params, experiments: Sequence[str]) -> bool:
         """Whether runs of these experiments, which all stand in it, are to be measured for it."""
@@ -32,9 +33,14 @@ class PaperTable(Protocol):
         """The parts of data sets that it and the figures of these experiments are made of, besides files of runs."""
 
     def texts(
-        self, params: Params, layout: Layout, experiments: Sequence[str], selections: Sequence[Selection]
+        self,
+        params: Params,
+        layout: Layout,
+        experiments: Sequence[str],
+        selections: Sequence[Selection],
+        judgements: Sequence[Judgement],
     ) -> dict[str, str]:
-        """Its files, by their names: one in each of `FORMATS`."""
+        """Its files, by their names: one in each of `FORMATS`. Its verdicts are those of `judgements`."""
 
 
 FORMATS = ("csv", "md", "tex")
@@ -46,7 +52,7 @@ class Table:
 
     Attributes:
         name: "table1" or "table2".
-        metric: of its figures, in the csv.
+        metric: of its figures, in the csv; the measure of its cells in claims.yaml.
         heading: of its figures, for readers.
         number: writes a figure.
         decimals: of our figures and of the paper's.
@@ -60,15 +66,10 @@ class Table:
     decimals: tuple[int, int]
     data: dict[str, str]
 
-    @property
-    def lower(self) -> bool:
-        """Whether a lower figure is the better one."""
-        return lower_is_better(self.name)
-
 
 @dataclass(frozen=True)
 class Row:
-    """A model trained and tested on the data of one flow: our figure, the paper's, and the comparison.
+    """A model trained and tested on the data of one flow: our figure, and how the paper's was judged, where it has one.
 
     A forecast without a model has no selection and no parameters, and its figure goes over no seeds (n = 0). `central`
     is our figure over the middle of the frames alone, where that was measured as well; what is compared is the one over
@@ -82,8 +83,17 @@ class Row:
     selection: Selection | None = None
     parameters: int | None = None
     central: Summary | None = None
-    paper: Published = field(default_factory=Published)
-    verdict: Verdict = field(default_factory=lambda: Verdict(""))
+    judged: Judgement | None = None
+
+    @property
+    def paper(self) -> Cell | None:
+        """The paper's figure."""
+        return self.judged.claim if self.judged and isinstance(self.judged.claim, Cell) else None
+
+    @property
+    def verdict(self) -> str:
+        """What became of it; empty without one."""
+        return self.judged.verdict.value if self.judged else ""
 
     @property
     def rate(self) -> float | None:
@@ -92,33 +102,35 @@ class Row:
 
 
 def make_row(
-    params: Params,
     layout: Layout,
     table: Table,
     selection: Selection,
     figures: Iterable[float],
-    incomparable: str = "",
+    judgements: Iterable[Judgement],
 ) -> Row:
-    """A row of one figure for each seed; `incomparable` says why ours has nothing to do with the paper's."""
-    ours = summarize(figures)
-    of = selection.experiment, selection.flow, selection.model
-    paper = published(table.name, *of)
-    verdict = Verdict(incomparable) if incomparable else compare(ours, paper, params.scale, table.lower)
-    return Row(*of, ours, selection, read_parameters(layout, selection.runs[0]), paper=paper, verdict=verdict)
+    """A row of one figure for each seed."""
+    experiment, flow, model = selection.experiment, selection.flow, selection.model
+    judged = cell_of(judgements, experiment, table.metric, flow, model)
+    parameters = read_parameters(layout, selection.runs[0])
+    return Row(experiment, flow, model, summarize(figures), selection, parameters, judged=judged)
 
 
-def ranking(table: Table, rows: list[Row]) -> dict[tuple[str, str], list[Claim]]:
-    """The ranking of the models by the paper's figures, held against the rows, by experiment and flow."""
-    figures: dict[tuple[str, str], dict[str, Summary]] = {}
-    for row in rows:
-        figures.setdefault((row.experiment, row.flow), {})[row.model] = row.ours
-    return {key: claims(ours, order(table.name, *key), table.lower) for key, ours in figures.items()}
+def orders(table: Table, judgements: Iterable[Judgement]) -> list[Judgement]:
+    """What became of the paper's orders of the models of a table by its figures, where both were run."""
+    return [
+        each
+        for each in judgements
+        if isinstance(each.claim, Order)
+        and each.claim.experiment in table.data
+        and {asked.measure for asked in each.claim.asks} == {table.metric}
+        and each.samples
+    ]
 
 
 def numbers(table: Table, row: Row, latex: bool = False) -> tuple[str, str]:
     """Our figure and the paper's, for readers."""
     ours, paper, (our_decimals, their_decimals) = row.ours, row.paper, table.decimals
-    theirs = "" if paper.value is None else table.number(paper.value, paper.std, their_decimals, latex) + paper.mark
+    theirs = "" if paper is None else table.number(paper.value, paper.std, their_decimals, latex) + paper.mark
     return table.number(ours.mean, ours.std, our_decimals, latex), theirs
 
 

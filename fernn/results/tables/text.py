@@ -1,36 +1,21 @@
 """A table as data (csv), for reading (md) and for a paper (tex)."""
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from tabulate import tabulate
-
-from fernn.results.tables.published import LIMIT, Claim
-from fernn.results.tables.table import Row, Table, names, numbers, ranking
+from fernn.results.claims.claim import Cell
+from fernn.results.claims.judge import Judgement
+from fernn.results.claims.text import tested, why
+from fernn.results.plain import as_csv, pipes
+from fernn.results.tables.table import Row, Table, names, numbers, orders
 
 MARKS = """\
 (?) marks a figure of the paper that was taken from a secondary source. A blank is a figure that we do not have.
 """
-VERDICT = f"""\
-Verdict: at scale paper, z = (mean - paper) / √(std² / n + paper std²); the paper's deviation is taken whole, as of
-one run: only for Table 2 does it say how many stand behind it (three seeds). |z| ≤ {LIMIT:g}: agrees; beyond
-that, better or worse. Other scales have other sizes, so their figures are not compared with the paper's.
-"""
-ORDER = """\
-Order: of the models that have a figure of the paper, by these figures. Holds where our means differ by more than both
-deviations together; not separated, by less; else reversed.
+VERDICT = """\
+Verdict: whether the paper's figure, and its order of the models that have one, is reproduced; claims.md says how that
+is judged, and why. Not run: these results cannot tell, such as those of a scale of other sizes.
 """
 NOTE = r"(?) from a secondary source. $\pm$ is the sample standard deviation over $n$ seeds."
-
-
-def as_csv(header: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
-    """Lines of values under a header."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(lines)
-    return text.getvalue()
 
 
 def table_csv(table: Table, rows: list[Row], more: dict[str, str] | None = None) -> str:
@@ -39,17 +24,17 @@ def table_csv(table: Table, rows: list[Row], more: dict[str, str] | None = None)
     What was measured over the middle of the frames alone is a metric of its own, which is not compared.
     """
     header = ["experiment", "model", "flow", "metric", "mean", "std", "n"]
-    header += ["paper_value", "paper_std", "source", "z", "verdict", "learning_rate", "parameters", *(more or {})]
+    header += ["paper_value", "paper_std", "source", "verdict", "learning_rate", "parameters", *(more or {})]
     lines = []
     for row in rows:
         ours, paper = row.ours, row.paper
-        source = paper.source + (", from a secondary source (?)" if paper.secondary else "")
+        value, std, source = ("", "", "") if paper is None else (paper.value, paper.std, paper.source + _mark(paper))
         of = [row.experiment, row.model, row.flow]
         line: list[object] = [*of, table.metric, ours.mean, ours.std, ours.n]
-        line += [paper.value, paper.std, source, row.verdict.z, row.verdict.text, row.rate, row.parameters]
+        line += [value, std, source, row.verdict, row.rate, row.parameters]
         lines.append([*line, *(more or {}).values()])
         if inner := row.central:
-            line = [*of, f"{table.metric}_central", inner.mean, inner.std, inner.n, *[""] * 5, row.rate, row.parameters]
+            line = [*of, f"{table.metric}_central", inner.mean, inner.std, inner.n, *[""] * 4, row.rate, row.parameters]
             lines.append([*line, *(more or {}).values()])
     return as_csv(header, lines)
 
@@ -60,18 +45,12 @@ def table_md(table: Table, rows: list[Row]) -> str:
     return pipes(header, (_cells(table, row) for row in rows))
 
 
-def pipes(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    """A table of markdown."""
-    return tabulate(list(lines), header, tablefmt="pipe", disable_numparse=True)
-
-
-def order_md(table: Table, rows: list[Row]) -> list[str]:
+def order_md(table: Table, judgements: Iterable[Judgement]) -> list[str]:
     """What became of the paper's order of the models, as paragraphs; none where we have no two of its figures."""
-    side = "below" if table.lower else "above"
     lines = [
-        f"- {table.data[experiment]}, {flow}: {claim.better} {side} {claim.worse}: **{claim.verdict}**{_apart(claim)}"
-        for (experiment, flow), found in ranking(table, rows).items()
-        for claim in found
+        f"- {table.data[each.claim.experiment]}, {each.claim.asks[0].flow}: {each.claim.text}: "
+        f"**{each.verdict.value}** ({_apart(each)})"
+        for each in orders(table, judgements)
     ]
     return ["The paper's order of the models that have its figure:", "\n".join(lines)] if lines else []
 
@@ -98,16 +77,18 @@ def table_tex(table: Table, rows: list[Row], note: str, source: list[str]) -> st
 
 def _cells(table: Table, row: Row) -> list[str]:
     ours, paper = numbers(table, row)
-    z = "" if row.verdict.z is None else f" (z = {row.verdict.z:+.2f})"
     rate = "" if row.rate is None else f"{row.rate:g}"
     cells = [table.data[row.experiment], row.model, _count(row), row.flow, ours, str(row.ours.n or ""), rate]
-    return [*cells, paper, row.verdict.text + z]
+    return [*cells, paper, row.verdict]
 
 
 def _count(row: Row) -> str:
     return "" if row.parameters is None else f"{row.parameters:,}"
 
 
-def _apart(claim: Claim) -> str:
-    deviations = "" if claim.deviations is None else f", the deviations add up to {claim.deviations:.2e}"
-    return f" (the means differ by {claim.gap:.2e}{deviations})"
+def _mark(paper: Cell) -> str:
+    return ", from a secondary source (?)" if paper.secondary else ""
+
+
+def _apart(judgement: Judgement) -> str:
+    return f"{tested(judgement)}; {why(judgement)}" if judgement.found else why(judgement)

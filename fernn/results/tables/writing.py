@@ -7,16 +7,19 @@ from typing import Any, Protocol
 from fernn.files import write_json, write_text
 from fernn.layout import COST, Layout
 from fernn.params import Params
+from fernn.results.claims.judge import Judged, judge
+from fernn.results.claims.text import claims_csv, claims_md
+from fernn.results.plain import as_csv
 from fernn.results.reading.selection import Selection
 from fernn.results.tables.cost import cost_texts
 from fernn.results.tables.table import FORMATS, PaperTable
-from fernn.results.tables.text import as_csv
+
+CLAIMS = ("claims.csv", "claims.md")
 
 
-class Tabulated(Protocol):
+class Tabulated(Judged, Protocol):
     """An experiment, as far as tables ask."""
 
-    name: str
     table: PaperTable
 
 
@@ -32,23 +35,26 @@ def tables_of(params: Params, experiments: Iterable[Tabulated]) -> dict[PaperTab
 def table_names(params: Params, experiments: Iterable[Tabulated]) -> list[str]:
     """The files of all tables."""
     tables = tables_of(params, experiments)
-    return [*(f"{table.name}.{form}" for table in tables for form in FORMATS), "selection.csv", *COST]
+    return [*(f"{table.name}.{form}" for table in tables for form in FORMATS), "selection.csv", *CLAIMS, *COST]
 
 
 def write_tables(
     params: Params, layout: Layout, experiments: Sequence[Tabulated], selections: Sequence[Selection]
 ) -> None:
-    """Write the tables of experiments, and their numbers for machines; the same inputs give the same bytes,
-    but for the times in the table of cost.
+    """Write the tables of experiments, the judged claims, and the tables' numbers for machines.
+
+    The same inputs give the same bytes, but for the times in the table of cost and in the claims about them.
 
     Raises:
         FernnError: if a file of a run that params.yaml names, or of the videos, is missing or malformed; others are
             not read.
     """
-    tables, texts = tables_of(params, experiments), {"selection.csv": _selection_csv(selections)}
+    tables, judgements = tables_of(params, experiments), judge(params, layout, experiments, selections)
+    texts = {"selection.csv": _selection_csv(selections)}
+    texts |= dict(zip(CLAIMS, (claims_csv(judgements), claims_md(params, judgements)), strict=True))
     texts |= cost_texts(params.scale, layout, selections)
     for table, names in tables.items():
-        texts |= table.texts(params, layout, names, selections)
+        texts |= table.texts(params, layout, names, selections, judgements)
     for name, text in texts.items():
         write_text(layout.table(name), text)
     write_json(layout.metrics(), _metrics([texts[f"{table.name}.csv"] for table in tables]))

@@ -1,0 +1,1 @@
+"""The paper's claims as data, and the one place where they are judged."""
