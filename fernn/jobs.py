@@ -23,7 +23,7 @@ from fernn.messages import say
 from fernn.params import Params
 from fernn.provenance.code import code_digest
 from fernn.provenance.digests import identity
-from fernn.results.claims.claim import PAPER
+from fernn.results.claims.reading import PAPER
 from fernn.results.figures import kinds as figures
 from fernn.results.reading.selection import select
 from fernn.results.tables import writing as tables

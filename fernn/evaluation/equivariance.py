@@ -5,6 +5,7 @@ becomes psi_{t-1}(nu_hat).h_t(nu - nu_hat), for nu and nu - nu_hat both in V (pa
 """
 
 from collections.abc import Iterator
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -15,6 +16,7 @@ from fernn.models.cell import FERNNCell
 SIDE, CHANNELS, FRAMES, SEED = 7, 8, 5, 0
 
 
+@cache
 def random_equivariance_error(flow: Translation, kernel_size: int) -> float:
     """The largest error of a cell with random weights, over inputs that move by each generator of V_2^T.
 

@@ -8,7 +8,7 @@ from fernn.experiments.digits.forecasts import read_step_errors, read_trivial_er
 from fernn.experiments.digits.params import digit_section
 from fernn.layout import Layout
 from fernn.params import Params
-from fernn.results.claims.judge import Judgement
+from fernn.results.claims.judgement import Judgement
 from fernn.results.names import plus_minus
 from fernn.results.reading.selection import Selection
 from fernn.results.reading.summary import Summary, summarize

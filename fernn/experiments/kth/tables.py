@@ -9,8 +9,8 @@ from fernn.experiments.kth.params import KthParams
 from fernn.experiments.kth.recognition import Recognition, Videos, frames_file, read_recognition, read_videos
 from fernn.layout import Layout
 from fernn.params import Params
-from fernn.results.claims.claim import flow_of
-from fernn.results.claims.judge import Judgement
+from fernn.results.claims.judgement import Judgement
+from fernn.results.claims.reading import flow_of
 from fernn.results.names import fixed
 from fernn.results.plain import pipes
 from fernn.results.reading.selection import Selection

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from fernn.layout import Layout
 from fernn.params import Params
-from fernn.results.claims.claim import PAPER, Asked
+from fernn.results.claims.claim import Asked
+from fernn.results.claims.reading import PAPER
 from fernn.results.reading.selection import Selection
 from fernn.runs import Run
 

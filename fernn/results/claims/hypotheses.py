@@ -46,19 +46,25 @@ def decide(claim: Claim, samples: Sequence[Sample], sizes: Sequence[int] = ()) -
         return Tested(ours, apart, equivalent(apart, math.log(claim.margin) if ratio else claim.margin))
     if isinstance(claim, Factor):
         apart = mean(logs[1]) - mean(logs[0])
-        ours = math.exp(apart.value)
+        ours = exp(apart.value)
         apart = apart - stated(math.log(claim.value), (claim.std or 0.0) / claim.value, claim.n)
         return Tested(ours, apart, equivalent(apart, math.log(claim.margin)))
     if isinstance(claim, Order):
         apart = mean(logs[1]) - mean(logs[0]) if lower else mean(logs[0]) - mean(logs[1])
-        return Tested(math.exp(apart.value) if ratio else apart.value, apart, positive(apart))
+        return Tested(exp(apart.value) if ratio else apart.value, apart, positive(apart))
     if isinstance(claim, Bound):
         level = mean(logs[0])
-        return Tested(math.exp(level.value), level, under(level, math.log(claim.below)))
+        return Tested(exp(level.value), level, under(level, math.log(claim.below)))
     assert isinstance(claim, Line)
     small, middle, large = (np.array(sample.values) for sample in samples)
     off = mean(_off_the_line(small, middle, large, sizes))
-    return Tested(math.exp(off.value), off, equivalent(off, math.log(claim.margin)))
+    return Tested(exp(off.value), off, equivalent(off, math.log(claim.margin)))
+
+
+def exp(logarithm: float) -> float:
+    """What it is the logarithm of; infinite where that is beyond all numbers, as the end of a wide interval may be."""
+    with np.errstate(over="ignore"):
+        return float(np.exp(logarithm))
 
 
 def _off_the_line(

@@ -4,77 +4,30 @@ Each claim is a hypothesis that a one-sided test can find true or false at the l
 neither is inconclusive: too few seeds, or a truth near the bound. docs/claims.md has the tests and how often they err.
 """
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from typing import Protocol, TypeVar
 
 from fernn.errors import FernnError
 from fernn.layout import Layout
 from fernn.params import Params
-from fernn.results.claims.claim import PAPER, Asked, Cell, Claim, Exact, Line, read_claims
+from fernn.results.claims.claim import Asked, Claim, Exact, Line
 from fernn.results.claims.evidence import Evidence, NotMeasuredError, Sample
-from fernn.results.claims.hypotheses import Tested, decide
+from fernn.results.claims.hypotheses import Tested, decide, exp
+from fernn.results.claims.judgement import Found, Judgement, Verdict
 from fernn.results.claims.measures import hardware
+from fernn.results.claims.reading import PAPER, read_claims
 from fernn.results.reading.selection import Selected, Selection
 from fernn.runs import evaluations_of, runs_of
 
 T = TypeVar("T")
+VERDICTS = {1: Verdict.REPRODUCED, -1: Verdict.NOT_REPRODUCED, 0: Verdict.INCONCLUSIVE}
 
 
 class Judged(Selected, Protocol):
     """An experiment, as far as claims ask."""
 
     evidence: Evidence
-
-
-class Verdict(Enum):
-    """What became of a claim."""
-
-    REPRODUCED = "reproduced"
-    NOT_REPRODUCED = "not reproduced"
-    INCONCLUSIVE = "inconclusive"
-    NOT_RUN = "not run"
-
-
-VERDICTS = {1: Verdict.REPRODUCED, -1: Verdict.NOT_REPRODUCED, 0: Verdict.INCONCLUSIVE}
-
-
-@dataclass(frozen=True)
-class Found:
-    """What was found in the runs.
-
-    Attributes:
-        ours: our number: a mean in the unit of the measure, or a ratio or a difference.
-        tested: what is tested: ours as a ratio to the paper's, or its difference from it, where the paper has a number;
-            else ours.
-        low: lower end of its interval at the level of the tests.
-        high: upper end.
-        resolution: how far from the bound the truth has to lie to be found in four cases of five: a factor or a
-            difference.
-        true: p of the test that would find the claim true.
-        false: p of the one that would find it false.
-    """
-
-    ours: float
-    tested: float | None = None
-    low: float | None = None
-    high: float | None = None
-    resolution: float | None = None
-    true: float | None = None
-    false: float | None = None
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """A claim, the verdict and why, and the runs behind it."""
-
-    claim: Claim
-    verdict: Verdict
-    reason: str = ""
-    found: Found | None = None
-    samples: tuple[Sample, ...] = ()
 
 
 def judge(
@@ -91,16 +44,9 @@ def judge(
     Raises:
         FernnError: if a file of claims, or of a run, is missing or malformed.
     """
-    court = _Court(params, layout, {each.name: each.evidence for each in experiments}, selections)
+    results = _Results(params, layout, {each.name: each.evidence for each in experiments}, selections)
     files = dict.fromkeys([PAPER, *(each.evidence.claims for each in experiments)])
-    return [court.judge(claim, of.level) for of in map(read_claims, files) for claim in of.all]
-
-
-def cell_of(judgements: Iterable[Judgement], experiment: str, measure: str, flow: str, model: str) -> Judgement | None:
-    """The judgement of a cell of the paper's tables; None where the paper has none, or none that we have."""
-    asked = (Asked(flow=flow, model=model, measure=measure),)
-    found = (j for j in judgements if isinstance(j.claim, Cell))
-    return next((j for j in found if (j.claim.experiment, j.claim.asks) == (experiment, asked)), None)
+    return [results.judge(claim, of.level) for of in map(read_claims, files) for claim in of.all]
 
 
 class _NotRunError(Exception):
@@ -108,7 +54,7 @@ class _NotRunError(Exception):
 
 
 @dataclass(frozen=True)
-class _Court:
+class _Results:
     params: Params
     layout: Layout
     evidence: dict[str, Evidence]
@@ -161,8 +107,8 @@ class _Court:
 
     def _check(self, claim: Exact, evidence: Evidence) -> Judgement:
         check = _known(evidence.checks, claim.check, claim.experiment, "check")
-        if claim.model not in self.params.section(claim.experiment).models:
-            raise _NotRunError(f"params.yaml has no model {claim.model}")
+        if claim.model not in {run.model for run in runs_of(self.params, claim.experiment)}:
+            raise _NotRunError(f"params.yaml has no run of {claim.model}")
         value = check(self.params, claim.model)
         holds = value < claim.below if claim.below is not None else value > (claim.above or 0)
         said = "computed with random weights in float64; no run and no statistic is behind it"
@@ -206,7 +152,7 @@ def _untestable(samples: tuple[Sample, ...]) -> str:
 
 
 def _judgement(claim: Claim, samples: tuple[Sample, ...], tested: Tested, level: float) -> Judgement:
-    unit = math.exp if samples[0].measure.ratio else float
+    unit = exp if samples[0].measure.ratio else float
     quantity, decision = tested.quantity, tested.decision
     low, high = quantity.interval(level)
     found = Found(

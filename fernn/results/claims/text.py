@@ -7,8 +7,9 @@ from rich.console import Console
 from rich.table import Table
 
 from fernn.params import Params
-from fernn.results.claims.claim import Bound, Cell, Claim, Exact, Factor, Line, read_claims
-from fernn.results.claims.judge import Judgement, Verdict
+from fernn.results.claims.claim import Bound, Cell, Claim, Exact, Factor, Line
+from fernn.results.claims.judgement import Judgement, Verdict
+from fernn.results.claims.reading import read_claims
 from fernn.results.plain import as_csv, pipes
 
 HEADER = ["experiment", "kind", "claim", "verdict", "reason", "flow", "models", "measure", "ours", "tested", "low"]
@@ -32,7 +33,11 @@ they were trained on, and the p of both tests. docs/claims.md says how each kind
 
 
 def claims_csv(judgements: Iterable[Judgement]) -> str:
-    """One line for each claim; values, runs and machines of several models are separated by blanks and semicolons."""
+    """One line for each claim.
+
+    Values and runs stand in the same order: between those of two seeds is a blank, between those of two models a
+    semicolon. Hardware is all that any of the runs was trained on.
+    """
     return as_csv(HEADER, map(_line, judgements))
 
 

@@ -10,7 +10,7 @@ from fernn.layout import Layout
 from fernn.params import Params
 from fernn.provenance.digests import identity
 from fernn.results.claims.claim import Cell, Order
-from fernn.results.claims.judge import Judgement, cell_of
+from fernn.results.claims.judgement import Judgement, cell_of
 from fernn.results.names import math_name
 from fernn.results.reading.runs import read_parameters
 from fernn.results.reading.selection import Selection

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from fernn.results.claims.claim import Cell
-from fernn.results.claims.judge import Judgement
+from fernn.results.claims.judgement import Judgement
 from fernn.results.claims.text import tested, why
 from fernn.results.plain import as_csv, pipes
 from fernn.results.tables.table import Row, Table, names, numbers, orders

@@ -1,0 +1,419 @@
+"""Claims, judged by made-up results that agree, disagree, are too few, or are missing."""
+
+import csv
+import json
+import math
+import statistics
+from dataclasses import replace
+
+import pytest
+import yaml
+
+from fernn.errors import FernnError
+from fernn.experiments import find_experiment
+from fernn.layout import Layout
+from fernn.results.claims.claim import Asked, Bound, Cell, Factor, Line, Order
+from fernn.results.claims.judge import judge
+from fernn.results.claims.judgement import Verdict, cell_of
+from fernn.results.claims.reading import PAPER, read_claims
+from fernn.runs import all_runs
+from tests.results.kth_tree import kth_params, write_kth
+from tests.results.made import chosen, select, write_tables
+from tests.results.tree import LENGTH, PREDICTED, run_of, small_params, write_training_record, write_tree
+
+PAPERS = {"G-RNN": 8.1e-3, "FERNN-V1T": 5.3e-4, "FERNN-V2T": 1.5e-4}
+NOISE = (0.97, 1.0, 1.04)  # over seeds
+SEEDS = [0, 1, 2]
+
+
+class World:
+    """Runs whose numbers a test sets."""
+
+    def __init__(self, folder, scale="paper", seeds=SEEDS, **params):
+        self.params = small_params(scale, seeds=seeds, **params)
+        self.layout = Layout(scale, folder)
+        write_tree(self.layout, self.params)
+
+    def each(self, model, flow="V2T", noise=NOISE):
+        seeds = self.params.section("translation").seeds
+        return [(run_of(self.params, model, seed, flow), noise[seed]) for seed in seeds]
+
+    def measured(self, model, measure, change, flow="V2T"):
+        """Change what was measured of a model: `change(measure, noise of the seed)`."""
+        for run, noise in self.each(model, flow):
+            path = self.layout.evaluation(run.id, "evaluation.json")
+            content = json.loads(path.read_text())
+            change(content["measures"][measure], noise)
+            path.write_text(json.dumps(content))
+
+    def errors(self, **factors):
+        """Test errors of so many times the paper's."""
+        names = {"grnn": "G-RNN", "v1": "FERNN-V1T", "v2": "FERNN-V2T"}
+        for model, factor in factors.items():
+            mse = PAPERS[names[model]] * factor
+            self.measured(names[model], "test", lambda of, noise, mse=mse: of.update(mse=mse * noise))
+        return self
+
+    def judged(self, kind, **wanted):
+        """The one judgement of a claim of that kind with these attributes."""
+        (found,) = [
+            each
+            for each in judge(self.params, self.layout, chosen(self.params), select(self.params, self.layout))
+            if isinstance(each.claim, kind)
+            and all(getattr(each.claim, key) == value for key, value in wanted.items())
+            and each.claim.experiment == "translation"
+            and not each.claim.unsupported
+        ]
+        return found
+
+
+@pytest.fixture
+def world(tmp_path):
+    return World(tmp_path).errors(grnn=1, v1=1, v2=1)
+
+
+def told(judgement):
+    return judgement.verdict.value, judgement.reason
+
+
+@pytest.mark.parametrize(
+    ("factor", "verdict"),
+    [(1.0, "reproduced"), (1.1, "reproduced"), (1.45, "inconclusive"), (3, "not reproduced"), (0.3, "not reproduced")],
+)
+def test_a_cell(world, factor, verdict):
+    found = world.errors(grnn=factor).judged(Cell, model="G-RNN")
+    assert told(found) == (verdict, "")
+    assert found.found.ours == pytest.approx(8.1e-3 * factor * statistics.fmean(NOISE))
+    ratio = factor * statistics.geometric_mean(NOISE)
+    assert found.found.tested == pytest.approx(ratio)
+    assert found.found.low < ratio < found.found.high
+    assert found.samples[0].runs == tuple(run for run, _ in world.each("G-RNN"))
+
+
+def test_a_cell_with_one_seed(tmp_path):
+    found = World(tmp_path, seeds=[0]).errors(grnn=1).judged(Cell, model="G-RNN")
+    assert told(found) == ("inconclusive", "one seed of G-RNN: a test needs two")
+
+
+def test_a_cell_whose_model_was_not_run(tmp_path):
+    runs = [{"flow": "V2T", "models": ["FERNN-V2T"], "evaluate": ["test"]}]
+    world = World(tmp_path, runs=runs)
+    assert told(world.judged(Cell, model="G-RNN")) == ("not run", "params.yaml has no run of G-RNN on V2T")
+    assert told(world.judged(Order, better="FERNN-V2T", worse="G-RNN", measure="test_mse"))[0] == "not run"
+    bound = world.judged(Bound, measure="growth")
+    assert told(bound) == ("not run", "params.yaml does not evaluate FERNN-V2T on V2T by length")
+
+
+@pytest.mark.parametrize(
+    ("scale", "verdict"), [("paper", "reproduced"), ("released", "reproduced"), ("mine", "not run")]
+)
+def test_only_scales_of_the_papers_sizes_support_a_cell(tmp_path, scale, verdict):
+    world = World(tmp_path, scale).errors(grnn=1, v1=1, v2=1)
+    found = world.judged(Cell, model="G-RNN")
+    assert found.verdict.value == verdict
+    assert ("not the sizes of the paper's figure; these have: paper, released" in found.reason) == (scale == "mine")
+    # an order says something of any networks
+    assert world.judged(Order, better="FERNN-V2T", worse="G-RNN", measure="test_mse").verdict is Verdict.REPRODUCED
+
+
+@pytest.mark.parametrize(("v2", "verdict"), [(1, "reproduced"), (54, "inconclusive"), (500, "not reproduced")])
+def test_an_order(world, v2, verdict):
+    found = world.errors(v2=v2).judged(Order, better="FERNN-V2T", worse="G-RNN", measure="test_mse")
+    assert told(found) == (verdict, "")
+    assert found.found.ours == pytest.approx(54 / v2)
+    assert [sample.asked.model for sample in found.samples] == ["FERNN-V2T", "G-RNN"]
+
+
+def test_an_order_of_one_seed(tmp_path):
+    found = World(tmp_path, seeds=[1]).judged(Order, better="FERNN-V2T", worse="G-RNN", measure="test_mse")
+    assert told(found) == ("inconclusive", "one seed of FERNN-V2T: a test needs two")
+
+
+@pytest.mark.parametrize(("v2", "verdict"), [(1, "reproduced"), (1.45, "inconclusive"), (4, "not reproduced")])
+def test_a_factor(world, v2, verdict):
+    found = world.errors(v2=v2).judged(Factor, better="FERNN-V2T", worse="G-RNN")
+    assert told(found) == (verdict, "")
+    assert found.found.ours == pytest.approx(54 / v2)
+    assert found.found.tested == pytest.approx(1 / v2, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("growth", "verdict"), [(1, "reproduced"), (0.5, "reproduced"), (1.97, "inconclusive"), (30, "not reproduced")]
+)
+def test_errors_that_stay_flat(world, growth, verdict):
+    steps = [1e-4] * PREDICTED + [7.0] * (LENGTH - PREDICTED)
+    world.measured("FERNN-V2T", "length", lambda of, noise: of.update(mean=[*steps[:-1], 1e-4 * growth * noise]))
+    found = world.judged(Bound, measure="growth")
+    assert told(found) == (verdict, "")
+    assert found.found.ours == pytest.approx(growth * statistics.geometric_mean(NOISE))
+
+
+@pytest.mark.parametrize(("last", "verdict"), [(4e-5, "reproduced"), (4e-2, "not reproduced")])
+def test_the_last_step_against_another_model_at_the_horizon(world, last, verdict):
+    world.measured("FERNN-V2T", "length", lambda of, noise: of.update(mean=[9.0] * (LENGTH - 1) + [last * noise]))
+    at_horizon = [1.0] * (PREDICTED - 1) + [4e-3] + [1.0] * (LENGTH - PREDICTED)
+    world.measured("G-RNN", "length", lambda of, noise: of.update(mean=[noise * each for each in at_horizon]))
+    found = world.judged(Order, measure="last_mse")
+    assert told(found) == (verdict, "")
+    assert found.found.ours == pytest.approx(4e-3 / last)
+
+
+def test_no_step_beyond_those_of_training(tmp_path):
+    data = small_params().translation.data.model_dump() | {"length": {"sequences": 4, "predicted": PREDICTED}}
+    found = World(tmp_path, data=data).judged(Bound, measure="growth")
+    said = "translation.data.length.predicted is 5, no more than the 5 steps of training"
+    assert told(found) == ("not run", said)
+
+
+@pytest.mark.parametrize(("worst", "verdict"), [(1.2, "reproduced"), (1.97, "inconclusive"), (9, "not reproduced")])
+def test_velocities_never_seen(world, worst, verdict):
+    def change(of, noise):
+        for cell in of["grid"]:
+            seen = max(abs(cell["vx"]), abs(cell["vy"])) <= 1
+            cell["mse"] = 1e-4 * (1 if seen else 0.5)
+        of["grid"][0]["mse"] = 1e-4 * worst * noise  # (-2, -2)
+
+    world.measured("FERNN-V2T", "velocity", change, flow="V1T")
+    found = world.judged(Bound, measure="unseen_ratio")
+    assert told(found) == (verdict, "")
+    assert found.found.ours == pytest.approx(worst * statistics.geometric_mean(NOISE))
+    unseen = world.judged(Order, measure="unseen_mse")
+    best = statistics.geometric_mean((15 * 0.5e-4 + 1e-4 * worst * noise) / 16 for noise in NOISE)
+    assert statistics.geometric_mean(unseen.samples[0].values) == pytest.approx(best)
+
+
+def test_a_grid_without_velocities_never_seen(tmp_path):
+    data = small_params().translation.data.model_dump() | {"velocity": {"sequences": 4, "flow": "V1T"}}
+    world = World(tmp_path, data=data)
+
+    def change(of, noise):
+        of["grid"] = [cell for cell in of["grid"] if max(abs(cell["vx"]), abs(cell["vy"])) <= 1]
+
+    for model in ("G-RNN", "FERNN-V2T"):
+        world.measured(model, "velocity", change, flow="V1T")
+    found = world.judged(Bound, measure="unseen_ratio")
+    assert told(found) == ("not run", "translation.data.velocity has no velocity beyond those of V1T")
+
+
+def test_faster_learning_is_a_loss_that_falls_earlier(world):
+    for model, losses in {"G-RNN": (3, 2, 1), "FERNN-V1T": (2, 1, 1), "FERNN-V2T": (3, 2.1, 1)}.items():
+        for run, noise in world.each(model):
+            path = world.layout.run(run.id, "metrics.csv")
+            rows = [f"{epoch},1,{loss * noise**2}" for epoch, loss in enumerate(losses, start=1)]
+            path.write_text("\n".join(["epoch,train_loss,validation_loss", *rows]) + "\n")
+    found = world.judged(Order, measure="learning", better="FERNN-V1T")
+    assert found.verdict is Verdict.REPRODUCED
+    assert found.found.ours == pytest.approx(3 ** (1 / 3))
+    assert world.judged(Order, measure="learning", better="FERNN-V2T").verdict is Verdict.NOT_REPRODUCED
+
+
+@pytest.mark.parametrize(
+    ("seconds", "verdict"),
+    [
+        ((1, 9, 25), "reproduced"),
+        ((10, 18, 34), "reproduced"),  # what does not depend on |V| may cost too
+        ((1, 5, 10), "inconclusive"),  # just at the margin
+        ((1, 81, 625), "not reproduced"),
+        ((1, 1.2, 25), "not reproduced"),
+    ],
+)
+def test_cost_is_linear_in_the_number_of_generators(world, seconds, verdict):
+    for model, each in zip(PAPERS, seconds, strict=True):
+        for run, noise in world.each(model, noise=(0.95, 1.0, 1.03) if model == "G-RNN" else NOISE):
+            write_training_record(world.layout, run, each * noise)
+    found = world.judged(Line)
+    assert told(found) == (verdict, "")
+    assert found.found.ours == pytest.approx(seconds[1] / (seconds[0] + (seconds[2] - seconds[0]) / 3), rel=0.05)
+    assert world.judged(Order, measure="seconds_per_step").verdict is Verdict.REPRODUCED
+
+
+def test_times_of_two_machines_are_not_compared(world):
+    write_training_record(world.layout, run_of(world.params, "FERNN-V1T", 1), 9.0, device="another")
+    found = world.judged(Line)
+    assert told(found) == ("not run", "times of different machines are not compared: abacus, another")
+    # errors are
+    assert world.judged(Cell, model="FERNN-V1T").samples[0].hardware == ("abacus", "another")
+
+
+def test_cost_at_two_sizes_only(tmp_path):
+    runs = [{"flow": "V2T", "models": ["G-RNN", "FERNN-V2T"], "evaluate": ["test"]}]
+    assert told(World(tmp_path, runs=runs).judged(Line)) == ("not run", "params.yaml has no run of FERNN-V1T on V2T")
+
+
+def test_what_says_nothing_by_itself(world):
+    same = lambda of, noise: of.update(mse=8.1e-3)  # noqa: E731
+    world.measured("G-RNN", "test", same)
+    said = "all seeds have the same value, so there is no deviation to test by"
+    assert told(world.judged(Cell, model="G-RNN")) == ("inconclusive", said)
+    world.measured("G-RNN", "test", lambda of, noise: of.update(mse=0.0))
+    assert told(world.judged(Cell, model="G-RNN")) == ("inconclusive", "G-RNN has a value of 0, which has no logarithm")
+    # errors so far apart that the ends of an interval are no numbers
+    world.measured("G-RNN", "test", lambda of, noise: of.update(mse=10.0 ** (5000 * (noise - 1))))
+    wide = world.judged(Order, better="FERNN-V2T", worse="G-RNN", measure="test_mse")
+    assert (wide.verdict, wide.found.high) == (Verdict.INCONCLUSIVE, math.inf)
+
+
+def test_stand_ins_support_nothing(tmp_path):
+    for stand_in in (True, False):
+        params, layout = kth_params("paper"), Layout("paper", tmp_path / str(stand_in))
+        write_kth(layout, params, stand_in)
+        found = [each for each in judge(params, layout, chosen(params), select(params, layout)) if each.samples]
+        assert bool(found) != stand_in
+    verdicts = {each.claim.text: each.verdict.value for each in found}
+    # 0.525, 0.625 and 0.825 against 0.626, 0.665 and 0.716
+    assert verdicts["Test accuracy of G-RNN is 0.665 ± 0.03"] == "inconclusive"
+    assert verdicts["Test accuracy: FERNN-V2T is better than G-RNN"] == "reproduced"
+
+
+def test_exactness_is_computed_where_a_model_has_runs(tmp_path):
+    runs = [{"flow": "V2T", "models": ["G-RNN", "FERNN-V2T"], "evaluate": ["test"]}]
+    world = World(tmp_path, runs=runs)
+    judged = {
+        (each.claim.model): each
+        for each in judge(world.params, world.layout, chosen(world.params), select(world.params, world.layout))
+        if type(each.claim).__name__ == "Exact"
+    }
+    assert {model: each.verdict.value for model, each in judged.items()} == {
+        "FERNN-V1T": "not run",
+        "FERNN-V2T": "reproduced",
+        "G-RNN": "reproduced",
+    }
+    assert judged["FERNN-V2T"].found.ours < 1e-14
+    assert judged["G-RNN"].found.ours > 0.1
+
+
+def test_claims_csv_tells_where_everything_comes_from(world):
+    write_tables(world.params, world.layout)
+    with world.layout.table("claims.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(read_claims().all)
+    of = ("translation", "cell", "V2T", "G-RNN")
+    (cell,) = [row for row in rows if (row["experiment"], row["kind"], row["flow"], row["models"]) == of]
+    figures = [cell[name] for name in ("verdict", "paper_value", "paper_std", "paper_n")]
+    assert figures == ["reproduced", "0.0081", "0.0006", ""]
+    assert (cell["secondary"], cell["source"], cell["scales"]) == ("yes", "Table 1", "paper released")
+    of = ("order", "FERNN-V2T G-RNN", "test_mse")
+    (order,) = [row for row in rows if (row["kind"], row["models"], row["measure"]) == of]
+    assert order["hardware"] == "abacus"
+    for values, runs in zip(order["values"].split("; "), order["runs"].split("; "), strict=True):
+        for value, run in zip(values.split(), runs.split(), strict=True):
+            path = world.layout.evaluation(run, "evaluation.json")
+            assert json.loads(path.read_text())["measures"]["test"]["mse"] == float(value)
+    assert float(order["low"]) < float(order["ours"]) < float(order["high"])
+    assert float(order["p_true"]) < 0.05 < float(order["p_false"])
+    kth = [row for row in rows if row["experiment"] == "kth"]
+    assert {(row["verdict"], row["reason"]) for row in kth} == {("not run", "scale paper has no experiment kth")}
+    text = " ".join(world.layout.table("claims.md").read_text().split())
+    assert "is within a factor of 1.5 of the paper's; p = " in text
+    assert "| **reproduced** |" in text
+
+
+def test_the_tables_have_the_same_verdicts(world):
+    write_tables(world.errors(v1=5).params, world.layout)
+    with world.layout.table("table1.csv").open() as file:
+        found = [(row["model"], row["verdict"]) for row in csv.DictReader(file) if row["n"] != "0"]
+    assert found == [("G-RNN", "reproduced"), ("FERNN-V1T", "not reproduced"), ("FERNN-V2T", "reproduced")]
+
+
+def test_the_figures_of_the_paper():
+    claims = read_claims()
+    cells = {(each.experiment, each.flow, each.model): (each.value, each.std, each.n) for each in claims.cells}
+    assert cells == {
+        ("translation", "V2T", "G-RNN"): (8.1e-3, 6e-4, None),
+        ("translation", "V2T", "FERNN-V1T"): (5.3e-4, 8e-5, None),
+        ("translation", "V2T", "FERNN-V2T"): (1.5e-4, 2e-5, None),
+        ("rotation", "V4R", "G-RNN"): (4.0e-3, 5e-4, None),
+        ("rotation", "V4R", "FERNN-V4R"): (6.1e-4, 3e-5, None),
+        ("kth", "V2T", "3D-CNN"): (0.626, 0.02, 3),
+        ("kth", "V2T", "G-RNN"): (0.665, 0.03, 3),
+        ("kth", "V2T", "FERNN-V2T"): (0.716, 0.04, 3),
+    }
+    assert all(each.secondary for each in claims.cells)
+
+
+def test_factors_and_orders_follow_from_the_cells():
+    claims = read_claims()
+    cells = {(each.experiment, each.flow, each.model): each for each in claims.cells}
+    for each in (factor for factor in claims.factors if not factor.unsupported):
+        better, worse = (cells[each.experiment, each.flow, model] for model in (each.better, each.worse))
+        assert each.value == pytest.approx(worse.value / better.value, rel=0.005)
+        assert each.std / each.value == pytest.approx(
+            math.hypot(worse.std / worse.value, better.std / better.value), rel=0.02
+        )
+        assert each.scales == better.scales
+    by_figure = [each for each in claims.orders if each.measure.startswith("test_")]
+    pairs = {(each.experiment, frozenset((each.better, each.worse))) for each in by_figure}
+    same = [(one, other) for one in claims.cells for other in claims.cells if one.experiment == other.experiment]
+    assert pairs == {(one.experiment, frozenset((one.model, other.model))) for one, other in same if one is not other}
+    for each in by_figure:
+        better, worse = (cells[each.experiment, each.flow, model].value for model in (each.better, each.worse))
+        assert (better > worse) == (each.measure == "test_accuracy")
+
+
+def test_every_claim_asks_for_what_there_is():
+    params = small_params(experiments=("translation", "rotation", "kth"))
+    known = {(run.experiment, run.flow, run.model) for run in all_runs(params).values()}
+    for claim in (each for each in read_claims().all if not each.unsupported):
+        evidence = find_experiment(claim.experiment).evidence
+        for asked in claim.asks:
+            assert (claim.experiment, asked.flow, asked.model) in known
+            assert asked.measure in evidence.measures
+        assert claim.text
+
+
+ORDER = {"experiment": "translation", "flow": "V2T", "better": "FERNN-V2T", "worse": "G-RNN", "measure": "test_mse"}
+ORDER |= {"source": "ours", "secondary": False}
+
+
+def written(folder, **content):
+    path = folder / "own.yaml"
+    path.write_text(yaml.safe_dump({"level": 0.05, **content}))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"orders": [ORDER | {"beter": "x"}]}, r"own\.yaml: orders\.0\.beter: Extra inputs are not permitted"),
+        ({"orders": [ORDER, ORDER]}, r"own\.yaml: the file: .*FERNN-V2T is better than G-RNN' stands there twice"),
+        ({"level": 2}, r"own\.yaml: level: Input should be less than 0.5"),
+        (
+            {"exact": [{"experiment": "a", "model": "b", "check": "c", "source": "d", "secondary": False}]},
+            "give one of",
+        ),
+        ({"bounds": [{"experiment": "a"}]}, r"own\.yaml: bounds\.0\.source: Field required"),
+    ],
+)
+def test_a_file_that_is_wrong_is_named_with_the_entry(tmp_path, content, said):
+    with pytest.raises(FernnError, match=said):
+        read_claims(written(tmp_path, **content))
+
+
+def test_a_file_that_is_none(tmp_path):
+    with pytest.raises(FernnError, match=r"own\.yaml is missing"):
+        read_claims(tmp_path / "own.yaml")
+    (tmp_path / "own.yaml").write_text("level: [")
+    with pytest.raises(FernnError, match=r"own\.yaml is no YAML"):
+        read_claims(tmp_path / "own.yaml")
+
+
+def test_an_experiment_has_claims_of_its_own(world, tmp_path, monkeypatch):
+    experiment = find_experiment("translation")
+    own = written(tmp_path, orders=[ORDER | {"worse": "FERNN-V1T"}])
+    monkeypatch.setattr(experiment, "evidence", replace(experiment.evidence, claims=own))
+    found = judge(world.params, world.layout, [experiment], select(world.params, world.layout))
+    assert len(found) == len(read_claims(PAPER).all) + 1
+    assert (found[-1].claim.source, found[-1].verdict) == ("ours", Verdict.REPRODUCED)
+    asked = Asked(flow="V2T", model="FERNN-V1T", measure="test_mse")
+    assert found[-1].claim.asks[1] == asked
+    unknown = written(tmp_path / "..", orders=[ORDER | {"measure": "beauty"}])
+    monkeypatch.setattr(experiment, "evidence", replace(experiment.evidence, claims=unknown))
+    with pytest.raises(FernnError, match=r"asks for the measure 'beauty': its evidence has test_mse, horizon_mse"):
+        judge(world.params, world.layout, [experiment], select(world.params, world.layout))
+
+
+def test_models_that_are_not_finished_count_as_not_run(world):
+    selections = [of for of in select(world.params, world.layout) if of.model != "G-RNN"]
+    found = judge(world.params, world.layout, chosen(world.params), selections)
+    cell = cell_of(found, "translation", "test_mse", "V2T", "G-RNN")
+    assert told(cell) == ("not run", "G-RNN on V2T is not finished")
