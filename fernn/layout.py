@@ -6,6 +6,7 @@ from pathlib import Path
 MODEL, METRICS, EVALUATION, SAMPLES = "model.safetensors", "metrics.csv", "evaluation.json", "samples.safetensors"
 RECORD = "record.json"  # beside each result
 COST = ("cost.csv", "cost.md")  # of the tables, those that tell how fast a machine was
+CLAIMS = ("claims.csv", "claims.md")  # what became of the claims of the paper
 KEPT = ("datasets", "runs", "evaluations", "tables", "figures")  # the folders of results
 
 

@@ -1,5 +1,6 @@
 """The command line: what a person meets first."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ def fernn(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]
 def test_help_lists_the_stages() -> None:
     ended = fernn("--help")
     assert ended.returncode == 0
-    for stage in ("fetch", "dataset", "train", "evaluate", "tables", "figures"):
+    for stage in ("fetch", "dataset", "train", "evaluate", "tables", "figures", "claims"):
         assert stage in ended.stdout
 
 
@@ -43,6 +44,16 @@ def test_a_mistake_is_one_message(arguments: list[str], said: str) -> None:
     assert ended.stderr.startswith("fernn: ")
     assert said in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_claims_are_told_while_runs_are_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    ended = fernn("claims", "--scale", "paper", "--params", str(ROOT / "params.yaml"), cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    # those that need no run; of all others it is said what is missing
+    assert re.search(r"\d+ claims: 3 reproduced, 0 not reproduced, 0 inconclusive, \d+ not run\.", ended.stdout)
+    assert "FERNN-V2T on V2T is not finished" in ended.stdout
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_missing_input_names_what_makes_it(tmp_path: Path) -> None:

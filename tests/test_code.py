@@ -28,7 +28,11 @@ ROOTS = {
     "evaluate A": ["experiments.digits.evaluate", "experiments.translation.model", "experiments.translation.motion"],
     "evaluate B": ["experiments.digits.evaluate", "experiments.rotation.model", "experiments.rotation.motion"],
     "evaluate C": ["experiments.kth.evaluate", "experiments.kth.models"],
-    "tables": ["results.tables.writing", "experiments.digits.tables", "experiments.kth.tables"],
+    "tables": [
+        "results.tables.writing",
+        *(f"experiments.{name}.tables" for name in ("digits", "kth")),
+        *(f"experiments.{name}.claims" for name in ("kth", "rotation", "translation")),
+    ],
     "figures": [
         "results.figures.kinds",
         *(f"experiments.digits.{name}" for name in ("curves", "figures")),
@@ -53,7 +57,7 @@ MUTATIONS = [
         "models/cell.py",
         "def __init__(",
         "WEIGHT = 1\n\n    def __init__(",
-        {"train A", "train C", "evaluate A", "evaluate C"},
+        {"train A", "train C", "evaluate A", "evaluate C", "tables"},  # whose cells are tried for equivariance
     ),
     ("models/stem.py", "eps: float = 1e-5", "eps: float = 1e-4", {"train C", "evaluate C"}),
     ("models/cnn3d.py", "base: int = 16", "base: int = 8", {"train C", "evaluate C"}),
@@ -64,7 +68,7 @@ MUTATIONS = [
         "models/__init__.py",
         "__all__ =",
         "torch = None\n__all__ =",
-        TRAIN | EVALUATE,
+        TRAIN | EVALUATE | {"tables"},
     ),  # runs whenever a model is imported
     ("__init__.py", "__version__ = ", '__version__ = "9" or ', set()),
     ("training/loop.py", "fused=True", "fused=False", TRAIN),
@@ -73,7 +77,7 @@ MUTATIONS = [
     ("training/outcome.py", "done.weights", "None", TRAIN),
     ("evaluation/outcome.py", '"measures": measures', '"measures": {}', EVALUATE),
     ("experiments/digits/evaluate.py", "SAMPLES = 2", "SAMPLES = 3", {"evaluate A", "evaluate B"}),
-    ("results/tables/published.py", "LIMIT = 2.0", "LIMIT = 3.0", {"tables"}),
+    ("results/claims/statistics.py", "POWER = 0.8", "POWER = 0.9", {"tables"}),
     ("results/figures/style.py", "WIDTH = 5.5", "WIDTH = 5.0", {"figures"}),
     ("results/reading/selection.py", "def select(", "BEST = 1\n\n\ndef select(", {"tables", "figures"}),
     ("layout.py", '"evaluations"', '"evaluated"', {"tables", "figures"}),

@@ -21,6 +21,7 @@ from fernn.flows.translation import Translation
 from fernn.layout import Layout
 from fernn.models import load_model
 from fernn.runs import Run, find_run
+from fernn.stages.claims import judge_claims
 from fernn.stages.making import make_result
 from fernn.stages.runs import evaluate_run, train_run
 from tests.experiments.flowing import (
@@ -302,3 +303,24 @@ def test_no_such_part(name, root, tmp_path, part):
     params = write_params(root, tmp_path)
     with pytest.raises(FernnError, match=f"{name}/{part}: no such data set; expected digits, or one of validation"):
         make_result(params, Layout(SCALE, tmp_path), "dataset", f"{name}/{part}")
+
+
+def test_claims_are_judged_by_the_runs_that_are_finished(root, tmp_path, layout):
+    """One of two models was trained, with one seed."""
+    params = write_params(root, tmp_path)
+    found = {
+        (each.claim.text, each.verdict.value): each.reason
+        for each in judge_claims(params, layout)
+        if each.claim.experiment == "translation"
+    }
+    order = "At velocities never seen in training, FERNN-V2T is better than G-RNN"
+    assert found[order, "not run"] == "G-RNN on V1T is not finished"
+    bound = "FERNN-V2T, trained on V1T, is as good at every velocity never seen in training"
+    assert found[bound, "not run"] == "translation.data.velocity has no velocity beyond those of V1T"
+    assert found["Test MSE: FERNN-V2T is better than G-RNN", "not run"] == "params.yaml has no run of FERNN-V2T on V2T"
+    # edited params: what is there is of others, so nothing is finished
+    longer = write_params(root, tmp_path).model_copy(deep=True)
+    data = longer.translation.data.model_copy(update={"predicted": PREDICTED + 1})
+    longer = longer.model_copy(update={"translation": longer.translation.model_copy(update={"data": data})})
+    again = {each.claim.text: each.reason for each in judge_claims(longer, layout)}
+    assert again[bound] == "FERNN-V2T on V1T is not finished"

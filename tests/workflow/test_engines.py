@@ -100,7 +100,7 @@ EDITS: dict[str, Edit] = {
     "a constant of a recipe": append("fernn/datasets/translating.py", "EDITED = 1"),
     "how a model is read": text("fernn/models/storage.py", "return model.eval()", "return model.float().eval()"),
     "how a figure looks": text("fernn/results/figures/style.py", "WIDTH = 5.5", "WIDTH = 5.4"),
-    "a figure of the paper": append("fernn/results/tables/published.yaml", "# another"),
+    "a figure of the paper": append("fernn/results/claims/claims.yaml", "# another"),
     "a comment in errors.py": append("fernn/errors.py", "# a comment"),
     "a docstring": text("fernn/models/cell.py", '"""', '"""Another word: '),
     "the words of an error": text("fernn/models/storage.py", "not a model of this library", "no model of ours"),

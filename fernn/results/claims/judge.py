@@ -65,7 +65,8 @@ class _Results:
             evidence = self._admitted(claim)
             if isinstance(claim, Exact):
                 return self._check(claim, evidence)
-            samples = tuple(self._sample(claim.experiment, evidence, asked) for asked in claim.asks)
+            asked = [(each, self._finished(claim.experiment, evidence, each)) for each in claim.asks]
+            samples = tuple(self._sample(evidence, each, of) for each, of in asked)
             _alike(samples)
         except (_NotRunError, NotMeasuredError) as error:
             return Judgement(claim, Verdict.NOT_RUN, str(error))
@@ -90,7 +91,8 @@ class _Results:
             raise _NotRunError(why)
         return evidence
 
-    def _sample(self, experiment: str, evidence: Evidence, asked: Asked) -> Sample:
+    def _finished(self, experiment: str, evidence: Evidence, asked: Asked) -> Selection:
+        """The runs of the model that is asked for."""
         measure = _known(evidence.measures, asked.measure, experiment, "measure")
         of = f"{asked.model} on {asked.flow}"
         found = [s for s in self.selections if (s.experiment, s.flow, s.model) == (experiment, asked.flow, asked.model)]
@@ -101,6 +103,10 @@ class _Results:
         needed = measure.needs(selection)
         if needed is not None and needed not in evaluations_of(self.params, selection.runs[0]):
             raise _NotRunError(f"params.yaml does not evaluate {of} by {needed}")
+        return selection
+
+    def _sample(self, evidence: Evidence, asked: Asked, selection: Selection) -> Sample:
+        measure = evidence.measures[asked.measure]
         values = tuple(measure.read(self.params, self.layout, selection, asked.within))
         machines = dict.fromkeys(hardware(self.layout, run) for run in selection.runs)
         return Sample(asked, measure, selection.runs, values, tuple(machines))

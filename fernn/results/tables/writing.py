@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from fernn.files import write_json, write_text
-from fernn.layout import COST, Layout
+from fernn.layout import CLAIMS, COST, Layout
 from fernn.params import Params
 from fernn.results.claims.judge import Judged, judge
 from fernn.results.claims.text import claims_csv, claims_md
@@ -13,9 +13,6 @@ from fernn.results.plain import as_csv
 from fernn.results.reading.selection import Selection
 from fernn.results.tables.cost import cost_texts
 from fernn.results.tables.table import FORMATS, PaperTable
-
-CLAIMS = ("claims.csv", "claims.md")
-
 
 class Tabulated(Judged, Protocol):
     """An experiment, as far as tables ask."""
