@@ -24,6 +24,11 @@ def test_the_whole_way(finished: Project) -> None:
         measured = json.loads(finished.read(f"evaluations/{run}/seed0/evaluation.json"))["measures"]["test"]["mse"]
         cells = [row for row in rows if row["model"] == model and row["metric"] == "test_mse"]
         assert [float(cell["mean"]) for cell in cells] == [measured]
+    claims = list(csv.DictReader(finished.read("tables/claims.csv").decode().splitlines()))
+    of = ("order", "FERNN-V1T G-RNN", "test_mse")
+    (order,) = [row for row in claims if (row["kind"], row["models"], row["measure"]) == of]
+    assert (order["verdict"], order["reason"]) == ("inconclusive", "one seed of FERNN-V1T: a test needs two")
+    assert order["runs"] == f"{V1}/seed0; {GRNN}/seed0"
     assert finished.read("figures/translation-V2T-validation_loss.png").startswith(b"\x89PNG")
     assert finished.read(f"logs/train/{GRNN}/seed0.log")
     assert b"max_rss" in finished.read(f"benchmarks/train/{GRNN}/seed0.tsv")
