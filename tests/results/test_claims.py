@@ -199,8 +199,8 @@ def test_faster_learning_is_a_loss_that_falls_earlier(world):
     for model, losses in {"G-RNN": (3, 2, 1), "FERNN-V1T": (2, 1, 1), "FERNN-V2T": (3, 2.1, 1)}.items():
         for run, noise in world.each(model):
             path = world.layout.run(run.id, "metrics.csv")
-            rows = [f"{epoch},1,{loss * noise**2}" for epoch, loss in enumerate(losses, start=1)]
-            path.write_text("\n".join(["epoch,train_loss,validation_loss", *rows]) + "\n")
+            rows = [f"{epoch},{epoch},1,{loss * noise**2}" for epoch, loss in enumerate(losses, start=1)]
+            path.write_text("\n".join(["epoch,step,train_loss,validation_loss", *rows]) + "\n")
     found = world.judged(Order, measure="learning", better="FERNN-V1T")
     assert found.verdict is Verdict.REPRODUCED
     assert found.found.ours == pytest.approx(3 ** (1 / 3))
@@ -230,9 +230,21 @@ def test_cost_is_linear_in_the_number_of_generators(world, seconds, verdict):
 def test_times_of_two_machines_are_not_compared(world):
     write_training_record(world.layout, run_of(world.params, "FERNN-V1T", 1), 9.0, device="another")
     found = world.judged(Line)
-    assert told(found) == ("not run", "times of different machines are not compared: abacus, another")
+    assert told(found) == (
+        "not run",
+        "times of different machines are not compared: abacus, 1 thread; another, 1 thread",
+    )
     # errors are
-    assert world.judged(Cell, model="FERNN-V1T").samples[0].hardware == ("abacus", "another")
+    assert world.judged(Cell, model="FERNN-V1T").samples[0].hardware == ("abacus, 1 thread", "another, 1 thread")
+
+
+def test_a_record_without_a_time(world):
+    run = run_of(world.params, "FERNN-V1T", 1)
+    write_training_record(world.layout, run, seconds=None)
+    assert told(world.judged(Line)) == ("not run", f"the record of {run.id} tells no time")
+    world.layout.run(run.id, "record.json").unlink()
+    with pytest.raises(FernnError, match=f"it is missing. `fernn train {run.id} --scale paper` makes it again"):
+        world.judged(Line)
 
 
 def test_cost_at_two_sizes_only(tmp_path):
@@ -294,7 +306,7 @@ def test_claims_csv_tells_where_everything_comes_from(world):
     assert (cell["secondary"], cell["source"], cell["scales"]) == ("yes", "Table 1", "paper released")
     of = ("order", "FERNN-V2T G-RNN", "test_mse")
     (order,) = [row for row in rows if (row["kind"], row["models"], row["measure"]) == of]
-    assert order["hardware"] == "abacus"
+    assert order["hardware"] == "abacus, 1 thread"
     for values, runs in zip(order["values"].split("; "), order["runs"].split("; "), strict=True):
         for value, run in zip(values.split(), runs.split(), strict=True):
             path = world.layout.evaluation(run, "evaluation.json")

@@ -81,8 +81,10 @@ def write_metrics(layout: Layout, run: Run, losses: Sequence[float]) -> None:
         writer.writerows([epoch, 10 * epoch, 2 * loss, loss] for epoch, loss in enumerate(losses, start=1))
 
 
-def write_training_record(layout: Layout, run: Run, seconds: float = 1.0, device: str = "abacus") -> None:
-    """Of a training of ten steps on a machine, as far as results ask."""
+def write_training_record(
+    layout: Layout, run: Run, seconds: float | None = 1.0, device: str = "abacus", steps: int = 10
+) -> None:
+    """Of a training on a machine, as far as results ask; None tells no time."""
     record = Record(
         stage="train",
         name=run.id,
@@ -93,8 +95,8 @@ def write_training_record(layout: Layout, run: Run, seconds: float = 1.0, device
         outputs={},
         started="",
         ended="",
-        environment={"device": device},
-        details={"steps": 10, "seconds": seconds},
+        environment={"device": device, "determinism": {"threads": 1}},
+        details={"steps": steps, "seconds": seconds} if seconds else {},
     )
     write_record(layout.run(run.id, RECORD), record)
 

@@ -15,8 +15,8 @@ from fernn.results.claims.claim import Asked, Claim, Exact, Line
 from fernn.results.claims.evidence import Evidence, NotMeasuredError, Sample
 from fernn.results.claims.hypotheses import Tested, decide, exp
 from fernn.results.claims.judgement import Found, Judgement, Verdict
-from fernn.results.claims.measures import hardware
 from fernn.results.claims.reading import PAPER, read_claims
+from fernn.results.reading.records import machine, read_training
 from fernn.results.reading.selection import Selected, Selection
 from fernn.runs import evaluations_of, runs_of
 
@@ -108,7 +108,7 @@ class _Results:
     def _sample(self, evidence: Evidence, asked: Asked, selection: Selection) -> Sample:
         measure = evidence.measures[asked.measure]
         values = tuple(measure.read(self.params, self.layout, selection, asked.within))
-        machines = dict.fromkeys(hardware(self.layout, run) for run in selection.runs)
+        machines = dict.fromkeys(machine(read_training(self.layout, run)) for run in selection.runs)
         return Sample(asked, measure, selection.runs, values, tuple(machines))
 
     def _check(self, claim: Exact, evidence: Evidence) -> Judgement:
@@ -140,7 +140,7 @@ def _known(known: Mapping[str, T], name: str, experiment: str, what: str) -> T:
 def _alike(samples: tuple[Sample, ...]) -> None:
     machines = dict.fromkeys(name for sample in samples for name in sample.hardware)
     if len(machines) > 1 and any(sample.measure.timed for sample in samples):
-        raise _NotRunError(f"times of different machines are not compared: {', '.join(machines)}")
+        raise _NotRunError(f"times of different machines are not compared: {'; '.join(machines)}")
 
 
 def _untestable(samples: tuple[Sample, ...]) -> str:

@@ -5,13 +5,13 @@ Times are those of the machine that trained, so these files, unlike all other ta
 
 from collections.abc import Sequence
 
-from fernn.layout import COST, RECORD, Layout
-from fernn.provenance.records import Record, read_record
+from fernn.layout import COST, Layout
 from fernn.results.names import fixed
+from fernn.results.plain import as_csv, pipes
+from fernn.results.reading.records import machine, read_training, seconds_per_step
 from fernn.results.reading.runs import read_parameters
 from fernn.results.reading.selection import Selection
 from fernn.results.reading.summary import summarize
-from fernn.results.plain import as_csv, pipes
 
 HEADER = ("experiment", "model", "flow", "parameters", "step_seconds", "std", "n", "steps", "hours", "device")
 HEADS = ("Data", "Model", "Parameters", "Flow", "Step (ms)", "n", "Steps", "Hours", "Trained on")
@@ -32,15 +32,14 @@ def cost_texts(scale: str, layout: Layout, selections: Sequence[Selection]) -> d
     for of in selections:
         runs = [run for tried in of.candidates for run in tried.runs]
         parameters = read_parameters(layout, runs[0])
-        records = [record for run in runs if (record := read_record(layout.run(run.id, RECORD)))]
-        timed = [record for record in records if record.details.get("steps")]
+        timed = [record for record in (read_training(layout, run) for run in runs) if seconds_per_step(record)]
         cells: list[object] = [""] * 5
         shown = [""] * 5
         if timed:
-            each = summarize(record.details["seconds"] / record.details["steps"] for record in timed)
+            each = summarize(filter(None, map(seconds_per_step, timed)))
             steps = max(record.details["steps"] for record in timed)
             hours = sum(record.details["seconds"] for record in timed) / 3600
-            on = ", ".join(sorted({_machine(record) for record in timed}))
+            on = ", ".join(sorted({machine(record) for record in timed}))
             cells = [each.std, each.n, steps, hours, on]
             milliseconds = fixed(1000 * each.mean, None if each.std is None else 1000 * each.std, 1)
             shown = [milliseconds, str(each.n), f"{steps:,}", f"{hours:.2g}", on]
@@ -48,9 +47,3 @@ def cost_texts(scale: str, layout: Layout, selections: Sequence[Selection]) -> d
         lines.append([of.experiment, of.model, f"{parameters:,}", of.flow, *shown])
     title = f"# Cost of the runs, scale {scale}"
     return dict(zip(COST, (as_csv(HEADER, rows), f"{title}\n\n{pipes(HEADS, lines)}\n\n{READING}"), strict=True))
-
-
-def _machine(record: Record) -> str:
-    threads = record.environment["determinism"]["threads"]
-    device = str(record.environment["device"])
-    return device if "cuda" in record.environment else f"{device}, {threads} thread{'s' * (threads != 1)}"

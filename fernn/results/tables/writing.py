@@ -14,6 +14,7 @@ from fernn.results.reading.selection import Selection
 from fernn.results.tables.cost import cost_texts
 from fernn.results.tables.table import FORMATS, PaperTable
 
+
 class Tabulated(Judged, Protocol):
     """An experiment, as far as tables ask."""
 
