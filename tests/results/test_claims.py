@@ -243,7 +243,7 @@ def test_a_record_without_a_time(world):
     write_training_record(world.layout, run, seconds=None)
     assert told(world.judged(Line)) == ("not run", f"the record of {run.id} tells no time")
     world.layout.run(run.id, "record.json").unlink()
-    with pytest.raises(FernnError, match=f"it is missing. `fernn train {run.id} --scale paper` makes it again"):
+    with pytest.raises(FernnError, match=f"record.json is missing. `fernn train {run.id} --scale paper` makes it"):
         world.judged(Line)
 
 

@@ -6,8 +6,8 @@ Its states are not exactly equivariant (docs/differences.md), and the paper does
 from collections.abc import Iterator
 
 from fernn.experiments.digits.claims import MEASURES, velocity_measures
+from fernn.experiments.digits.forecasts import read_velocity_errors
 from fernn.experiments.rotation.params import RotationParams
-from fernn.experiments.rotation.velocities import read_turn_errors
 from fernn.flows.names import reach
 from fernn.flows.rotation import Rotation
 from fernn.layout import Layout
@@ -20,7 +20,7 @@ def _speeds(params: Params, layout: Layout, run: Run) -> Iterator[tuple[int, flo
     data = _section(params).data
     furthest = reach(data.velocity.flow)
     steps = range(-furthest, furthest + 1)
-    errors = read_turn_errors(layout, run, [data.degrees * step for step in steps])
+    errors = read_velocity_errors(layout, run, [{"degrees": data.degrees * step} for step in steps])
     yield from zip(map(abs, steps), errors.tolist(), strict=True)
 
 

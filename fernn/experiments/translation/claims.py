@@ -2,13 +2,10 @@
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from fernn.evaluation.equivariance import random_equivariance_error
 from fernn.experiments.digits.claims import MEASURES, velocity_measures
+from fernn.experiments.digits.forecasts import read_velocity_errors
 from fernn.experiments.translation.params import TranslationParams
-from fernn.experiments.translation.velocities import read_velocity_errors
-from fernn.flows.names import reach
 from fernn.flows.translation import Translation
 from fernn.layout import Layout
 from fernn.params import Params
@@ -17,10 +14,9 @@ from fernn.runs import Run
 
 
 def _speeds(params: Params, layout: Layout, run: Run) -> Iterator[tuple[int, float]]:
-    furthest = reach(_section(params).data.velocity.flow)
-    errors = read_velocity_errors(layout, run, furthest)
-    for (row, column), error in np.ndenumerate(errors):
-        yield max(abs(row - furthest), abs(column - furthest)), float(error)
+    velocities = Translation.parse(_section(params).data.velocity.flow).generators
+    errors = read_velocity_errors(layout, run, [{"vx": vx, "vy": vy} for vx, vy in velocities])
+    yield from zip((max(map(abs, velocity)) for velocity in velocities), errors.tolist(), strict=True)
 
 
 def _flow(params: Params, model: str) -> Translation:

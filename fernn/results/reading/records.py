@@ -2,7 +2,7 @@
 
 from fernn.layout import RECORD, Layout
 from fernn.provenance.records import Record, read_record
-from fernn.results.reading.runs import broken
+from fernn.results.reading.runs import ResultFile
 from fernn.runs import Run
 
 
@@ -12,10 +12,10 @@ def read_training(layout: Layout, run: Run) -> Record:
     Raises:
         FernnError: if there is none, or it is damaged.
     """
-    path = layout.run(run.id, RECORD)
-    record = read_record(path)
+    file = ResultFile(layout.run(run.id, RECORD), f"train {run.id} --scale {layout.scale}")
+    record = read_record(file.path)
     if record is None:
-        raise broken(path, "it is missing", layout, run, "train")
+        raise file.missing()
     return record
 
 
