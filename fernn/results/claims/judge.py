@@ -4,6 +4,7 @@ Each claim is a hypothesis that a one-sided test can find true or false at the l
 neither is inconclusive: too few seeds, or a truth near the bound. docs/claims.md has the tests and how often they err.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -21,6 +22,7 @@ from fernn.results.reading.selection import Selected, Selection
 from fernn.runs import evaluations_of, runs_of
 
 T = TypeVar("T")
+ROUNDING = 1e-9  # relative; values that differ by less are the same
 VERDICTS = {1: Verdict.REPRODUCED, -1: Verdict.NOT_REPRODUCED, 0: Verdict.INCONCLUSIVE}
 
 
@@ -150,7 +152,7 @@ def _untestable(samples: tuple[Sample, ...]) -> str:
             return f"one seed of {sample.asked.model}: a test needs two"
         if sample.measure.ratio and min(sample.values) <= 0:
             return f"{sample.asked.model} has a value of {min(sample.values):g}, which has no logarithm"
-    if all(len(set(sample.values)) == 1 for sample in samples):
+    if all(math.isclose(min(sample.values), max(sample.values), rel_tol=ROUNDING) for sample in samples):
         return "all seeds have the same value, so there is no deviation to test by"
     if len({len(sample.values) for sample in samples}) > 1 and len(samples) > 2:
         return "the models have different numbers of seeds"

@@ -31,11 +31,15 @@ class Estimate:
 
     def above(self, bound: float) -> Any:
         """The p of the one-sided t test of "at most `bound`"."""
-        return special.stdtr(self.freedom, (bound - self.value) / self.error)
+        return special.stdtr(self.freedom, -self._t(bound))
 
     def below(self, bound: float) -> Any:
         """The p of the one-sided t test of "at least `bound`"."""
-        return special.stdtr(self.freedom, (self.value - bound) / self.error)
+        return special.stdtr(self.freedom, self._t(bound))
+
+    def _t(self, bound: float) -> Any:
+        with np.errstate(divide="ignore", invalid="ignore"):  # infinitely far, where there is no error at all
+            return np.divide(self.value - bound, self.error)
 
     def interval(self, level: float) -> tuple[Any, Any]:
         """The interval whose ends one-sided tests of this level do not rule out: 90% for a level of 0.05."""
