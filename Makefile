@@ -110,7 +110,7 @@ COMPILE := .venv/bin/uv pip compile --quiet --universal --fork-strategy fewest -
 # The image's two are made anew each time, so that they hold the versions of the first: of their own, they have only torch.
 lock: setup  ## renew the locks after a change of pyproject.toml or requirements/ (ARGS=--upgrade: newest)
 	@$(COMPILE) --all-extras --constraint requirements/pins.txt --overrides requirements/overrides.txt \
-	  pyproject.toml requirements/torch-needs.in --output-file requirements/lock.txt $(ARGS)
+	  pyproject.toml requirements/torch-needs.in requirements/validator.in --output-file requirements/lock.txt $(ARGS)
 	@$(COMPILE) --extra rotation --extra kth --extra stages --constraint requirements/lock.txt \
 	  --overrides requirements/overrides.txt --no-annotate \
 	  pyproject.toml requirements/image.in requirements/torch-needs.in --upgrade --output-file requirements/image.txt

@@ -11,7 +11,7 @@ EXTRAS = {
     "kth": ("av",),
     "figures": ("matplotlib",),
     "stages": ("dulwich", "grimp", "pydantic", "requests", "rich", "scipy", "tabulate", "tenacity", "typer", "yaml"),
-    "pipeline": ("dvc", "snakemake"),
+    "pipeline": ("dvc", "rocrate", "snakemake"),
 }
 
 
