@@ -235,6 +235,23 @@ def dependencies(file: ParamsFile = Path("params.yaml"), scale: Scale = None) ->
     _list(write_dependencies(*_start(file, scale)))
 
 
+@app.command("export")
+def export_command(
+    file: ParamsFile = Path("params.yaml"),
+    scale: Scale = None,
+    to: Annotated[
+        Path | None, typer.Option("--to", help="The zip file; results/fernn-<scale>.zip if not given.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Pack results that are not up to date too; the archive says so.")
+    ] = False,
+) -> None:
+    """Pack a scale's results as one archive for others: a Workflow Run RO-Crate (docs/archive.md)."""
+    from fernn.export import export
+
+    print(export(*_start(file, scale), file, to, force))
+
+
 @app.command("prune")
 def prune_command(file: ParamsFile = Path("params.yaml"), scale: Scale = None) -> None:
     """Remove results that the params no longer name, such as runs of a dropped seed; lists them."""

@@ -1,0 +1,29 @@
+"""`fernn export`: from the results of a scale to one archive."""
+
+from pathlib import Path
+
+from fernn.export.archive import write_archive
+from fernn.export.contents import gather
+from fernn.export.crate import metadata
+from fernn.jobs import Jobs
+from fernn.layout import Layout
+from fernn.params import Params
+
+
+def export(params: Params, layout: Layout, params_file: Path, to: Path | None = None, force: bool = False) -> Path:
+    """Pack the results of a scale as a Workflow Run RO-Crate; returns the zip file.
+
+    Args:
+        params: of the scale.
+        layout: where its results lie.
+        params_file: what the params were read from.
+        to: the zip file; results/fernn-<scale>.zip if not given.
+        force: pack results that are not up to date as well, and say so in the archive.
+
+    Raises:
+        FernnError: if there are no results, or some are not up to date, and nothing forces it.
+    """
+    contents = gather(Jobs(params, layout), params_file, force)
+    path = to or layout.root / f"fernn-{params.scale}.zip"
+    write_archive(path, contents.members.values(), metadata(contents), contents.ended)
+    return path
