@@ -20,6 +20,7 @@ from fernn.layout import COST
 ROOT = Path(__file__).parent.parent.parent
 PARTS = ["Snakefile", "params.yaml", "profiles", "slurm", "workflow", "fernn", "resources", "dvc.yaml", ".dvcignore"]
 PARTS += [".dvc/config", ".dvc/.gitignore", ".gitignore", ".gitattributes", "artifacts/README.md", "README.md"]
+PARTS += ["CITATION.cff", "LICENSE", "Makefile", "pyproject.toml", "requirements"]
 
 MICRO = {
     "allow_cpu": True,
