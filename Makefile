@@ -43,7 +43,7 @@ setup: .venv/project.done  ## make .venv with the exact packages and this projec
 	@sed -n '/^setuptools==/,/# via/p' requirements/lock.txt > .venv/setuptools.txt
 	@# CC=true: no compiler is needed. What has no wheel is Python, but for immutables on Python 3.14, which has a form in Python
 	@# that it takes where its compiled one is not there; so all machines get the same, with and without a compiler.
-	@echo "Installing the locked packages (about 150)"
+	@echo "Installing the locked packages (about 220)"
 	@$(PIP) install $(HASHED) -r .venv/setuptools.txt && CC=true $(PIP) install $(HASHED) -r requirements/lock.txt \
 	  || { $(no_packages); }
 	@echo "Installing torch"
