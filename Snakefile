@@ -30,3 +30,9 @@ rule all:
     default_target: True
     input:
         results("dataset", "train", "evaluate", "tables", "figures"),
+    message:
+        "All of scale {PARAMS.scale}"
+
+
+if workflow.is_main_process:
+    show(workflow, PLAN)

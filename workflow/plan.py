@@ -26,6 +26,7 @@ FOLDER = Path(".snakemake/fernn")
 NEWER = FOLDER / "not-of-today"  # an input of what is stale
 OLD = 86_400  # seconds; Snakemake takes 0 for no time at all
 LISTED = 10
+BRIEF = 80  # characters of a reason; `fernn verify` tells all of it
 
 
 def is_shown(record: logging.LogRecord) -> bool:
@@ -48,7 +49,7 @@ class Plan:
         """
         self.jobs = jobs
         self._file = FOLDER / f"{jobs.params.scale}.json"
-        self._again: dict[Job, State] = {}  # what is not done, or made of what is not
+        self._again: dict[Job, Finding] = {}  # what is not done, or made of what is not
         self._planned: dict[str, str] = {}
         if main:
             logger.addFilter(is_shown)
@@ -58,7 +59,7 @@ class Plan:
             _tell_stale(found)
             for job, finding in found.items():  # what a job is made of stands before it
                 if finding.state is not State.DONE or self._again.keys() & set(jobs.makers(job).values()):
-                    self._again[job] = finding.state
+                    self._again[job] = finding
             _release(self._again)
         elif self._file.exists():
             self._planned = json.loads(self._file.read_text(encoding="utf-8"))
@@ -68,12 +69,24 @@ class Plan:
         job = self.jobs.find(stage, name)
         makers = self.jobs.makers(job)
         files = [str(path) if makers.get(path) in self._again else ancient(str(path)) for path in job.reads]
-        return [*files, *([str(NEWER)] if self._again.get(job) is State.STALE else [])]
+        stale = job in self._again and self._again[job].state is State.STALE
+        return [*files, *([str(NEWER)] if stale else [])]
 
     def lineage(self, stage: str, name: str = "") -> str:
         """What a job is planned to make; one that finds other params or code than that refuses."""
         job = self.jobs.find(stage, name)
         return self._planned.get(str(job)) or self.jobs.lineage(job)
+
+    def why(self, stage: str, wildcards: dict[str, str]) -> str | None:
+        """Why a job has to be done, in a few words; None where no record decides, as with downloads."""
+        name = wildcards.get("run") or "/".join(wildcards.values())
+        job = self.jobs.all.get((stage, name))
+        if job is None or job not in self._again:
+            return None
+        finding = self._again[job]
+        if finding.state is State.DONE:
+            return "made of what is made again"
+        return _briefly(finding.reasons[0]) if finding.state is State.STALE else finding.state.value
 
     def announce(self) -> None:
         """Tell it to the processes that run jobs."""
@@ -91,24 +104,31 @@ def _refuse_damage(found: dict[Job, Finding]) -> None:
 
 
 def _tell_stale(found: dict[Job, Finding]) -> None:
-    stale = [f"  {job}: {each.reasons[0]}" for job, each in found.items() if each.state is State.STALE]
+    stale = [f"  {job}: {_briefly(each.reasons[0])}" for job, each in found.items() if each.state is State.STALE]
     if stale:
         more = [f"  ... and {len(stale) - LISTED} more; `fernn verify` names them"] if len(stale) > LISTED else []
         lines = [f"Not of today's params, code and files: {len(stale)} of {len(found)}", *stale[:LISTED], *more]
         print("\n".join(lines), file=sys.stderr)
 
 
-def _release(again: dict[Job, State]) -> None:
+def _briefly(reason: str) -> str:
+    """A reason that fits a line: values that are too long for it, such as a list of all runs, are left out."""
+    return (
+        reason if len(reason) <= BRIEF else re.sub(r"^(input \S+) .*", r"\1 changed", reason, flags=re.DOTALL)[:BRIEF]
+    )
+
+
+def _release(again: dict[Job, Finding]) -> None:
     """Let Snakemake make files again: stale ones are older than the additional input, others newer than what they read.
 
     DVC's links are copied first: others use the cache too, and it is read-only, which Snakemake takes for a wish.
     """
-    for number, (job, state) in enumerate(again.items(), OLD + 2):
+    for number, (job, finding) in enumerate(again.items(), OLD + 2):
         for path in (path for path in (*job.writes, job.record) if path.exists()):
             if path.is_symlink() or path.stat().st_nlink > 1 or not os.access(path, os.W_OK):
                 with atomic(path) as temporary:
                     shutil.copyfile(path, temporary)
-            when = OLD if state is State.STALE else number
+            when = OLD if finding.state is State.STALE else number
             os.utime(path, (when, when))
     FOLDER.mkdir(parents=True, exist_ok=True)
     NEWER.touch()

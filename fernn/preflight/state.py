@@ -38,7 +38,8 @@ class State:
 
 def read_state(params: Params, layout: Layout) -> State:
     """Look at the files of a scale. What a change of params or code makes stale is not told: `snakemake -n` does."""
-    state, jobs = State(), Jobs(params, layout)
+    jobs = Jobs(params, layout)
+    state = state_of_runs(jobs)
     rules = {
         stage: [[*job.writes, job.record] for job in jobs.of(stage).values()]
         for stage in ("standins", "dataset", "train", "evaluate", "tables", "figures")
@@ -48,8 +49,14 @@ def read_state(params: Params, layout: Layout) -> State:
     rules["fetch"] = [[path] for path in fetched if path.name == FETCHED] + ([digits] if digits else [])
     for rule, outputs in rules.items():
         state.done[rule] = [all(path.exists() for path in files) for files in outputs]
+    return state
+
+
+def state_of_runs(jobs: Jobs) -> State:
+    """Look at the files of the runs alone."""
+    state = State()
     for run in jobs.runs.values():
-        _look_at(state, layout, run)
+        _look_at(state, jobs.layout, run)
     return state
 
 

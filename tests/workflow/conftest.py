@@ -142,8 +142,10 @@ class Clone(Project):
 
 
 def jobs(text: str) -> set[str]:
-    """The jobs that Snakemake ran, by their messages."""
-    return set(re.findall(r"^Job \d+: (.+)$", text, re.MULTILINE))
+    """The jobs that Snakemake ran, or would run, by their messages: one line for each, or a row of a table."""
+    ran = re.findall(r"^Job \d+(?: again)?: (.+)$", text, re.MULTILINE)
+    table = re.search(r"^ job .*\n (?:\S+)\s*\n((?: \S.*\n)+)", text, re.MULTILINE)
+    return {*ran, *(re.split(" {2,}", row.strip())[0] for row in (table[1].splitlines() if table else []))}
 
 
 def make_project(folder: Path) -> Project:

@@ -126,4 +126,4 @@ def test_as_many_runs_at_a_time_as_there_are_gpus(fresh: Project) -> None:
     digits = "results/micro/datasets/translation/digits.safetensors"
     ended = fresh.run("snakemake", "--cores", "8", "--config", "scale=micro", "--", digits, CUDA_VISIBLE_DEVICES="0,1")
     assert ended.returncode == 0
-    assert 'Resource("local_gpu", 2)' in ended.stdout + ended.stderr
+    assert "1 job to do: 1 dataset; cores: 8, GPUs: 2" in ended.stderr

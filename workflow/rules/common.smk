@@ -15,6 +15,7 @@ from workflow.cluster import after_predecessors, check_slurm, resources_of, site
 from workflow.container import image_of, tell_apptainer
 from workflow.plan import Plan
 from workflow.presence import enter
+from workflow.view import show
 
 # a rule's command is the one that belongs to this Snakemake, whether or not its environment is activated
 os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]

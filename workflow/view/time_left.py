@@ -1,0 +1,74 @@
+"""How long a workflow still takes, by what `fernn plan` reckons with: the times of runs that have finished."""
+
+import threading
+import time
+
+from fernn.errors import FernnError
+from fernn.jobs import Jobs
+from fernn.preflight.costs import costs
+from fernn.preflight.operations import models, of_run
+from fernn.preflight.state import state_of_runs
+
+RUNS = ("train", "evaluate")  # the stages whose time is reckoned
+EVERY = 10  # seconds between two looks at the files of the runs
+
+
+class TimeLeft:
+    """Reckons, in a thread of its own, what the trainings and evaluations of a workflow still take.
+
+    A model that has finished a run costs what that took. Others cost their operations at the speed of their experiment,
+    or at that of all experiments while theirs has no finished run. What is done of a training its checkpoint tells.
+    """
+
+    def __init__(self, jobs: Jobs, open_jobs: set[tuple[str, str]]) -> None:
+        """Begin to reckon.
+
+        Args:
+            jobs: of the scale.
+            open_jobs: stage and run of all that the workflow has to do.
+        """
+        self._jobs = jobs
+        self._open = open_jobs
+        self._known: tuple[float, float] | None = None  # seconds of work, and when that was reckoned
+        self._look = threading.Event()
+        if open_jobs:
+            threading.Thread(target=self._reckon, daemon=True).start()
+
+    def finished(self, stage: str, run: str) -> None:
+        """Say that a job is done."""
+        self._open.discard((stage, run))
+        self._look.set()
+
+    def seconds(self, at_once: int) -> float | None:
+        """About how many seconds are left if so many jobs run at once; None while no run tells how long one takes."""
+        if not self._open:
+            return 0.0
+        if self._known is None:
+            return None
+        work, when = self._known
+        return max(0.0, work / at_once - (time.monotonic() - when))
+
+    def _reckon(self) -> None:
+        params = self._jobs.params
+        try:
+            counted = models(params)
+        except FernnError:  # a package is not there: the trainings say so, and there is nothing to reckon
+            return
+        operations = {run: of_run(params, run, counted).train for run in self._jobs.runs.values()}
+        while True:
+            state, still = state_of_runs(self._jobs), frozenset(self._open)
+            # the times of results that are made again, by other params or code, say nothing
+            state.trained = {run: time for run, time in state.trained.items() if ("train", run.id) not in still}
+            state.evaluated = {run: time for run, time in state.evaluated.items() if ("evaluate", run.id) not in still}
+            timed = {run: seconds for run, seconds in state.trained.items() if seconds}
+            if timed:
+                speed = sum(operations[run] for run in timed) / sum(timed.values())
+                left, _ = costs(params, state, speed, counted)
+                hours = sum(getattr(cost, stage) for run, cost in left.items() for stage in self._stages(run.id, still))
+                self._known = 3600 * hours, time.monotonic()
+            self._look.wait(EVERY)
+            self._look.clear()
+
+    @staticmethod
+    def _stages(run: str, still: frozenset[tuple[str, str]]) -> list[str]:
+        return [stage for stage in RUNS if (stage, run) in still]

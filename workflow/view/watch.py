@@ -1,0 +1,188 @@
+"""A workflow at work: one live view in a terminal, a plain line for each start and end of a job elsewhere."""
+
+import logging
+import re
+import textwrap
+import threading
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from snakemake.workflow import Workflow
+from snakemake_interface_logger_plugins.common import LogEvent
+
+from workflow.plan import Plan
+from workflow.view.frame import about, clock, frame
+from workflow.view.handler import View, counted
+from workflow.view.logs import complaint
+from workflow.view.time_left import RUNS, TimeLeft
+
+
+@dataclass(frozen=True)
+class Running:
+    """A job that was started, or on a cluster submitted.
+
+    Attributes:
+        what: its message.
+        rule: the stage.
+        name: of the run or part; empty where the stage has one job.
+        log: its file.
+        since: when it was started, in seconds since the epoch.
+    """
+
+    what: str
+    rule: str
+    name: str
+    log: Path | None
+    since: float
+
+
+class Watch(View):
+    """Follows the jobs of a workflow.
+
+    Attributes:
+        jobs: their number, by rule.
+        took: seconds of each that is done, by rule.
+        running: by Snakemake's number.
+        failed: what was told of those that failed, by number.
+    """
+
+    def __init__(self, console: Console, workflow: Workflow, plan: Plan) -> None:
+        super().__init__(console, workflow)
+        self._plan = plan
+        self._live: Live | None = None
+        self._left: TimeLeft | None = None
+        self._began = time.monotonic()
+        self._ends: dict[int | None, str] = {}  # how a job's process ended, by the thread that waited for it
+        self._stopped = False
+        self.jobs: dict[str, int] = {}
+        self.took: dict[str, list[float]] = {}
+        self.running: dict[int, Running] = {}
+        self.failed: dict[int, str] = {}
+
+    def hear(self, event: LogEvent | None, record: Any) -> None:
+        """Take in what became of a job."""
+        if event == LogEvent.RUN_INFO:
+            self._begin(record.stats)
+        elif event == LogEvent.JOB_INFO and record.shellcmd is not None:
+            self._start(record)
+        elif event == LogEvent.JOB_FINISHED:
+            self._finish(record.job_id)
+        elif event == LogEvent.JOB_ERROR:
+            self._fail(record)
+        elif event == LogEvent.ERROR:
+            self._note(record)
+        elif re.search("Terminating processes|Will exit after", str(record.msg)):
+            self._stopped = True
+
+    def close(self) -> None:
+        """Show how it ended."""
+        if self.jobs:
+            if self._live:
+                self._live.stop()
+            self.say(self._summary(), style="red" if self.failed and not self._stopped else "")
+            self.jobs = {}
+        super().close()
+
+    @property
+    def seconds(self) -> float:
+        """Since the first job could start."""
+        return time.monotonic() - self._began
+
+    @property
+    def done(self) -> int:
+        """The number of jobs that are."""
+        return sum(map(len, self.took.values()))
+
+    @property
+    def left(self) -> float | None:
+        """About how many seconds are left; None while no run tells how long one takes."""
+        at_once = max(1, len(self.running))
+        runs = self._left.seconds(at_once) if self._left else None
+        # of other rules, those that are done tell how long the rest takes
+        others = {rule: sum(took) / len(took) for rule, took in self.took.items() if rule not in RUNS and took}
+        more = sum((self.jobs[rule] - len(self.took[rule])) * seconds for rule, seconds in others.items())
+        return None if runs is None else runs + more / at_once
+
+    def _begin(self, stats: dict[str, int]) -> None:
+        self._began = time.monotonic()
+        self.jobs = self.jobs_by_rule(stats)
+        self.took = {rule: [] for rule in self.jobs}
+        wanted = {(job.rule.name, job.wildcards_dict.get("run", "")) for job in self.workflow.dag.needrun_jobs()}
+        self._left = TimeLeft(self._plan.jobs, {(rule, run) for rule, run in wanted if run})
+        by_rule = ", ".join(f"{number} {rule}" for rule, number in self.jobs.items())
+        self.say(f"{counted(sum(self.jobs.values()))} to do: {by_rule}; {self._places()}")
+        if self.console.is_interactive and self.console.file.isatty():
+            picture = partial(frame, self, self.console)
+            self._live = Live(get_renderable=picture, console=self.console, refresh_per_second=2)
+            self._live.start()
+
+    def _places(self) -> str:
+        settings = self.workflow.resource_settings
+        if settings.nodes is not None:
+            return f"at most {settings.nodes} at a time on the cluster"
+        provided = self.workflow.global_resources
+        gpus = f", GPUs: {provided['local_gpu'].value}" if "local_gpu" in provided else ""
+        return f"cores: {settings.cores}{gpus}"
+
+    def _start(self, record: Any) -> None:
+        what, name = record.rule_msg or record.rule_name, record.wildcards.get("run") or ""
+        again = " again" if record.jobid in self.failed else ""
+        log = Path(record.log[0]) if record.log else None
+        self.running[record.jobid] = Running(what, record.rule_name, name, log, time.time())
+        if not self._live:
+            self.say(f"Job {record.jobid}{again}: {what}")
+
+    def _finish(self, number: int) -> None:
+        job = self.running.pop(number, None)
+        if job is None:  # of a rule that does nothing
+            return
+        self.failed.pop(number, None)
+        took = time.time() - job.since
+        self.took[job.rule].append(took)
+        if self._left:
+            self._left.finished(job.rule, job.name)
+        if not self._live:
+            left = f"; {about(self.left)}" if self.left else ""
+            self.say(f"Job {number} done in {clock(took)} ({self.done} of {sum(self.jobs.values())}{left})")
+
+    def _note(self, record: logging.LogRecord) -> None:
+        """What an error says of a job: how its process ended; or that it made no file, of which there is no event."""
+        text = record.getMessage()
+        if found := re.search(r"(returned non-zero (exit status \d+)|died with [^.]*)\.$", text):
+            self._ends[threading.get_ident()] = found[2] or found[1]
+        elif found := re.search(r"Job (\d+) completed successfully, but", text):
+            self.failed[int(found[1])] = text
+            self.running.pop(int(found[1]), None)
+
+    def _fail(self, record: Any) -> None:
+        job = self.running.pop(record.jobid, None)
+        how = [f"job {record.jobid}"]
+        if end := self._ends.pop(threading.get_ident(), None):
+            how.append(end)
+        if number := record.aux.get("external_jobid"):
+            how.append(f"Slurm's {number}")
+        logs = list(dict.fromkeys(record.log))
+        lines = complaint(Path(logs[0])) if logs else []
+        told = "\n".join([*lines, *(f"log: {log}" for log in logs)])
+        verb, what = "Stopped" if self._stopped else "Failed", job.what if job else record.rule_name
+        if self.failed.get(record.jobid) == told:
+            self.say(f"{verb} again, in the same way: {what}", style="red")
+        else:
+            self.say(f"{verb}: {what} ({', '.join(how)})\n{textwrap.indent(told, '  ')}", style="red")
+        self.failed[record.jobid] = told
+
+    def _summary(self) -> str:
+        whole = sum(self.jobs.values())
+        if self._stopped:
+            return f"Stopped after {self.done} of {counted(whole)}; the same command goes on from there."
+        if self.done == whole:
+            return f"{counted(whole)} done in {clock(self.seconds)}."
+        return (
+            f"{self.done} of {counted(whole)} done, {len(self.failed)} failed; what went wrong stands above. The "
+            "same command goes on from there."
+        )
