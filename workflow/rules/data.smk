@@ -57,3 +57,5 @@ rule fetch_kth:
 rule data:
     input:
         JOBS.sources(),
+    message:
+        "All sources of scale {PARAMS.scale}"

@@ -24,3 +24,5 @@ rule dataset:
 rule datasets:
     input:
         results("dataset"),
+    message:
+        "All data sets of scale {PARAMS.scale}"

@@ -24,3 +24,5 @@ rule evaluate:
 rule evaluations:
     input:
         results("evaluate"),
+    message:
+        "All evaluations of scale {PARAMS.scale}"

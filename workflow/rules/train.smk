@@ -29,3 +29,5 @@ rule train:
 rule runs:
     input:
         results("train"),
+    message:
+        "All runs of scale {PARAMS.scale}"

@@ -8,7 +8,7 @@ from rich.console import Console
 from snakemake.workflow import Workflow
 from snakemake_interface_logger_plugins.common import LogEvent
 
-# Of what Snakemake says while it works, a person needs these; before that, or when it unlocks or lists, all but CHATTER.
+# Of what Snakemake says while it works, a person needs these; before, and when it unlocks or lists, all but CHATTER.
 NEWS = re.compile("Nothing to be done|Will exit after finishing|Terminating processes")
 CHATTER = re.compile("Assuming unrestricted shared filesystem usage")
 # these a view says in its own words

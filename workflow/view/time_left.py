@@ -2,12 +2,14 @@
 
 import threading
 import time
+from functools import cached_property
 
 from fernn.errors import FernnError
 from fernn.jobs import Jobs
 from fernn.preflight.costs import costs
-from fernn.preflight.operations import models, of_run
+from fernn.preflight.operations import Models, models, of_run
 from fernn.preflight.state import state_of_runs
+from fernn.runs import Run
 
 RUNS = ("train", "evaluate")  # the stages whose time is reckoned
 EVERY = 10  # seconds between two looks at the files of the runs
@@ -31,13 +33,22 @@ class TimeLeft:
         self._open = open_jobs
         self._known: tuple[float, float] | None = None  # seconds of work, and when that was reckoned
         self._look = threading.Event()
+        self._over = False
+        self._thread = threading.Thread(target=self._reckon, daemon=True)
         if open_jobs:
-            threading.Thread(target=self._reckon, daemon=True).start()
+            self._thread.start()
 
     def finished(self, stage: str, run: str) -> None:
         """Say that a job is done."""
         self._open.discard((stage, run))
         self._look.set()
+
+    def close(self) -> None:
+        """Stop to reckon; waits for what is under way, since torch does not bear to be left in the middle at an exit."""
+        self._over = True
+        self._look.set()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def seconds(self, at_once: int) -> float | None:
         """About how many seconds are left if so many jobs run at once; None while no run tells how long one takes."""
@@ -49,25 +60,30 @@ class TimeLeft:
         return max(0.0, work / at_once - (time.monotonic() - when))
 
     def _reckon(self) -> None:
-        params = self._jobs.params
-        try:
-            counted = models(params)
-        except FernnError:  # a package is not there: the trainings say so, and there is nothing to reckon
-            return
-        operations = {run: of_run(params, run, counted).train for run in self._jobs.runs.values()}
-        while True:
+        while not self._over:
             state, still = state_of_runs(self._jobs), frozenset(self._open)
             # the times of results that are made again, by other params or code, say nothing
             state.trained = {run: time for run, time in state.trained.items() if ("train", run.id) not in still}
             state.evaluated = {run: time for run, time in state.evaluated.items() if ("evaluate", run.id) not in still}
             timed = {run: seconds for run, seconds in state.trained.items() if seconds}
             if timed:
-                speed = sum(operations[run] for run in timed) / sum(timed.values())
-                left, _ = costs(params, state, speed, counted)
+                try:
+                    speed = sum(self._operations[run] for run in timed) / sum(timed.values())
+                except FernnError:  # a package is not there: the trainings say so, and there is nothing to reckon
+                    return
+                left, _ = costs(self._jobs.params, state, speed, self._models)
                 hours = sum(getattr(cost, stage) for run, cost in left.items() for stage in self._stages(run.id, still))
                 self._known = 3600 * hours, time.monotonic()
             self._look.wait(EVERY)
             self._look.clear()
+
+    @cached_property
+    def _models(self) -> Models:
+        return models(self._jobs.params)
+
+    @cached_property
+    def _operations(self) -> dict[Run, float]:
+        return {run: of_run(self._jobs.params, run, self._models).train for run in self._jobs.runs.values()}
 
     @staticmethod
     def _stages(run: str, still: frozenset[tuple[str, str]]) -> list[str]:

@@ -84,7 +84,10 @@ class Watch(View):
         if self.jobs:
             if self._live:
                 self._live.stop()
+            if self._left:
+                self._left.close()
             self.say(self._summary(), style="red" if self.failed and not self._stopped else "")
+            self._wrong &= not self._stopped
             self.jobs = {}
         super().close()
 
@@ -166,14 +169,17 @@ class Watch(View):
             how.append(end)
         if number := record.aux.get("external_jobid"):
             how.append(f"Slurm's {number}")
+        what = job.what if job else record.rule_name
         logs = list(dict.fromkeys(record.log))
         lines = complaint(Path(logs[0])) if logs else []
+        if self._stopped:  # whoever stopped it needs no log, but what a training says of its checkpoint
+            self.say("\n  ".join([f"Stopped: {what}", *(line for line in lines if line.startswith("fernn: "))]))
+            return
         told = "\n".join([*lines, *(f"log: {log}" for log in logs)])
-        verb, what = "Stopped" if self._stopped else "Failed", job.what if job else record.rule_name
         if self.failed.get(record.jobid) == told:
-            self.say(f"{verb} again, in the same way: {what}", style="red")
+            self.say(f"Failed again, in the same way: {what}", style="red")
         else:
-            self.say(f"{verb}: {what} ({', '.join(how)})\n{textwrap.indent(told, '  ')}", style="red")
+            self.say(f"Failed: {what} ({', '.join(how)})\n{textwrap.indent(told, '  ')}", style="red")
         self.failed[record.jobid] = told
 
     def _summary(self) -> str:
