@@ -64,7 +64,8 @@ def _look_at(state: State, layout: Layout, run: Run) -> None:
     if (file := layout.run(run.id, RECORD)).exists():
         with suppress(FernnError, KeyError):  # not of this version: Snakemake makes it again
             record = read_record(file)
-            assert record is not None
+            if record is None:  # moved aside since, for a run that is made again
+                return
             seconds = record.details["seconds"] if record.details["steps"] else _benchmark(layout, "train", run)
             if record.details.get("diverged"):
                 state.trained[run] = None

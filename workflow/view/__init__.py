@@ -7,21 +7,24 @@ shows a workflow belongs to the checkout that has the rules. Snakemake's own wor
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from snakemake.logging import ColorizingTextHandler, logger
 from snakemake.settings.enums import Quietness
-from snakemake.workflow import Workflow
 
 from workflow.plan import Plan
 from workflow.view.dry_run import DryRun
 from workflow.view.watch import Watch
 
+if TYPE_CHECKING:
+    from snakemake.workflow import Workflow  # which cannot be imported first
+
 OURS = {Quietness.HOST, Quietness.REASON}  # profiles/default says so
 PIPED = 160  # characters in a line of a table that nobody's terminal limits
 
 
-def show(workflow: Workflow, plan: Plan) -> None:
+def show(workflow: "Workflow", plan: Plan) -> None:
     """Show this workflow in place of Snakemake's own handler.
 
     Whoever asks for Snakemake's own words gets them: by --verbose, --debug-dag, --printshellcmds, --quiet or a logger

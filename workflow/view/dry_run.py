@@ -1,22 +1,24 @@
 """`snakemake -n`: a table of the jobs that would run, and why."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from snakemake.workflow import Workflow
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from workflow.plan import Plan
 from workflow.view.handler import View, counted
 
+if TYPE_CHECKING:
+    from snakemake.workflow import Workflow  # which cannot be imported first
+
 
 class DryRun(View):
     """Collects the jobs of a dry run and prints them at its end."""
 
-    def __init__(self, console: Console, workflow: Workflow, plan: Plan) -> None:
+    def __init__(self, console: Console, workflow: "Workflow", plan: Plan) -> None:
         super().__init__(console, workflow)
         self._plan = plan
         self._rows: list[tuple[str, str]] = []

@@ -3,10 +3,13 @@
 import logging
 import os
 import re
+from typing import TYPE_CHECKING
 
 from rich.console import Console
-from snakemake.workflow import Workflow
 from snakemake_interface_logger_plugins.common import LogEvent
+
+if TYPE_CHECKING:
+    from snakemake.workflow import Workflow  # which cannot be imported first
 
 # Of what Snakemake says while it works, a person needs these; before, and when it unlocks or lists, all but CHATTER.
 NEWS = re.compile("Nothing to be done|Will exit after finishing|Terminating processes")
@@ -20,7 +23,7 @@ SAID_OTHERWISE = re.compile(
 class View(logging.Handler):
     """A handler that is told of a workflow by the events of Snakemake's logger, and shows them on a console."""
 
-    def __init__(self, console: Console, workflow: Workflow) -> None:
+    def __init__(self, console: Console, workflow: "Workflow") -> None:
         super().__init__()
         self.console = console
         self.workflow = workflow

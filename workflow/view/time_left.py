@@ -44,7 +44,7 @@ class TimeLeft:
         self._look.set()
 
     def close(self) -> None:
-        """Stop to reckon; waits for what is under way, since torch does not bear to be left in the middle at an exit."""
+        """Stop to reckon. Waits for what is under way: torch does not bear to be left in the middle at an exit."""
         self._over = True
         self._look.set()
         if self._thread.is_alive():

@@ -8,11 +8,10 @@ import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.live import Live
-from snakemake.workflow import Workflow
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from workflow.plan import Plan
@@ -20,6 +19,9 @@ from workflow.view.frame import about, clock, frame
 from workflow.view.handler import View, counted
 from workflow.view.logs import complaint
 from workflow.view.time_left import RUNS, TimeLeft
+
+if TYPE_CHECKING:
+    from snakemake.workflow import Workflow  # which cannot be imported first
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Watch(View):
         failed: what was told of those that failed, by number.
     """
 
-    def __init__(self, console: Console, workflow: Workflow, plan: Plan) -> None:
+    def __init__(self, console: Console, workflow: "Workflow", plan: Plan) -> None:
         super().__init__(console, workflow)
         self._plan = plan
         self._live: Live | None = None

@@ -1,0 +1,244 @@
+"""What a person sees of a workflow, by Snakemake's events one by one; tests/workflow/test_waiting.py has real ones."""
+
+import io
+import logging
+import re
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from rich.console import Console
+
+from fernn.experiments import load_params
+from fernn.jobs import Jobs
+from fernn.layout import Layout
+from fernn.preflight.costs import costs
+from fernn.preflight.operations import models
+from fernn.preflight.state import state_of_runs
+from fernn.training.checkpoint import Checkpoint
+from fernn.training.progress import TrainingProgress
+from tests.preflight.test_costs import finish, under_way
+from workflow.view.frame import about, frame
+from workflow.view.logs import complaint, last_words
+from workflow.view.time_left import TimeLeft
+from workflow.view.watch import Watch
+
+ROOT = Path(__file__).parents[2]
+RUN = "translation/V2T/FERNN-V2T/lr0.003/seed0"
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> Jobs:
+    return Jobs(load_params(ROOT / "params.yaml", "quick"), Layout("quick", tmp_path))
+
+
+class Workflow:
+    """Snakemake's, as far as a view asks, with one rule that works and one that only names results."""
+
+    rules = (SimpleNamespace(name="train", norun=False), SimpleNamespace(name="all", norun=True))
+    dag = SimpleNamespace(needrun_jobs=list)
+    resource_settings = SimpleNamespace(nodes=None, cores=2)
+    global_resources: dict[str, Any] = {}  # noqa: RUF012
+    logger_manager = SimpleNamespace(get_logfile=lambda: [str(Path.cwd() / ".snakemake/log/own.log")])
+
+
+class Watched:
+    """A view, and what it printed."""
+
+    def __init__(self, jobs: int, width: int = 80) -> None:
+        self.said = io.StringIO()
+        self.console = Console(file=self.said, width=width, height=24)
+        self.view = Watch(self.console, Workflow(), SimpleNamespace(jobs=None))  # type: ignore[arg-type]
+        self.tell("workflow_started")
+        self.tell("run_info", stats={"train": jobs, "all": 1, "total": jobs + 1})
+
+    def tell(self, event: str | None, text: str = "", level: int = logging.INFO, **more: Any) -> None:
+        record = logging.LogRecord("snakemake", level, "", 0, text, (), None)
+        vars(record).update({"event": event} if event else {}, **more)
+        self.view.handle(record)
+
+    def start(self, number: int, log: Path, run: str = RUN) -> None:
+        about = {"rule_msg": f"Training {run}", "rule_name": "train", "wildcards": {"run": run}, "shellcmd": "fernn"}
+        self.tell("job_info", jobid=number, log=[str(log)], **about)
+
+    def fail(self, number: int, log: Path, text: str, status: int = 1) -> None:
+        log.write_text(text)
+        how = f"CalledProcessError in file x:\nCommand 'fernn' returned non-zero exit status {status}."
+        self.tell("error", how, logging.ERROR, exception="RuleException")
+        self.tell("job_error", "", logging.ERROR, jobid=number, rule_name="train", log=[str(log)], aux={})
+
+    def picture(self) -> list[str]:
+        with self.console.capture() as captured:
+            self.console.print(frame(self.view, self.console))
+        return captured.get().splitlines()
+
+
+def trained(log: Path, name: str) -> None:
+    """What a training of two epochs writes into its log."""
+    with open(log, "w") as file, TrainingProgress(name, Console(file=file)) as progress:
+        state = Checkpoint.start("", torch.device("cpu"))
+        progress.start(2, 10, state)
+        state.end_epoch({"epoch": 1, "step": 10, "train_loss": 0.25, "validation_loss": 0.125}, 0.125)
+        progress.epoch(state)
+
+
+def test_the_last_words_of_a_training_are_its_losses(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    trained(log, RUN)
+    assert re.fullmatch(
+        r"epoch 1/2  loss 0\.25  validation 0\.125  \d:\d\d:\d\d left  best", str(last_words(log, 0, RUN))
+    )
+    assert last_words(log, log.stat().st_mtime + 1, RUN) is None  # of another try
+    assert last_words(tmp_path / "none", 0, RUN) is None
+
+
+def test_a_complaint_is_the_message_and_not_what_stands_before_it(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("epoch 1\n" * 5000 + "fernn: it is broken\nmend it\n")
+    assert complaint(log) == ["fernn: it is broken", "mend it"]
+    log.write_text("\n".join(map(str, range(100))))
+    assert complaint(log)[-1] == "99"
+    assert len(complaint(log)) < 20
+    log.write_text("")
+    assert complaint(log) == ["its log is empty"]
+
+
+def test_a_picture_fits_its_terminal(tmp_path: Path) -> None:
+    for width in (60, 80, 120):
+        watched = Watched(jobs=40, width=width)
+        for number in range(30):
+            watched.start(number, tmp_path / f"{number}.log")
+            if number >= 15:
+                trained(tmp_path / f"{number}.log", RUN)
+        picture = watched.picture()
+        assert len(picture) < 24
+        assert max(map(len, picture)) <= width
+        assert "0 of 40 jobs" in picture[0]
+        assert picture[1].strip() == "train 0/40"
+        assert sum("loss 0.25" in line for line in picture) > 5  # those that say something go before those that do not
+        assert re.fullmatch(r"and \d+ more", picture[-1].strip())
+
+
+def test_where_there_is_no_terminal_each_job_is_two_lines(tmp_path: Path) -> None:
+    watched = Watched(jobs=1)
+    watched.start(3, tmp_path / "log")
+    watched.tell("job_finished", job_id=3)
+    watched.tell("job_finished", job_id=0)
+    watched.view.close()
+    assert watched.said.getvalue().splitlines() == [
+        "1 job to do: 1 train; cores: 2",
+        f"Job 3: Training {RUN}",
+        "Job 3 done in 0:00:00 (1 of 1)",
+        "1 job done in 0:00:00.",
+    ]
+
+
+def test_a_failure_is_told_once_with_its_log(tmp_path: Path) -> None:
+    watched, log = Watched(jobs=2), tmp_path / "log"
+    for attempt in range(3):
+        watched.start(3, log)
+        watched.fail(3, log, "something before\nfernn: no memory\n", status=137)
+        assert ("Failed again, in the same way" in watched.said.getvalue()) == (attempt > 0)
+    watched.tell(None, "Exiting because a job execution failed. Look above for error messages", logging.ERROR)
+    watched.tell("error", "WorkflowError:\nAt least one job did not complete successfully.", logging.ERROR)
+    watched.view.close()
+    said = watched.said.getvalue()
+    assert f"Failed: Training {RUN} (job 3, exit status 137)\n  fernn: no memory\n  log: {log}\n" in said
+    assert said.count("fernn: no memory") == said.count(str(log)) == 1
+    assert "0 of 2 jobs done, 1 failed" in said
+    assert said.endswith("Snakemake's own log: .snakemake/log/own.log\n")
+    assert not re.search("CalledProcess|WorkflowError|Exiting|something before", said)
+
+
+def test_a_job_that_fails_and_is_made_after_all_is_no_failure(tmp_path: Path) -> None:
+    watched, log = Watched(jobs=1), tmp_path / "log"
+    watched.start(3, log)
+    watched.fail(3, log, "lost node")
+    watched.start(3, log)
+    watched.tell("job_finished", job_id=3)
+    watched.view.close()
+    assert f"Job 3 again: Training {RUN}\n" in watched.said.getvalue()
+    assert "1 job done in" in watched.said.getvalue()
+
+
+def test_who_stops_it_is_told_of_checkpoints_and_no_failure(tmp_path: Path) -> None:
+    watched, log = Watched(jobs=2), tmp_path / "log"
+    watched.start(3, log)
+    watched.start(4, tmp_path / "other")
+    watched.tell(None, "Terminating processes on user request, this might take some time.")
+    watched.fail(3, log, "epoch 1\nfernn: stopped by SIGINT; the same command goes on\n", status=130)
+    watched.fail(4, tmp_path / "other", "Traceback\n", status=130)
+    watched.tell("error", "WorkflowError:\nAt least one job did not complete successfully.", logging.ERROR)
+    watched.view.close()
+    said = watched.said.getvalue()
+    assert f"Stopped: Training {RUN}\n  fernn: stopped by SIGINT; the same command goes on\nStopped: Training" in said
+    assert said.endswith("Stopped after 0 of 2 jobs; the same command goes on from there.\n")
+    assert not re.search("[Ff]ailed|Traceback|own log", said)
+
+
+def test_of_what_snakemake_says_news_and_faults_are_told(tmp_path: Path) -> None:
+    watched = Watched(jobs=1)
+    for chatter in ("Select jobs to execute...", "Using shell: /bin/bash", "Elapsed time: 0:00:01"):
+        watched.tell(None, chatter)
+    watched.tell(None, "a node is slow", logging.WARNING)
+    watched.start(1, tmp_path / "log")
+    missing = "MissingOutputException:\nJob 1 completed successfully, but some output files are missing."
+    watched.tell("error", missing, logging.ERROR)
+    assert watched.view.running == {}
+    watched.view.close()
+    said = watched.said.getvalue()
+    assert not re.search("Select|shell|Elapsed", said)
+    assert "a node is slow" in said
+    assert missing in said
+    assert "0 of 1 job done, 1 failed" in said
+
+
+def reckoned(jobs: Jobs, open_jobs: set[tuple[str, str]], monkeypatch: pytest.MonkeyPatch) -> TimeLeft:
+    """After one look at the files, without a thread."""
+    left = TimeLeft(jobs, set())
+    left._open = open_jobs
+    monkeypatch.setattr(left._look, "wait", lambda _: setattr(left, "_over", True))
+    left._reckon()
+    return left
+
+
+def test_time_left_is_that_of_the_plan(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = {run.id: run for run in jobs.runs.values() if run.experiment == "translation"}
+    names = {("train", name) for name in runs} | {("evaluate", name) for name in runs}
+    assert reckoned(jobs, set(names), monkeypatch).seconds(1) is None
+    done = next(iter(runs))
+    finish(jobs.layout, runs[done], seconds=600.0)
+    under_way(jobs.layout, list(runs.values())[-1], epoch=2)
+    names.discard(("train", done))
+    left = reckoned(jobs, set(names), monkeypatch)
+    plan, _ = costs(jobs.params, state_of_runs(jobs), 1.0, models(jobs.params))
+    # what the experiment's own runs tell: the rate that others would go by does not matter
+    wanted = 3600 * sum(plan[run].total for run in runs.values())
+    assert wanted > 600
+    assert left.seconds(1) == pytest.approx(wanted, abs=5)
+    assert left.seconds(4) == pytest.approx(wanted / 4, abs=5)
+
+
+def test_a_result_that_is_made_again_tells_no_time(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = next(iter(jobs.runs.values()))
+    finish(jobs.layout, run, seconds=600.0)
+    assert reckoned(jobs, {("train", run.id)}, monkeypatch).seconds(1) is None
+
+
+def test_without_trainings_there_is_nothing_to_reckon(jobs: Jobs) -> None:
+    left = TimeLeft(jobs, set())
+    assert left.seconds(1) == 0
+    left.close()
+
+
+def test_a_time_is_as_exact_as_it_is_known() -> None:
+    said = [about(seconds) for seconds in (None, 3, 600, 5000, 100_000)]
+    assert said == [
+        "time left: known after the first run",
+        "about 1 min left",
+        "about 10 min left",
+        "about 1 h 23 min left",
+        "about 28 h left",
+    ]
