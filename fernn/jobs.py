@@ -27,7 +27,7 @@ from fernn.results.claims.reading import PAPER
 from fernn.results.figures import kinds as figures
 from fernn.results.reading.selection import select
 from fernn.results.tables import writing as tables
-from fernn.results.tables.writing import table_names, tables_of
+from fernn.results.tables.writing import table_names, tables_of, tabulated_models
 from fernn.runs import Run, all_runs, evaluations_of, find_run
 
 
@@ -185,7 +185,8 @@ class Jobs:
         extra = [path for table, names in of.items() for path in table.reads(self.params, self.layout, names)]
         records = (self.layout.run(run, RECORD) for run in self.runs)
         reads = (*self._of_runs(EVALUATION), *records, *dict.fromkeys(extra))
-        writes = (*map(self.layout.table, table_names(self.params, self.experiments)), self.layout.metrics())
+        numbers = (self.layout.metrics(*model) for model in tabulated_models(self.params, self.experiments))
+        writes = (*map(self.layout.table, table_names(self.params, self.experiments)), *numbers)
         make = partial(self._show, tables.write_tables)
         return Job("tables", "", code, inputs, reads, writes, self.layout.table(RECORD), make)
 

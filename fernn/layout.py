@@ -7,7 +7,7 @@ MODEL, METRICS, EVALUATION, SAMPLES = "model.safetensors", "metrics.csv", "evalu
 RECORD = "record.json"  # beside each result
 COST = ("cost.csv", "cost.md")  # of the tables, those that tell how fast a machine was
 CLAIMS = ("claims.csv", "claims.md")  # what became of the claims of the paper
-KEPT = ("datasets", "runs", "evaluations", "tables", "figures")  # the folders of results
+KEPT = ("datasets", "runs", "evaluations", "tables", "metrics", "figures")  # the folders of results
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,9 @@ class Layout:
         """A figure, or the figures' record."""
         return self.base / "figures" / file
 
-    def metrics(self) -> Path:
-        """The numbers of the tables, for machines."""
-        return self.base / "metrics.json"
+    def metrics(self, experiment: str, flow: str, model: str) -> Path:
+        """A model's numbers in the tables, for machines: a file for each, so that DVC shows them as rows."""
+        return self.base / "metrics" / experiment / flow / f"{model}.json"
 
     def dependencies(self, stage: str) -> Path:
         """What a stage depends on."""

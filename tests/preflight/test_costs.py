@@ -147,7 +147,8 @@ def test_it_prints_its_tables_soon() -> None:
 def test_the_jobs_of_the_paper_are_listed_soon(tmp_path: Path) -> None:
     said = soon(make_project(tmp_path).folder, "snakemake", "-n", "--config", "scale={scale}")
     runs = len(all_runs(load_params(ROOT / "params.yaml", "paper")))
-    assert re.search(rf"^train +{runs}$", said, re.MULTILINE)
+    assert re.search(rf"^Would run \d+ jobs: .*\b{runs} train", said, re.MULTILINE)
+    assert max(map(len, said.splitlines())) <= 160
 
 
 def program(folder: Path, name: str, lines: str) -> None:

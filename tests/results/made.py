@@ -31,7 +31,8 @@ def figure_names(params: Params) -> list[str]:
 
 def write_tables(params: Params, layout: Layout) -> list[Path]:
     tables.write_tables(params, layout, chosen(params), select(params, layout))
-    return [*(layout.table(name) for name in table_names(params)), layout.metrics()]
+    numbers = [layout.metrics(*of) for of in tables.tabulated_models(params, chosen(params))]
+    return [*(layout.table(name) for name in table_names(params)), *numbers]
 
 
 def write_figures(params: Params, layout: Layout) -> list[Path]:

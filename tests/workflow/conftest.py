@@ -15,7 +15,7 @@ import yaml
 from filelock import FileLock
 
 from fernn.files import sha256
-from fernn.layout import COST
+from fernn.layout import COST, KEPT
 
 ROOT = Path(__file__).parent.parent.parent
 PARTS = ["Snakefile", "params.yaml", "profiles", "slurm", "workflow", "fernn", "resources", "dvc.yaml", ".dvcignore"]
@@ -132,11 +132,7 @@ class Clone(Project):
     def results(self) -> dict[str, str]:
         """Digests of all results that are the same whenever they are made."""
         base = self.folder / "results/micro"
-        made = [
-            path
-            for name in ("datasets", "runs", "evaluations", "tables", "figures")
-            for path in (base / name).rglob("*")
-        ]
+        made = [path for name in KEPT for path in (base / name).rglob("*")]
         made = [path for path in made if path.is_file() and not path.name.endswith(("record.json", *COST))]
         return {str(path.relative_to(base)): sha256(path) for path in made}
 

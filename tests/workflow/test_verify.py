@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from fernn.files import sha256
+from fernn.layout import KEPT
 from fernn.provenance.records import read_record, write_record
 
 from .conftest import Project
@@ -37,11 +38,11 @@ def test_every_result_has_a_record(finished: Project) -> None:
         assert ("determinism" in about) == (record["stage"] in ("train", "evaluate"))
     results = {
         path.relative_to(finished.folder).as_posix()
-        for folder in ("datasets", "runs", "evaluations", "tables", "figures")
+        for folder in KEPT
         for path in (base / folder).rglob("*")
         if path.is_file() and not path.name.endswith(("record.json", "provenance.zip"))
     }
-    assert named == {*results, (BASE / "metrics.json").as_posix()}
+    assert named == results
 
 
 def test_what_nobody_touched_is_as_recorded(finished: Project) -> None:

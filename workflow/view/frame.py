@@ -52,7 +52,7 @@ def about(seconds: float | None) -> str:
         return "time left: known after the first run"
     hours, minutes = divmod(round(seconds / 60), 60)
     if hours >= 10:
-        return f"about {hours} h left"
+        return f"about {round(seconds / 3600)} h left"
     return f"about {hours} h {minutes} min left" if hours else f"about {max(minutes, 1)} min left"
 
 

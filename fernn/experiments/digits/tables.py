@@ -14,7 +14,7 @@ from fernn.results.reading.selection import Selection
 from fernn.results.reading.summary import Summary, summarize
 from fernn.results.tables.table import Row, Table, make_row, sources
 from fernn.results.tables.text import MARKS, VERDICT, order_md, table_csv, table_md, table_tex
-from fernn.runs import evaluations_of
+from fernn.runs import Run, evaluations_of, runs_of
 
 READING = """\
 ± is the sample standard deviation over seeds. Each model stands with its learning rate of the lowest validation loss
@@ -34,6 +34,10 @@ class Table1:
     def is_there(self, params: Params, experiments: Sequence[str]) -> bool:
         """Always."""
         return True
+
+    def rows(self, params: Params, experiments: Sequence[str]) -> list[Run]:
+        """Those whose test error is measured."""
+        return [run for name in experiments for run in runs_of(params, name) if "test" in evaluations_of(params, run)]
 
     def reads(self, params: Params, layout: Layout, experiments: Sequence[str]) -> list[Path]:
         """The errors of trivial forecasts of all that is measured."""

@@ -38,7 +38,11 @@ class Table2:
 
     def is_there(self, params: Params, experiments: Sequence[str]) -> bool:
         """Where a run is trained and tested on the flow of the paper's figures."""
-        return any(_stands(params, run) for name in experiments for run in runs_of(params, name))
+        return bool(self.rows(params, experiments))
+
+    def rows(self, params: Params, experiments: Sequence[str]) -> list[Run]:
+        """Those that are trained and tested on the flow of the paper's figures."""
+        return [run for name in experiments for run in runs_of(params, name) if _stands(params, run)]
 
     def reads(self, params: Params, layout: Layout, experiments: Sequence[str]) -> list[Path]:
         """The record of the videos."""

@@ -15,6 +15,7 @@ from fernn.results.names import math_name
 from fernn.results.reading.runs import read_parameters
 from fernn.results.reading.selection import Selection
 from fernn.results.reading.summary import Summary, summarize
+from fernn.runs import Run
 
 Number = Callable[[float, float | None, int, bool], str]  # mean, deviation, decimals, whether as LaTeX
 
@@ -28,6 +29,9 @@ class PaperTable(Protocol):
 
     def is_there(self, params: Params, experiments: Sequence[str]) -> bool:
         """Whether runs of these experiments, which all stand in it, are to be measured for it."""
+
+    def rows(self, params: Params, experiments: Sequence[str]) -> list[Run]:
+        """Runs of the models that have a row: experiment, flow and model of one tell which."""
 
     def reads(self, params: Params, layout: Layout, experiments: Sequence[str]) -> list[Path]:
         """The parts of data sets that it and the figures of these experiments are made of, besides files of runs."""

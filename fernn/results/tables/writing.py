@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from fernn.files import write_json, write_text
 from fernn.layout import CLAIMS, COST, Layout
@@ -55,15 +55,25 @@ def write_tables(
         texts |= table.texts(params, layout, names, selections, judgements)
     for name, text in texts.items():
         write_text(layout.table(name), text)
-    write_json(layout.metrics(), _metrics([texts[f"{table.name}.csv"] for table in tables]))
+    numbers = _numbers([texts[f"{table.name}.csv"] for table in tables])
+    for of in tabulated_models(params, experiments):
+        write_json(layout.metrics(*of), numbers[of])
 
 
-def _metrics(tables: list[str]) -> dict[str, Any]:
-    """The means and deviations of tables in long form, by experiment, flow, model and metric."""
-    found: dict[str, Any] = {}
+def tabulated_models(params: Params, experiments: Iterable[Tabulated]) -> list[tuple[str, str, str]]:
+    """Experiment, flow and model of every model that has a row in a table."""
+    runs = (run for table, names in tables_of(params, experiments).items() for run in table.rows(params, names))
+    return list(dict.fromkeys((run.experiment, run.flow, run.model) for run in runs))
+
+
+def _numbers(tables: list[str]) -> dict[tuple[str, str, str], dict[str, float]]:
+    """The means and deviations in tables in long form, by experiment, flow and model."""
+    found: dict[tuple[str, str, str], dict[str, float]] = {}
     for row in (row for text in tables for row in csv.DictReader(text.splitlines())):
-        of = found.setdefault(row["experiment"], {}).setdefault(row["flow"], {}).setdefault(row["model"], {})
-        of[row["metric"]] = {"mean": float(row["mean"]), **({"std": float(row["std"])} if row["std"] else {})}
+        of = found.setdefault((row["experiment"], row["flow"], row["model"]), {})
+        of[row["metric"]] = float(row["mean"])
+        if row["std"]:
+            of[f"{row['metric']}_std"] = float(row["std"])
     return found
 
 

@@ -1,0 +1,113 @@
+"""What a person sees of a real workflow: in a terminal, in a pipe, before it runs, and when a job fails."""
+
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import termios
+from typing import Any
+
+import pytest
+
+from .conftest import Project, jobs
+from .test_dag import GRNN
+
+MODEL = f"results/micro/runs/{GRNN}/seed0/model.safetensors"
+CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+def in_terminal(project: Project, width: int, *arguments: str) -> tuple[int, list[str]]:
+    """Run Snakemake in a terminal of this width: how it ended, and all lines that ever stood there."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+    own = {name: value for name, value in project.environment.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
+    command = ["snakemake", "--cores", "all", "--config", "scale=micro", *arguments]
+    streams: dict[str, Any] = {"stdin": slave, "stdout": slave, "stderr": slave}
+    process = subprocess.Popen(command, cwd=project.folder, env=own | {"TERM": "xterm-256color"}, **streams)
+    os.close(slave)
+    said = b""
+    while True:
+        try:
+            read = os.read(master, 65536)
+        except OSError:  # nobody writes any more
+            break
+        said += read
+    os.close(master)
+    return process.wait(), re.split(r"[\r\n]+", CONTROL.sub("", said.decode()))
+
+
+def more_epochs(scale: dict[str, Any]) -> None:
+    scale["translation"]["training"]["epochs"] = 30
+    scale["translation"]["data"]["train"] = 64
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_terminal_shows_one_view_with_the_losses_of_the_runs(project: Project, width: int) -> None:
+    project.edit_params(more_epochs)
+    status, lines = in_terminal(project, width, "--", MODEL)
+    assert status == 0, lines
+    view = lines[lines.index("1 job to do: 1 train; cores: " + str(os.cpu_count())) + 1 :]
+    assert max(map(len, view)) <= width
+    assert any(re.search(r"0 of 1 jobs, 0:00:\d\d, time left: known after the first run", line) for line in view)
+    assert any(
+        re.fullmatch(r"  epoch \d+/30  loss 0\.\d+  validation 0\.\d+  .*left.*", line.rstrip()) for line in view
+    )
+    assert any(re.fullmatch(rf"Training {GRNN}/seed0 +0:00:\d\d", line.rstrip()) for line in view)
+    assert "train 1/1" in view
+    assert re.fullmatch(r"1 job done in 0:\d\d:\d\d\.", [line for line in view if line][-1])
+    assert jobs("\n".join(lines)) == set()
+
+
+def test_no_line_is_long_without_a_terminal(project: Project) -> None:
+    project.edit_params(more_epochs)
+    planned = project.snakemake("--dry-run")
+    ended = project.snakemake("--", MODEL)
+    assert ended.returncode == 0
+    assert re.search(rf"^ Training {GRNN}/seed0  +input epochs 1 then, 30 now", planned.stdout, re.MULTILINE)
+    assert "Would run 8 jobs: 3 train, 3 evaluate, 1 figures, 1 tables." in planned.stdout
+    for said in (planned.stdout, planned.stderr, ended.stdout, ended.stderr):
+        assert max(map(len, said.splitlines()), default=0) <= 160
+        assert "\x1b" not in said
+    assert re.search(
+        rf"^Job \d+: Training {GRNN}/seed0\nJob \d+ done in 0:\d\d:\d\d \(1 of 1\)\n", ended.stderr, re.MULTILINE
+    )
+    (log,) = (project.folder / ".snakemake/log").glob("*.log")
+    assert "Finished jobid" in log.read_text()
+
+
+def test_a_failure_names_its_log_and_that_of_snakemake(project: Project) -> None:
+    (project.folder / MODEL).unlink()
+    (project.folder / "results/micro/datasets/translation/validation-V2T.safetensors").write_bytes(b"")
+    (project.folder / "results/micro/datasets/translation/validation-V2T.record.json").unlink()
+    digits = project.folder / "resources/mnist-subset/train-labels-idx1-ubyte.gz"
+    digits.write_bytes(digits.read_bytes()[:100])
+    ended = project.snakemake()
+    assert ended.returncode == 1
+    log = "results/micro/logs/datasets/translation/digits.log"
+    assert re.search(
+        r"^Failed: Data set translation/digits \(job \d+, exit status 1\)\n  fernn: .*\n", ended.stderr, re.M
+    )
+    assert ended.stderr.count("fernn: ") == ended.stderr.count(f"  log: {log}\n") == 1
+    (own,) = re.findall(r"^Snakemake's own log: (\S+)$", ended.stderr, re.MULTILINE)
+    assert "CalledProcessError" in (project.folder / own).read_text()
+
+
+@pytest.mark.parametrize("asked", [["--verbose"], ["--printshellcmds"], ["--quiet", "rules"]])
+def test_who_asks_for_snakemakes_own_words_gets_them(project: Project, asked: list[str]) -> None:
+    ended = project.snakemake("--dry-run", "--forcerun", "figures", *asked)
+    assert ended.returncode == 0
+    assert "Job stats:" in ended.stdout
+    assert "Would run" not in ended.stdout
+
+
+def test_what_is_no_run_says_what_it_did(project: Project) -> None:
+    ended = project.snakemake("--unlock")
+    assert "Unlock" in ended.stderr
+
+
+def test_the_rules_that_only_name_results_say_so(project: Project) -> None:
+    """Their inputs are a line of thousands of characters, in Snakemake's own words too."""
+    ended = project.snakemake("--dry-run", "--verbose", "--forcerun", "tables")
+    assert re.search(r"^Job 0: All of scale micro$", ended.stdout, re.MULTILINE)
