@@ -11,7 +11,7 @@ from fernn.experiments.digits.forecasts import read_step_errors, read_trivial_er
 from fernn.experiments.digits.params import digit_section
 from fernn.layout import Layout
 from fernn.params import Params
-from fernn.results.figures.curves import BANDS, axes_of, curve, over_training
+from fernn.results.figures.curves import BANDS, all_trainings, axes_of, curve, over_training
 from fernn.results.figures.style import line, seeds_of, stamp
 from fernn.results.reading.selection import Selection
 
@@ -26,6 +26,11 @@ def validation_loss(params: Params, layout: Layout, selections: list[Selection])
     axes.legend()
     stamp(figure, params, selections, BANDS + seeds_of(selections[0]))
     return figure
+
+
+def training(params: Params, layout: Layout, selections: list[Selection]) -> Figure:
+    """The losses of every run; see `all_trainings`."""
+    return all_trainings(params, layout, selections, "MSE")
 
 
 def length_generalization(params: Params, layout: Layout, selections: list[Selection]) -> Figure:

@@ -9,7 +9,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from fernn.experiments.digits.curves import length_generalization, validation_loss
+from fernn.experiments.digits.curves import length_generalization, training, validation_loss
 from fernn.experiments.digits.forecasts import Samples, read_samples
 from fernn.experiments.digits.params import digit_section
 from fernn.layout import Layout
@@ -122,13 +122,44 @@ def _draw(strips: list[_Strip]) -> Figure:
 
 
 FIGURES = (
-    Kind("predictions", predictions),
-    Kind("validation_loss", validation_loss),
-    Kind("length_generalization", length_generalization, lambda flow, measures: "length" in measures),
-    Kind("rollouts", rollouts, lambda flow, measures: "length" in measures),
+    Kind(
+        "predictions",
+        predictions,
+        "Whether each predicted digit keeps its shape and its place: errors of place show as pairs of bright edges, "
+        "a model that gives up as grey fog.",
+    ),
+    Kind(
+        "validation_loss",
+        validation_loss,
+        "How early each curve falls and where it ends: the paper says that more generators learn faster. Where bands "
+        "overlap, seeds differ as much as models.",
+    ),
+    Kind(
+        "training",
+        training,
+        "Every run: a validation curve that rises while the grey one still falls is fitted to its training data; one "
+        "that ends early diverged.",
+    ),
+    Kind(
+        "length_generalization",
+        length_generalization,
+        "What happens beyond the training horizon: the paper says that the error of a FERNN stays flat. A curve above "
+        "the grey ones is worse than a forecast that needs no training.",
+        lambda flow, measures: "length" in measures,
+    ),
+    Kind(
+        "rollouts",
+        rollouts,
+        "The same beyond the horizon, as pictures: digits that stay, fade, or dissolve.",
+        lambda flow, measures: "length" in measures,
+    ),
 )
 
 
 def velocity_kind(draw: Draw) -> Kind:
     """The figure of the error by velocity, which each kind of motion draws in its own way."""
-    return Kind("velocity_generalization", draw, lambda flow, measures: "velocity" in measures)
+    see = (
+        "Whether the error grows where training had no such velocity: the paper says that a FERNN is as good there, "
+        "and that a G-RNN is not."
+    )
+    return Kind("velocity_generalization", draw, see, lambda flow, measures: "velocity" in measures)

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from fernn.experiments.kth.recognition import Videos, read_videos
 from fernn.layout import Layout
 from fernn.params import Params
-from fernn.results.figures.curves import BANDS, axes_of, over_training
+from fernn.results.figures.curves import BANDS, all_trainings, axes_of, over_training
 from fernn.results.figures.style import WIDTH, seeds_of, stamp
 from fernn.results.reading.selection import Selection
 
@@ -18,9 +18,15 @@ def validation_accuracy(params: Params, layout: Layout, selections: list[Selecti
     over_training(axes, params, layout, selections, "validation_accuracy")
     chance(axes, videos)
     figure.set_figwidth(0.9 * WIDTH)
-    figure.legend(loc="outside right upper")  # curves of accuracy leave no corner free
+    # curves of accuracy leave no corner free; beside the axes, it leaves the head to the warning
+    axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1), borderaxespad=0)
     stamp(figure, params, selections, BANDS + seeds_of(selections[0]), videos.warning)
     return figure
+
+
+def training(params: Params, layout: Layout, selections: list[Selection]) -> Figure:
+    """The losses of every run; see `all_trainings`."""
+    return all_trainings(params, layout, selections, "Cross entropy", read_videos(layout).warning)
 
 
 def chance(axes: Axes, videos: Videos) -> None:

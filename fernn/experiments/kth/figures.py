@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fernn.experiments.kth.curves import chance, validation_accuracy
+from fernn.experiments.kth.curves import chance, training, validation_accuracy
 from fernn.experiments.kth.recognition import read_recognition, read_videos
 from fernn.experiments.kth.shown_clips import clips
 from fernn.flows.names import reach
@@ -44,6 +44,9 @@ def confusion(params: Params, layout: Layout, selections: list[Selection]) -> Fi
                 axes.text(column, row, f"{value:.0f}", color=colour, ha="center", va="center", fontsize=6)
         axes.set_title(f"{math_name(selection.model)} ({np.trace(counts) / counts.sum():.1%})")
         axes.xaxis.tick_top()
+        axes.xaxis.set_label_position("top")
+        if number < columns:
+            axes.set_xlabel("Named action", fontsize=7.5)
         axes.set_xticks(range(len(actions)), actions if number < columns else [], rotation=90, fontsize=6.5)
         axes.set_yticks(range(len(actions)), actions if number % columns == 0 else [], fontsize=6.5)
         bare(axes)
@@ -105,8 +108,31 @@ def _size(flow: str) -> tuple[int, str]:
 
 
 FIGURES = (
-    Kind("validation_accuracy", validation_accuracy),
-    Kind("confusion", confusion, lambda flow, measures: flow in measures),
-    Kind("clips", clips),
-    Kind("figure5", figure5, lambda flow, measures: bool(set(measures) - {flow}), together=True),
+    Kind(
+        "validation_accuracy",
+        validation_accuracy,
+        "How far each model comes above chance, and whether the bands of seeds overlap: then the order of the curves "
+        "says little.",
+    ),
+    Kind(
+        "training",
+        training,
+        "Every run, those of learning rates that were not chosen too: a validation curve that rises while the grey one "
+        "still falls is fitted to its training data.",
+    ),
+    Kind(
+        "confusion",
+        confusion,
+        "The diagonal is right; what stands beside it says which actions are taken for one another.",
+        lambda flow, measures: flow in measures,
+    ),
+    Kind("clips", clips, "What a model sees, and the word it gives: bold ones are wrong."),
+    Kind(
+        "figure5",
+        figure5,
+        "Each row is a training flow, each column a test flow: whether bars fall where the test moves and the training "
+        "did not.",
+        lambda flow, measures: bool(set(measures) - {flow}),
+        together=True,
+    ),
 )

@@ -5,6 +5,7 @@ from fernn.experiments.digits.figures import FIGURES, velocity_kind
 from fernn.experiments.experiment import kind_of
 from fernn.experiments.translation.claims import EVIDENCE
 from fernn.experiments.translation.figures import velocity_generalization
+from fernn.experiments.translation.hidden import HIDDEN
 from fernn.experiments.translation.model import FERNN, KINDS
 from fernn.experiments.translation.motion import Translating
 from fernn.experiments.translation.params import TranslationParams
@@ -15,7 +16,7 @@ class TranslationExperiment(DigitExperiment[TranslationParams]):
 
     name = "translation"
     schema = TranslationParams
-    figures = (*FIGURES, velocity_kind(velocity_generalization))
+    figures = (*FIGURES, velocity_kind(velocity_generalization), HIDDEN)
     evidence = EVIDENCE
 
     def motion(self, section: TranslationParams) -> Translating:

@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import LogLocator, NullLocator
 
 from fernn.experiments.digits.forecasts import read_trivial_errors, read_velocity_errors
 from fernn.experiments.digits.params import digit_section
@@ -15,6 +16,7 @@ from fernn.results.names import math_name
 from fernn.results.reading.selection import Selection
 
 UNIT = 1e-3
+MOST_TICKS = 9  # of the bar of colours
 
 
 def velocity_generalization(params: Params, layout: Layout, selections: list[Selection]) -> Figure:
@@ -46,13 +48,25 @@ def velocity_generalization(params: Params, layout: Layout, selections: list[Sel
         axes.set(xticks=span, yticks=span)
         bare(axes)
     panels[0].set_ylabel("$v_y$ (pixels per frame, downwards)")
-    figure.colorbar(image, ax=panels, label=r"Test MSE ($\times\,10^{-3}$)", pad=0.02)
+    bar = figure.colorbar(image, ax=panels, label=r"Test MSE ($\times\,10^{-3}$)", pad=0.02)
+    bar.set_ticks(ticks := _ticks(scale), labels=[_short(tick) for tick in ticks])
+    bar.ax.yaxis.set_minor_locator(NullLocator())
     first = selections[0]
     trivial = read_trivial_errors(layout, first.experiment, "velocity", first.flow, data.predicted, len(velocities))
     means = ", ".join(f"{name} {_short(errors.mean() / UNIT)}" for name, errors in trivial.items())
     detail = f"outlined: velocities of training  ·  mean over seeds {seeds_of(first)}"
     stamp(figure, params, selections, f"{detail}\nmean over velocities, same unit: {means}")
     return figure
+
+
+def _ticks(scale: LogNorm) -> list[float]:
+    """Round numbers on the scale, as many as have room."""
+    low, high = float(scale.vmin), float(scale.vmax)
+    for steps in (range(1, 10), (1, 2, 5), (1,)):
+        ticks = [tick for tick in LogLocator(subs=steps).tick_values(low, high) if low <= tick <= high]
+        if len(ticks) <= MOST_TICKS:
+            break
+    return ticks or [low]
 
 
 def _short(value: float) -> str:

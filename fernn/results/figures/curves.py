@@ -5,17 +5,18 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 from fernn.layout import Layout
 from fernn.params import Params
-from fernn.results.figures.style import WIDTH, line
+from fernn.results.figures.style import WIDTH, LineStyle, line, seeds_of, stamp
 from fernn.results.names import math_name
 from fernn.results.reading.runs import read_metrics
 from fernn.results.reading.selection import Selection
 
 BANDS = "mean, each seed and their range; seeds "
+RATES: tuple[LineStyle, ...] = ("-", (0, (5, 1.2)), (0, (1, 1)), "-.")  # learning rates, in the order of params.yaml
 
 
 def axes_of(x: str, y: str, **more: Any) -> tuple[Figure, Axes]:
@@ -37,6 +38,46 @@ def over_training(axes: Axes, params: Params, layout: Layout, selections: list[S
     above = axes.secondary_xaxis("top", functions=(lambda step: step / epoch, lambda number: number * epoch))
     above.xaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10], integer=True))
     above.set_xlabel("Epoch")
+
+
+def _plain(value: float, place: int) -> str:
+    """Numbers of a logarithmic scale that does not reach over decades: 1, 2 and 5 of each power of ten."""
+    return f"{value:g}" if f"{value:e}"[0] in "125" else ""
+
+
+def all_trainings(
+    params: Params, layout: Layout, selections: list[Selection], loss: str, warning: str = ""
+) -> Figure:
+    """The losses of every run over steps of the optimizer, those of rates that were not chosen too; a panel a model."""
+    columns = min(3, len(selections))
+    rows = -(-len(selections) // columns)
+    figure = Figure(figsize=(WIDTH, 1.9 * rows + 0.5), layout="constrained")
+    panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flatten()
+    rates = list(dict.fromkeys(tried.learning_rate for of in selections for tried in of.candidates))
+    for axes, selection in zip(panels, selections, strict=False):
+        epochs, (colour, _) = params.section(selection.experiment).training.epochs, line(params, selection)
+        for tried in selection.candidates:
+            style = RATES[rates.index(tried.learning_rate) % len(RATES)] if len(rates) > 1 else "-"
+            chosen = ", chosen" if tried is selection.chosen and len(selection.candidates) > 1 else ""
+            label: str | None = f"{tried.learning_rate:g}{chosen}"
+            for run in tried.runs:
+                metrics = read_metrics(layout, run, epochs, "validation_loss")
+                axes.plot(metrics["step"], metrics["train_loss"], color="0.6", linestyle=style, linewidth=0.6)
+                axes.plot(
+                    metrics["step"], metrics["validation_loss"], color=colour, linestyle=style, linewidth=1, label=label
+                )
+                label = None  # once for all seeds
+        axes.set(yscale="log", title=math_name(selection.model))
+        axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+        axes.yaxis.set_major_formatter(FuncFormatter(_plain))
+        axes.yaxis.set_minor_formatter(FuncFormatter(_plain))
+        axes.legend(title="rate", fontsize=6.5, title_fontsize=6.5)
+    for axes in panels[len(selections) :]:
+        axes.set_axis_off()
+    figure.supylabel(f"Loss ({loss})", fontsize=9)
+    detail = f"over optimizer steps  ·  coloured: validation, grey: training; every seed: {seeds_of(selections[0])}"
+    stamp(figure, params, selections, detail, warning)
+    return figure
 
 
 def curve(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import matplotlib.style
@@ -9,13 +10,15 @@ from matplotlib.figure import Figure
 
 from fernn.layout import Layout
 from fernn.params import Params
-from fernn.results.figures.style import STYLE, save
+from fernn.results.figures.style import STYLE, save, save_moving
 from fernn.results.reading.selection import Selection
 from fernn.runs import evaluations_of, runs_of
 
 FORMATS = ("png", "pdf")
+MOVING = "moving.png"  # an APNG: browsers show it wherever a PNG may stand
 
 Draw = Callable[[Params, Layout, list[Selection]], Figure]
+DrawMoving = Callable[[Params, Layout, list[Selection]], list[Figure]]
 Needs = Callable[[str, list[str]], bool]  # of a training flow and of what its runs are evaluated on
 
 
@@ -26,14 +29,20 @@ class Kind:
     Attributes:
         name: in file names.
         draw: draws one of models that were trained on a flow.
+        see: what to see in it, a sentence for readers.
         needs: whether runs of a training flow, evaluated so, can be shown.
         together: one figure of all training flows, not one for each.
+        moving: draws the pictures of a moving one, which is a file of its own.
+        models: whether it is made of the weights of the first seed's runs as well.
     """
 
     name: str
     draw: Draw
+    see: str
     needs: Needs = lambda flow, measures: True
     together: bool = False
+    moving: DrawMoving | None = None
+    models: bool = False
 
 
 class Drawn(Protocol):
@@ -52,10 +61,25 @@ class Panel:
     shown: tuple[tuple[str, str], ...]  # (flow, model)
 
     @property
+    def name(self) -> str:
+        """In file names."""
+        flow = [] if self.kind.together else [self.shown[0][0]]
+        return "-".join([self.experiment, *flow, self.kind.name])
+
+    @property
     def names(self) -> list[str]:
         """Its files."""
-        flow = [] if self.kind.together else [self.shown[0][0]]
-        return [f"{'-'.join([self.experiment, *flow, self.kind.name])}.{form}" for form in FORMATS]
+        return [*(f"{self.name}.{form}" for form in FORMATS), *([self.moving] if self.kind.moving else [])]
+
+    @property
+    def moving(self) -> str:
+        """The file of the moving picture, where there is one."""
+        return f"{self.name}-{MOVING}"
+
+    def models(self, params: Params, layout: Layout) -> list[Path]:
+        """The weights that it may be made of: of all rates, since which one is chosen is known only later."""
+        runs = runs_of(params, self.experiment) if self.kind.models else []
+        return [layout.model(run.id) for run in runs if (run.flow, run.model) in self.shown]
 
 
 def panels(params: Params, experiments: Iterable[Drawn]) -> list[Panel]:
@@ -93,5 +117,7 @@ def write_figures(
         for panel in panels(params, experiments):
             shown = [found[panel.experiment, flow, model] for flow, model in panel.shown]
             figure = panel.kind.draw(params, layout, shown)
-            for name in panel.names:
-                save(figure, layout.figure(name))
+            for form in FORMATS:
+                save(figure, layout.figure(f"{panel.name}.{form}"))
+            if panel.kind.moving:
+                save_moving(panel.kind.moving(params, layout, shown), layout.figure(panel.moving))

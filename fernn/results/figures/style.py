@@ -1,11 +1,13 @@
 """The common look of all figures, and files that are the same bytes for the same content."""
 
+import io
 from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 from fernn.files import atomic
 from fernn.params import Params
@@ -15,6 +17,8 @@ from fernn.results.reading.selection import Selection
 LineStyle = str | tuple[int, tuple[float, float]]
 
 WIDTH = 5.5  # inches: the text width of the paper
+COLOURS = 256  # of a PNG
+MOVING_DPI, PICTURE = 110, 500  # of a moving picture; milliseconds of each of its pictures
 
 # fonts that come with matplotlib, so figures do not depend on the machine's
 STYLE: dict[Any, Any] = {
@@ -89,8 +93,28 @@ def bare(axes: Axes) -> None:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure in the format of the file's name, with no date and no version in it."""
-    FigureCanvasAgg(figure)
-    nothing = {"png": ("Software",), "pdf": ("Creator", "Producer", "CreationDate")}[path.suffix[1:]]
+    """Write a figure in the format of the file's name, PNG or PDF, with no date and no version in it.
+
+    A PNG has a palette of its own, a third of the size; the PDF has all colours.
+    """
     with atomic(path) as temporary:
-        figure.savefig(temporary, format=path.suffix[1:], metadata=dict.fromkeys(nothing))
+        if path.suffix == ".png":
+            _picture(figure).save(temporary, format="PNG", optimize=True)
+        else:
+            FigureCanvasAgg(figure)
+            nothing = dict.fromkeys(("Creator", "Producer", "CreationDate"))
+            figure.savefig(temporary, format="pdf", metadata=nothing)
+
+
+def save_moving(figures: list[Figure], path: Path) -> None:
+    """Write figures of one size as the pictures of an APNG that is repeated for ever."""
+    first, *others = (_picture(figure, MOVING_DPI) for figure in figures)
+    with atomic(path) as temporary:
+        first.save(temporary, format="PNG", save_all=True, append_images=others, duration=PICTURE, loop=0)
+
+
+def _picture(figure: Figure, dpi: float = STYLE["savefig.dpi"]) -> Image.Image:
+    FigureCanvasAgg(figure)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=dpi)
+    return Image.open(drawn).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
