@@ -1,4 +1,4 @@
-# From the download of the data to the paper's tables and figures. Rules lie in workflow/rules, one file for each stage;
+# From the download of the data to the paper's tables and figures, and a report. Rules lie in workflow/rules, one file for each stage;
 # logic lies in the library `fernn`, and each rule is one of its commands.
 
 
@@ -29,7 +29,7 @@ onstart:
 rule all:
     default_target: True
     input:
-        results("dataset", "train", "evaluate", "tables", "figures"),
+        results("dataset", "train", "evaluate", "tables", "figures", "report"),
     message:
         "All of scale {PARAMS.scale}"
 

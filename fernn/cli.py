@@ -172,6 +172,12 @@ def figures(file: ParamsFile = Path("params.yaml"), scale: Scale = None, planned
 
 
 @app.command()
+def report(file: ParamsFile = Path("params.yaml"), scale: Scale = None, planned: Planned = None) -> None:
+    """Write the report: one page with verdicts, tables, figures, and where each number comes from."""
+    _make(file, scale, "report", planned=planned)
+
+
+@app.command()
 def claims(file: ParamsFile = Path("params.yaml"), scale: Scale = None) -> None:
     """Say which claims of the paper the finished runs reproduce."""
     from rich.console import Console

@@ -21,7 +21,7 @@ def dependencies(jobs: Jobs) -> dict[str, Any]:
     return {
         "data": {"files": [path.as_posix() for path in jobs.sources()], "stand_ins": inputs("standins")},
         "datasets": inputs("dataset"),
-        **{stage: inputs(stage) for stage in ("train", "evaluate", "tables", "figures")},
+        **{stage: inputs(stage) for stage in ("train", "evaluate", "tables", "figures", "report")},
     }
 
 

@@ -9,8 +9,11 @@ from fernn.errors import FernnError
 EXTRAS = {
     "rotation": ("escnn",),
     "kth": ("av",),
-    "figures": ("matplotlib",),
-    "stages": ("dulwich", "grimp", "pydantic", "requests", "rich", "scipy", "tabulate", "tenacity", "typer", "yaml"),
+    "figures": ("PIL", "matplotlib"),
+    "stages": (
+        *("dulwich", "grimp", "jinja2", "markupsafe", "networkx", "pydantic", "requests", "rich", "scipy", "tabulate"),
+        *("tenacity", "typer", "yaml"),
+    ),
     "pipeline": ("dvc", "rocrate", "snakemake"),
 }
 

@@ -26,6 +26,8 @@ from fernn.provenance.digests import identity
 from fernn.results.claims.reading import PAPER
 from fernn.results.figures import kinds as figures
 from fernn.results.reading.selection import select
+from fernn.results.report import page as report
+from fernn.results.report.inputs import report_inputs
 from fernn.results.tables import writing as tables
 from fernn.results.tables.writing import table_names, tables_of, tabulated_models
 from fernn.runs import Run, all_runs, evaluations_of, find_run
@@ -36,7 +38,7 @@ class Job:
     """One result of the pipeline.
 
     Attributes:
-        stage: the command of `fernn` that makes it: standins, dataset, train, evaluate, tables or figures.
+        stage: the command of `fernn` that makes it: standins, dataset, train, evaluate, tables, figures or report.
         name: of the run or the part; empty where there is one job of a stage.
         code: the modules whose code, with all that they import, decides the bytes of the result.
         inputs: everything else that does, besides the files, as plain values; and the digest of that code as "code".
@@ -88,6 +90,7 @@ class Jobs:
             *evaluated,
             *shown,
         ]
+        made.append(self._report(made))
         return {(job.stage, job.name): job for job in made}
 
     def of(self, stage: str) -> dict[str, Job]:
@@ -193,10 +196,22 @@ class Jobs:
     def _figures(self) -> Job:
         drawn = {kind.draw.__module__ for each in self.experiments for kind in each.figures}
         extra = [path for each in self.experiments for path in each.table.reads(self.params, self.layout, [each.name])]
+        panels = figures.panels(self.params, self.experiments)
+        extra += [path for panel in panels for path in panel.models(self.params, self.layout)]
         reads = (*self._of_runs(EVALUATION, SAMPLES), *dict.fromkeys(extra))
-        writes = tuple(map(self.layout.figure, figures.figure_names(self.params, self.experiments)))
+        writes = tuple(self.layout.figure(name) for panel in panels for name in panel.names)
         code, make = (figures.__name__, *sorted(drawn)), partial(self._show, figures.write_figures)
         return Job("figures", "", code, self._shown(), reads, writes, self.layout.figure(RECORD), make)
+
+    def _report(self, made: list[Job]) -> Job:
+        """It is made of what tables and figures show, and of the records of trainings."""
+        tables_job, figures_job = made[-2:]
+        pictures = (path for path in figures_job.writes if path.suffix == ".png")
+        reads = (*tables_job.writes, *pictures, *(self.layout.run(run, RECORD) for run in self.runs))
+        names = [table.name for table in tables_of(self.params, self.experiments)]
+        inputs = report_inputs(self.params, self.experiments, names, made, KTH.name)
+        make, writes = partial(report.write_report, self.layout, inputs), (self.layout.report(),)
+        return Job("report", "", (report.__name__,), inputs, reads, writes, self.layout.report_record(), make)
 
     def _of_runs(self, *files: str) -> list[Path]:
         return [

@@ -5,6 +5,7 @@ from pathlib import Path
 
 MODEL, METRICS, EVALUATION, SAMPLES = "model.safetensors", "metrics.csv", "evaluation.json", "samples.safetensors"
 RECORD = "record.json"  # beside each result
+REPORT = "report.html"
 COST = ("cost.csv", "cost.md")  # of the tables, those that tell how fast a machine was
 CLAIMS = ("claims.csv", "claims.md")  # what became of the claims of the paper
 KEPT = ("datasets", "runs", "evaluations", "tables", "metrics", "figures")  # the folders of results
@@ -78,6 +79,14 @@ class Layout:
     def metrics(self, experiment: str, flow: str, model: str) -> Path:
         """A model's numbers in the tables, for machines: a file for each, so that DVC shows them as rows."""
         return self.base / "metrics" / experiment / flow / f"{model}.json"
+
+    def report(self) -> Path:
+        """The page for readers."""
+        return self.base / REPORT
+
+    def report_record(self) -> Path:
+        """The record beside it."""
+        return self.base / f"report.{RECORD}"
 
     def dependencies(self, stage: str) -> Path:
         """What a stage depends on."""

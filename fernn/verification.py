@@ -15,7 +15,7 @@ from fernn.errors import FernnError
 from fernn.experiments import load_params
 from fernn.files import sha256
 from fernn.jobs import Jobs
-from fernn.layout import COST, RECORD, Layout
+from fernn.layout import COST, RECORD, REPORT, Layout
 from fernn.provenance.code import PACKAGE
 from fernn.provenance.environment import environment
 from fernn.provenance.records import DamagedRecordError, Record, read_record
@@ -144,5 +144,5 @@ def _again(record: Record, params_file: Path) -> Iterator[str]:
         if ended.returncode:
             raise FernnError(f"{record.stage} {record.name}: making it again failed; its own message stands above.")
         for output, digest in record.outputs.items():
-            if Path(output).name not in COST and sha256(shadow / output) != digest:
+            if Path(output).name not in (*COST, REPORT) and sha256(shadow / output) != digest:
                 yield f"{output}: made again, it has other bytes"

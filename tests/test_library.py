@@ -23,10 +23,10 @@ from tests.docs.blocks import blocks
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-IMPORTED_AS = {"pyyaml": "yaml"}
+IMPORTED_AS = {"pillow": "PIL", "pyyaml": "yaml"}
 ALONE = ["numpy", "safetensors", "torch"]
 NOT_IMPORTED = {"fernn", "snakemake-executor-plugin-slurm"}  # other extras; what Snakemake finds by itself
-ABSENT = ("av", "dvc", "escnn", "matplotlib", "pydantic", "scipy", "snakemake", "typer", "yaml")
+ABSENT = ("PIL", "av", "dvc", "escnn", "matplotlib", "pydantic", "scipy", "snakemake", "typer", "yaml")
 
 
 def test_each_package_of_an_extra_is_told_by_its_name() -> None:

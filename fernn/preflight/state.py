@@ -42,7 +42,7 @@ def read_state(params: Params, layout: Layout) -> State:
     state = state_of_runs(jobs)
     rules = {
         stage: [[*job.writes, job.record] for job in jobs.of(stage).values()]
-        for stage in ("standins", "dataset", "train", "evaluate", "tables", "figures")
+        for stage in ("standins", "dataset", "train", "evaluate", "tables", "figures", "report")
     }
     fetched = [path for path in jobs.sources() if not jobs.carried(path)]
     digits = [path for path in fetched if path.name != FETCHED]

@@ -15,8 +15,8 @@ class Record(BaseModel):
     """How a result was made.
 
     Attributes:
-        stage: the command of `fernn` that makes it: standins, dataset, train, evaluate, tables or figures.
-        name: of the run or the part; empty for stand-ins, tables and figures.
+        stage: the command of `fernn` that makes it: standins, dataset, train, evaluate, tables, figures or report.
+        name: of the run or the part; empty for stand-ins, tables, figures and the report.
         scale: of the params.
         inputs: the params that it depends on, its seed among them, and the digest of its code.
         lineage: digest of the inputs and of those of all that it was made of, back to the sources.

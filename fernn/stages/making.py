@@ -117,7 +117,7 @@ def making(jobs: Jobs, job: Job, planned: str | None) -> Iterator[Task | None]:
 
 
 def make_result(params: Params, layout: Layout, stage: str, name: str = "", planned: str | None = None) -> list[Path]:
-    """Make stand-ins, a part of a data set, tables or figures; returns the files, their record last.
+    """Make stand-ins, a part of a data set, tables, figures or the report; returns the files, their record last.
 
     Args:
         params: of a scale.

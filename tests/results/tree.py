@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 import yaml
 from safetensors.numpy import save_file
 
@@ -13,6 +14,7 @@ from fernn.arrays import write_arrays
 from fernn.experiments import resolve
 from fernn.experiments.digits.forecasts import trivial_files
 from fernn.layout import RECORD, Layout
+from fernn.models import FERNNPredictor, save_model
 from fernn.params import Params
 from fernn.provenance.records import Record, write_record
 from fernn.runs import Run, all_runs, evaluations_of
@@ -49,6 +51,7 @@ def write_run(layout: Layout, params: Params, run: Run, losses: Sequence[float],
     """The files that training and evaluation of a run leave: `losses` by epoch, and errors about `mse`."""
     write_metrics(layout, run, losses)
     write_training_record(layout, run)
+    write_translating(layout, params, run)
     steps = {"test": PREDICTED, "length": LENGTH}
     measures = {}
     for name in evaluations_of(params, run):
@@ -70,6 +73,16 @@ def write_run(layout: Layout, params: Params, run: Run, losses: Sequence[float],
         far = np.repeat(truth[:, :1], LENGTH, axis=1) * np.linspace(0, 1, LENGTH, dtype=np.float32).reshape(-1, 1, 1, 1)
         samples |= {"length.seen": samples["seen"], "length.truth": far, "length.prediction": far * (1 - mse)}
     save_file(samples, layout.evaluation(run.id, "samples.safetensors"))
+
+
+def write_translating(layout: Layout, params: Params, run: Run) -> None:
+    """The weights of a small network, where the run is of experiment A: figures of its hidden states read them."""
+    if run.experiment == "translation":
+        torch.manual_seed(run.seed)
+        flow = params.section(run.experiment).models[run.model].flow
+        model = FERNNPredictor(flow, hidden_channels=2, decoder_layers=1)
+        layout.model(run.id).parent.mkdir(parents=True, exist_ok=True)
+        save_model(model, layout.model(run.id))
 
 
 def write_metrics(layout: Layout, run: Run, losses: Sequence[float]) -> None:

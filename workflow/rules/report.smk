@@ -1,4 +1,4 @@
-# Tables and figures, made of the files of finished runs.
+# Tables, figures and the report, made of the files of finished runs.
 rule tables:
     input:
         PLAN.inputs("tables"),
@@ -31,3 +31,20 @@ rule figures:
         "Drawing the figures"
     shell:
         "fernn figures --scale {PARAMS.scale} --planned {params.planned} > {log} 2>&1"
+
+
+rule report:
+    input:
+        PLAN.inputs("report"),
+    output:
+        results("report"),
+    log:
+        f"{BASE}/logs/report.log",
+    resources:
+        **submission("report"),
+    params:
+        planned=PLAN.lineage("report"),
+    message:
+        "Composing the report"
+    shell:
+        "fernn report --scale {PARAMS.scale} --planned {params.planned} > {log} 2>&1"

@@ -131,6 +131,7 @@ def _data(params: Params, videos: Videos, found: list[tuple[Selection, list[Reco
         spread = [f"{of.model} {fmean(stdev(each.draws) for each in seeds):.{DECIMALS}f}" for of, seeds in found]
         lines.append(f"Sample standard deviation over the places, mean over seeds: {', '.join(spread)}")
     lines += [f"Missing in the release: {name}" for name in videos.missing]
+    lines += [] if videos.dropped else ["Dropped: no sequence"]
     for lost in videos.dropped:
         lines.append(f"Dropped: {lost.video}, sequence {lost.sequence} (frames {lost.frames}): {lost.reason}")
     return lines

@@ -45,9 +45,7 @@ def _plain(value: float, place: int) -> str:
     return f"{value:g}" if f"{value:e}"[0] in "125" else ""
 
 
-def all_trainings(
-    params: Params, layout: Layout, selections: list[Selection], loss: str, warning: str = ""
-) -> Figure:
+def all_trainings(params: Params, layout: Layout, selections: list[Selection], loss: str, warning: str = "") -> Figure:
     """The losses of every run over steps of the optimizer, those of rates that were not chosen too; a panel a model."""
     columns = min(3, len(selections))
     rows = -(-len(selections) // columns)
