@@ -39,7 +39,9 @@ ROOTS = {
         *(f"experiments.kth.{name}" for name in ("curves", "figures", "shown_clips")),
         "experiments.rotation.figures",
         "experiments.translation.figures",
+        "experiments.translation.hidden",
     ],
+    "report": ["results.report.page"],
 }
 TRAIN, EVALUATE = {"train A", "train B", "train C"}, {"evaluate A", "evaluate B", "evaluate C"}
 OF_A = {"sequences A", "train A", "evaluate A"}

@@ -4,6 +4,8 @@ import csv
 import json
 from typing import Any
 
+from tests.results.report.page import Page, wrong
+
 from .conftest import Project
 
 GRNN, V1, V1_SLOW = (
@@ -11,7 +13,7 @@ GRNN, V1, V1_SLOW = (
     "translation/V2T/FERNN-V1T/lr0.01",
     "translation/V1T/FERNN-V1T/lr0.01",
 )
-REPORT = {"Writing the tables", "Drawing the figures"}
+REPORT = {"Writing the tables", "Drawing the figures", "Composing the report"}
 
 
 def run_and_after(*runs: str) -> set[str]:
@@ -30,6 +32,10 @@ def test_the_whole_way(finished: Project) -> None:
     assert (order["verdict"], order["reason"]) == ("inconclusive", "one seed of FERNN-V1T: a test needs two")
     assert order["runs"] == f"{V1}/seed0; {GRNN}/seed0"
     assert finished.read("figures/translation-V2T-validation_loss.png").startswith(b"\x89PNG")
+    page = Page(finished.folder / "results/micro/report.html")
+    assert len(page.sourced()) > 50
+    assert list(wrong(page)) == []
+    assert all((page.path.parent / link).is_file() for link in page.links())
     assert finished.read(f"logs/train/{GRNN}/seed0.log")
     assert b"max_rss" in finished.read(f"benchmarks/train/{GRNN}/seed0.tsv")
 
@@ -68,7 +74,7 @@ def test_one_line_of_a_model_trains_again_but_makes_no_data(project: Project) ->
 def test_one_line_of_a_figure_draws_again(project: Project) -> None:
     drawing = project.folder / "fernn/results/figures/kinds.py"
     drawing.write_text(drawing.read_text() + "\nX = 1\n")
-    assert project.planned() == {"Drawing the figures"}
+    assert project.planned() == {"Drawing the figures", "Composing the report"}
 
 
 def test_a_failure_shows_the_end_of_its_log(fresh: Project) -> None:

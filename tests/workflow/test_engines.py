@@ -15,14 +15,18 @@ import yaml
 from .conftest import ROOT, Clone
 from .test_dag import GRNN
 
-STAGES = ["datasets", "train", "evaluate", "tables", "figures"]
-AFTER = {"datasets": set(STAGES), "train": set(STAGES[1:]), "evaluate": set(STAGES[2:])}  # what a stage is followed by
+STAGES = ["datasets", "train", "evaluate", "tables", "figures", "report"]
+AFTER = {
+    **{"datasets": set(STAGES), "train": set(STAGES[1:]), "evaluate": set(STAGES[2:])},
+    **{"tables": {"report"}, "figures": {"report"}},
+}  # what a stage is followed by
 MESSAGES = {
     "Data": "datasets",
     "Training": "train",
     "Evaluating": "evaluate",
     "Writing": "tables",
     "Drawing": "figures",
+    "Composing": "report",
 }
 VERIFIED = {"dataset": "datasets"}
 
@@ -127,8 +131,8 @@ REMOVED = {
     "an evaluation removed": set(),
     "a table removed": {"tables"},
     "a record removed": set(),
-    "a seed more": {"tables", "figures"},
-    "a learning rate": {"train", "evaluate", "tables", "figures"},  # the former run is no longer named
+    "a seed more": {"tables", "figures", "report"},
+    "a learning rate": {"train", "evaluate", "tables", "figures", "report"},  # the former run is no longer named
 }
 # what the params no longer name is told by `fernn verify`
 DROPPED = {"a group of runs dropped": {"train", "evaluate"}}

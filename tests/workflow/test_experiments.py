@@ -10,7 +10,8 @@ RATE = "scales.micro.translation.models.G-RNN.learning_rate"
 
 def test_an_experiment_in_the_workspace(pulled: Clone) -> None:
     said = pulled.dvc("exp", "run", "tables@micro", "--name", "faster", "--set-param", f"{RATE}=0.025")
-    assert jobs(said) == run_and_after("translation/V2T/G-RNN/lr0.025/seed0") - {"Drawing the figures"}
+    not_asked = {"Drawing the figures", "Composing the report"}
+    assert jobs(said) == run_and_after("translation/V2T/G-RNN/lr0.025/seed0") - not_asked
     shown = pulled.dvc("exp", "show", "--csv")
     assert re.search(r"faster.*0\.025", shown)
 
@@ -22,7 +23,7 @@ def test_experiments_in_a_queue(pulled: Clone) -> None:
     assert pulled.results() == before
     pulled.dvc("exp", "apply", "slower")
     assert (pulled.folder / "results/micro/runs/translation/V2T/G-RNN/lr0.005/seed0/model.safetensors").exists()
-    assert pulled.planned() == {"Drawing the figures"}
+    assert pulled.planned() == {"Drawing the figures", "Composing the report"}
 
 
 def test_another_profile_of_snakemake(pulled: Clone) -> None:

@@ -42,7 +42,7 @@ def test_every_result_has_a_record(finished: Project) -> None:
         for path in (base / folder).rglob("*")
         if path.is_file() and not path.name.endswith(("record.json", "provenance.zip"))
     }
-    assert named == results
+    assert named == {*results, (BASE / "report.html").as_posix()}
 
 
 def test_what_nobody_touched_is_as_recorded(finished: Project) -> None:
@@ -60,6 +60,7 @@ def test_made_again_they_have_the_same_bytes(finished: Project) -> None:
         BASE / "evaluations" / RUN / "evaluation.json",
         BASE / "tables/table1.md",
         BASE / "figures/record.json",
+        BASE / "report.html",
     ]
     before = {path: path.stat().st_mtime_ns for path in (finished.folder / BASE).rglob("*")}
     status, said = verify(finished, "--again", *results)
@@ -139,7 +140,7 @@ def test_files_without_a_record(finished: Project) -> None:
 
 def test_commands_by_hand_leave_a_finished_result_as_it_is(project: Project) -> None:
     before = {path: path.read_bytes() for path in (project.folder / BASE).rglob("*") if path.is_file()}
-    stages = [["dataset", "translation/digits"], ["train", RUN], ["evaluate", RUN], ["tables"], ["figures"]]
+    stages = [["dataset", "translation/digits"], ["train", RUN], ["evaluate", RUN], ["tables"], ["figures"], ["report"]]
     for stage in stages:
         ended = project.run("python", "-m", "fernn.cli", *stage, "--scale", "micro")
         assert ended.returncode == 0, ended.stderr

@@ -32,7 +32,8 @@ def velocity_generalization(params: Params, layout: Layout, selections: list[Sel
     grids = [grid.reshape(len(span), len(span)) for grid in grids]
     # a map of one value still needs a scale with two ends
     low, high = min(grid.min() for grid in grids), max(grid.max() for grid in grids)
-    scale = LogNorm(low, high if high > low else 10 * low)
+    scale_ends = (low, high if high > low else 10 * low)
+    scale = LogNorm(*scale_ends)
     figure = Figure(figsize=(WIDTH, 0.47 * WIDTH * min(1, 2 / len(grids)) + 0.55), layout="constrained")
     panels = figure.subplots(1, len(grids), sharey=True, squeeze=False)[0]
     edge = reach + 0.5
@@ -49,7 +50,7 @@ def velocity_generalization(params: Params, layout: Layout, selections: list[Sel
         bare(axes)
     panels[0].set_ylabel("$v_y$ (pixels per frame, downwards)")
     bar = figure.colorbar(image, ax=panels, label=r"Test MSE ($\times\,10^{-3}$)", pad=0.02)
-    bar.set_ticks(ticks := _ticks(scale), labels=[_short(tick) for tick in ticks])
+    bar.set_ticks(ticks := _ticks(*scale_ends), labels=[_short(tick) for tick in ticks])
     bar.ax.yaxis.set_minor_locator(NullLocator())
     first = selections[0]
     trivial = read_trivial_errors(layout, first.experiment, "velocity", first.flow, data.predicted, len(velocities))
@@ -59,9 +60,8 @@ def velocity_generalization(params: Params, layout: Layout, selections: list[Sel
     return figure
 
 
-def _ticks(scale: LogNorm) -> list[float]:
-    """Round numbers on the scale, as many as have room."""
-    low, high = float(scale.vmin), float(scale.vmax)
+def _ticks(low: float, high: float) -> list[float]:
+    """Round numbers on a logarithmic scale, as many as have room."""
     for steps in (range(1, 10), (1, 2, 5), (1,)):
         ticks = [tick for tick in LogLocator(subs=steps).tick_values(low, high) if low <= tick <= high]
         if len(ticks) <= MOST_TICKS:

@@ -14,6 +14,7 @@ from fernn.experiments.digits.params import digit_section
 from fernn.experiments.translation.model import KINDS
 from fernn.flows.translation import Translation
 from fernn.layout import Layout
+from fernn.models.cell import FERNNCell
 from fernn.models.storage import read_model
 from fernn.params import Params
 from fernn.results.figures.kinds import Kind
@@ -87,7 +88,7 @@ def _rows(params: Params, layout: Layout, selections: list[Selection]) -> tuple[
 
 
 @torch.no_grad()
-def _states(cell: torch.nn.Module, frames: Tensor, nu: tuple[int, int]) -> NDArray[np.float32]:
+def _states(cell: FERNNCell, frames: Tensor, nu: tuple[int, int]) -> NDArray[np.float32]:
     """psi_{-t}(nu) of one channel of the map that a cell holds after each frame (T, 1, H, W): (T, H, W)."""
     generators = cell.flow.generators
     state, found = None, []

@@ -14,10 +14,14 @@ WIDE, HIGH, BOX = 128, 66, (116, 40)  # of a column, of a row, and of a box
 class Step(Protocol):
     """A job, as far as the picture asks."""
 
-    stage: str
-    name: str
-    reads: tuple[Path, ...]
-    writes: tuple[Path, ...]
+    @property
+    def stage(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def reads(self) -> tuple[Path, ...]: ...
+    @property
+    def writes(self) -> tuple[Path, ...]: ...
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,8 @@ class Reported(Drawn, Protocol):
 class Made(Step, Protocol):
     """A job, as far as the report asks."""
 
-    inputs: dict[str, Any]
+    @property
+    def inputs(self) -> dict[str, Any]: ...
 
 
 def report_inputs(
