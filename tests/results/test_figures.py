@@ -37,16 +37,21 @@ def test_the_names_follow_from_the_params():
     assert stems == [
         "translation-V2T-predictions",
         "translation-V2T-validation_loss",
+        "translation-V2T-training",
         "translation-V2T-length_generalization",
         "translation-V2T-rollouts",
         "translation-V1T-predictions",
         "translation-V1T-validation_loss",
+        "translation-V1T-training",
         "translation-V1T-velocity_generalization",
+        "translation-V1T-hidden_states",
+        "translation-V1T-hidden_states-moving",
     ]
     alone = small_params(runs=[{"flow": "V1T", "models": ["G-RNN"], "evaluate": ["test"]}])
     assert [name for name in figure_names(alone) if name.endswith(".pdf")] == [
         "translation-V1T-predictions.pdf",
         "translation-V1T-validation_loss.pdf",
+        "translation-V1T-training.pdf",
     ]
     with_rotation = figure_names(small_params(experiments=("translation", "rotation")))
     assert "rotation-V4R-length_generalization.png" in with_rotation

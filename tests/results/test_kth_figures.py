@@ -41,10 +41,10 @@ def stems(params):
 
 
 def test_the_names_follow_from_the_params(params):
-    kinds = ("validation_accuracy", "confusion", "clips")
+    kinds = ("validation_accuracy", "training", "confusion", "clips")
     assert stems(params) == [*(f"kth-{flow}-{kind}" for flow in ("V2T", "V0T", "V1T") for kind in kinds), "kth-figure5"]
     alone = kth_params(runs=[{"flow": "V1T", "models": ["G-RNN"], "evaluate": ["V2T"]}])
-    assert stems(alone) == ["kth-V1T-validation_accuracy", "kth-V1T-clips", "kth-figure5"]
+    assert stems(alone) == ["kth-V1T-validation_accuracy", "kth-V1T-training", "kth-V1T-clips", "kth-figure5"]
     # a test on the flow of training alone is no matter of Figure 5
     alone = kth_params(runs=[{"flow": "V1T", "models": ["G-RNN"], "evaluate": ["V1T"]}])
     assert stems(alone) == [f"kth-V1T-{kind}" for kind in kinds]
@@ -126,6 +126,7 @@ def test_confusion(params, layout):
     assert written[0, 5] == "38"
     assert (5, 0) not in written
     assert [label.get_text() for label in panels[0].get_yticklabels()][:2] == ["walking", "jogging"]
+    assert [axes.get_xlabel() for axes in panels] == ["Named action"] * 3 + [""] * 2
 
 
 def test_clips(params, layout):

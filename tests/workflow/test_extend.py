@@ -56,7 +56,7 @@ def test_the_whole_way(fresh: Project) -> None:
     assert len(forecasts) == 2
     assert all(error > 0 for error in forecasts.values())
     figures = {path.name for path in (results / "figures").glob("*.png")}
-    kinds = ("predictions", "validation_loss", "length_generalization", "rollouts")
+    kinds = ("predictions", "validation_loss", "training", "length_generalization", "rollouts")
     assert figures == {f"axis-V2X-{kind}.png" for kind in kinds}
     # nothing of another experiment was touched, and the other commands know it
     assert {path: path.read_bytes() for path in before} == before

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -23,9 +23,9 @@ class Browser:
         complaints: errors and warnings of the console.
     """
 
-    def __init__(self, write: int, read: int) -> None:
-        self._write, self._read = os.fdopen(write, "wb", 0), os.fdopen(read, "rb")
-        self._number, self._session = 0, None
+    def __init__(self, write: BinaryIO, read: BinaryIO) -> None:
+        self._write, self._read = write, read
+        self._number, self._session = 0, ""
         self.requests: list[str] = []
         self.complaints: list[str] = []
         self._loaded = False
@@ -114,7 +114,8 @@ def browser(profile: Path) -> Iterator[Browser]:
     os.close(theirs)
     os.close(answers)
     try:
-        yield Browser(write, read)
+        with os.fdopen(write, "wb", 0) as asked, os.fdopen(read, "rb") as answered:
+            yield Browser(asked, answered)
     finally:
         process.terminate()
         process.wait(30)
