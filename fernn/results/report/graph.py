@@ -15,13 +15,20 @@ class Step(Protocol):
     """A job, as far as the picture asks."""
 
     @property
-    def stage(self) -> str: ...
+    def stage(self) -> str:
+        """The command of `fernn` that does it."""
+
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What it makes; empty where there is one job of a stage."""
+
     @property
-    def reads(self) -> tuple[Path, ...]: ...
+    def reads(self) -> tuple[Path, ...]:
+        """The files that it is made of."""
+
     @property
-    def writes(self) -> tuple[Path, ...]: ...
+    def writes(self) -> tuple[Path, ...]:
+        """Its files."""
 
 
 @dataclass(frozen=True)

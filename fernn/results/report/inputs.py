@@ -25,7 +25,8 @@ class Made(Step, Protocol):
     """A job, as far as the report asks."""
 
     @property
-    def inputs(self) -> dict[str, Any]: ...
+    def inputs(self) -> dict[str, Any]:
+        """What its bytes depend on besides files."""
 
 
 def report_inputs(
