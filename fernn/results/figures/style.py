@@ -17,7 +17,7 @@ from fernn.results.reading.selection import Selection
 LineStyle = str | tuple[int, tuple[float, float]]
 
 WIDTH = 5.5  # inches: the text width of the paper
-COLOURS = 256  # of a PNG
+COLOURS = 64  # of a PNG
 MOVING_DPI, PICTURE = 110, 500  # of a moving picture; milliseconds of each of its pictures
 
 # fonts that come with matplotlib, so figures do not depend on the machine's
