@@ -57,6 +57,7 @@ setup: .venv/project.done  ## make .venv with the exact packages and this projec
 demo: setup  ## the whole way on two cores: from digits and videos to tables and figures
 	@$(IN_VENV) snakemake --cores all --config scale=quick $(ARGS)
 	@for table in results/quick/tables/table[12].md; do test ! -e "$$table" || cat "$$table"; echo; done
+	@test ! -e results/quick/tables/claims.csv || $(IN_VENV) fernn claims --scale quick
 	@echo "Tables: results/quick/tables   Figures: results/quick/figures   Report: results/quick/report.html"
 
 # Tests are spread over the processors; -n 0 (in ARGS) has them in one process, for a debugger.

@@ -54,15 +54,20 @@ def claims_md(params: Params, judgements: Sequence[Judgement]) -> str:
 
 
 def show(params: Params, judgements: Sequence[Judgement], console: Console) -> None:
-    """Print the verdicts."""
+    """Print the verdicts; what was not run by its reasons alone."""
+    judged = [each for each in judgements if each.verdict is not Verdict.NOT_RUN]
     table = Table("verdict", "claim", "tested", "why", title=f"Claims, scale {params.scale}", title_justify="left")
-    for experiment in dict.fromkeys(each.claim.experiment for each in judgements):
+    for experiment in dict.fromkeys(each.claim.experiment for each in judged):
         table.add_section()
         table.add_row(experiment, style="bold")
-        for each in judgements:
+        for each in judged:
             if each.claim.experiment == experiment:
                 table.add_row(each.verdict.value, each.claim.text, tested(each) or ours(each), why(each))
-    console.print(table)
+    if judged:
+        console.print(table)
+    reasons = Counter(each.reason for each in judgements if each.verdict is Verdict.NOT_RUN)
+    for reason, count in reasons.items():
+        console.print(f"not run, {count} of {len(judgements)}: {reason}", markup=False)
     console.print(_counts(judgements))
 
 
