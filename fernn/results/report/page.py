@@ -1,6 +1,7 @@
 """The page: what stands in it, from the files of a scale's results."""
 
 import base64
+import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from PIL import Image
 
 from fernn.files import write_text
 from fernn.layout import RECORD, Layout
@@ -191,9 +193,11 @@ class _Parts:
             )
 
     def embedded(self, name: str) -> str:
-        """A picture as an address that holds it."""
-        content = base64.b64encode(self.layout.figure(name).read_bytes()).decode("ascii")
-        return f"data:image/png;base64,{content}"
+        """A picture as an address that holds it, all its pixels in less room."""
+        content = io.BytesIO()
+        with Image.open(self.layout.figure(name)) as picture:
+            picture.save(content, format="WEBP", lossless=True, quality=100, method=6, save_all=True)
+        return f"data:image/webp;base64,{base64.b64encode(content.getvalue()).decode('ascii')}"
 
     def runs_of(self, experiment: str, flow: str, model: str) -> list[str]:
         """The runs of the chosen learning rate."""

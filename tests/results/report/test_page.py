@@ -53,7 +53,7 @@ def test_it_asks_for_nothing_from_elsewhere(page: Page) -> None:
     text = page.path.read_text()
     assert not {of.tag for of in page.elements} & {"script", "iframe", "object", "embed", "source", "video"}
     sources = [of.attributes[name] for of in page.elements for name in ("src", "srcset") if name in of.attributes]
-    assert all(source.startswith("data:image/png;base64,") for source in sources)
+    assert all(source.startswith("data:image/webp;base64,") for source in sources)
     assert [of.attributes["href"] for of in page.elements if of.tag == "link"] == ["data:,"]
     assert "url(" not in re.sub(r"url\(#\w+\)", "", text)
     assert "@import" not in text
