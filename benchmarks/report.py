@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib
+import matplotlib.style
 import torch
 from matplotlib.figure import Figure
 from tabulate import tabulate
@@ -14,7 +14,7 @@ from tabulate import tabulate
 from fernn.errors import FernnError
 from fernn.params import Params
 from fernn.provenance.environment import environment
-from fernn.results.figures.style import look, save
+from fernn.results.figures.style import STYLE, save
 
 IMAGES = "images"  # the folder of pictures, beside the page
 
@@ -58,8 +58,7 @@ class Picture:
 
     def write(self, page: Path) -> None:
         """Draw it in the look of all figures and write it to its place beside the page."""
-        with matplotlib.rc_context():
-            look()
+        with matplotlib.style.context(STYLE, after_reset=True):
             save(self.draw(), page.parent / IMAGES / self.name)
 
 

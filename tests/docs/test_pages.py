@@ -118,7 +118,7 @@ def test_its_yaml_is_of_params(block: Block, tmp_path: Path) -> None:
         ("snakemake --coers all", "does not take"),
         ("snakemake --cores all --profile pbs", "no profile pbs"),
         ("dvc pul", "does not take"),
-        ("dvc repro report@quick", "no stage report"),
+        ("dvc repro reports@quick", "no stage reports"),
         ("dvc exp run -S scales.quick.translation.model.G-RNN.learning_rate=1", "has no 'model'"),
         ("make dmeo", "No rule to make target"),
         ("kubectl get pods", "no test knows `kubectl`"),

@@ -90,7 +90,7 @@ def test_frames_smaller_than_the_kernel():
 
 def test_a_state_of_another_cell(model):
     state = model.with_flow("V2T").cell(torch.zeros(1, 1, 5, 5))
-    with pytest.raises(FernnError, match=r"Translation\(1\) got a state of Translation\(2\)"):
+    with pytest.raises(FernnError, match=r"Translation\(k=1\) got a state of Translation\(k=2\)"):
         model.cell(torch.zeros(1, 1, 5, 5), state)
 
 
