@@ -2,6 +2,7 @@
 
 import io
 import logging
+import os
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -63,11 +64,14 @@ class Watched:
         about = {"rule_msg": f"Training {run}", "rule_name": "train", "wildcards": {"run": run}, "shellcmd": "fernn"}
         self.tell("job_info", jobid=number, log=[str(log)], **about)
 
-    def fail(self, number: int, log: Path, text: str, status: int = 1) -> None:
-        log.write_text(text)
+    def fail(self, number: int, log: Path, text: str | None, status: int = 1) -> None:
+        if text is not None:
+            log.write_text(text)
         how = f"CalledProcessError in file x:\nCommand 'fernn' returned non-zero exit status {status}."
         self.tell("error", how, logging.ERROR, exception="RuleException")
-        self.tell("job_error", "", logging.ERROR, jobid=number, rule_name="train", log=[str(log)], aux={})
+        self.tell(
+            "job_error", "", logging.ERROR, jobid=number, rule_name="train", rule_msg=None, log=[str(log)], aux={}
+        )
 
     def picture(self) -> list[str]:
         with self.console.capture() as captured:
@@ -90,7 +94,7 @@ def test_the_last_words_of_a_training_are_its_losses(tmp_path: Path) -> None:
     assert re.fullmatch(
         r"epoch 1/2  loss 0\.25  validation 0\.125  \d:\d\d:\d\d left  best", str(last_words(log, 0, RUN))
     )
-    assert last_words(log, log.stat().st_mtime + 1, RUN) is None  # of another try
+    assert last_words(log, log.stat().st_mtime + 10, RUN) is None  # of another try
     assert last_words(tmp_path / "none", 0, RUN) is None
 
 
@@ -150,6 +154,23 @@ def test_a_failure_is_told_once_with_its_log(tmp_path: Path) -> None:
     assert "0 of 2 jobs done, 1 failed" in said
     assert said.endswith("Snakemake's own log: .snakemake/log/own.log\n")
     assert not re.search("CalledProcess|WorkflowError|Exiting|something before", said)
+
+
+def test_what_slurm_says_of_a_job_that_never_began_is_told_and_not_a_log_of_before(tmp_path: Path) -> None:
+    watched, log, slurm = Watched(jobs=1), tmp_path / "log", tmp_path / "slurm.log"
+    log.write_text("fernn: another fault, of last week")
+    os.utime(log, (1, 1))
+    for number in ("17", "18"):
+        watched.start(3, log)
+        told = {"rule_msg": f"SLURM status is: NODE_FAIL, of {number}.", "aux": {"external_jobid": number}}
+        watched.tell("job_error", level=logging.ERROR, jobid=3, rule_name="train", log=[str(log), str(slurm)], **told)
+    said = watched.said.getvalue()
+    assert (
+        f"Failed: Training {RUN} (job 3, Slurm's 17)\n  SLURM status is: NODE_FAIL, of 17.\n  it wrote no log\n" in said
+    )
+    assert f"Failed again, in the same way: Training {RUN} (job 3, Slurm's 18)\n" in said
+    assert said.count(str(slurm)) == 1
+    assert "last week" not in said
 
 
 def test_a_job_that_fails_and_is_made_after_all_is_no_failure(tmp_path: Path) -> None:

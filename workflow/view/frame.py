@@ -57,7 +57,7 @@ def about(seconds: float | None) -> str:
 
 
 def _words(job: "Running") -> str | None:
-    return last_words(job.log, job.since - 2, job.name) if job.log else None  # file systems round times
+    return last_words(job.log, job.since, job.name) if job.log else None
 
 
 def _job(job: "Running", words: str | None) -> list[RenderableType]:

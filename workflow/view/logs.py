@@ -3,6 +3,7 @@
 from pathlib import Path
 
 TAIL = 8192  # bytes; a line of progress has some hundred
+CLOCKS = 2  # seconds by which the clock of a file system may be behind
 LINES = 12  # of the end of a log that has no message of ours
 # words of a training's log, for a narrow line
 SHORT = {"train_loss": "loss", "validation_loss": "validation", "validation_accuracy": "accuracy"}
@@ -17,7 +18,7 @@ def last_words(log: Path, since: float, name: str) -> str | None:
         name: of the run or part, which stands before each line.
     """
     try:
-        lines = _end_of(log).splitlines() if log.stat().st_mtime >= since else []
+        lines = _end_of(log, since).splitlines()
     except OSError:
         return None
     for line in reversed(lines):
@@ -28,10 +29,10 @@ def last_words(log: Path, since: float, name: str) -> str | None:
     return None
 
 
-def complaint(log: Path) -> list[str]:
-    """What went wrong: the last message of `fernn` in a log, or the end of a log that has none."""
+def complaint(log: Path, since: float = 0) -> list[str]:
+    """What went wrong since that time: the last message of `fernn` in a log, or the end of a log that has none."""
     try:
-        lines = _end_of(log).splitlines()
+        lines = _end_of(log, since).splitlines()
     except OSError:
         return ["it wrote no log"]
     for number, line in reversed(list(enumerate(lines))):
@@ -40,7 +41,9 @@ def complaint(log: Path) -> list[str]:
     return lines[-LINES:] or ["its log is empty"]
 
 
-def _end_of(log: Path) -> str:
+def _end_of(log: Path, since: float) -> str:
+    if log.stat().st_mtime < since - CLOCKS:
+        raise FileNotFoundError(log)
     with open(log, "rb") as file:
         file.seek(max(0, log.stat().st_size - TAIL))
         return file.read().decode("utf-8", errors="replace")

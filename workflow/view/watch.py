@@ -173,15 +173,17 @@ class Watch(View):
             how.append(f"Slurm's {number}")
         what = job.what if job else record.rule_name
         logs = list(dict.fromkeys(record.log))
-        lines = complaint(Path(logs[0])) if logs else []
+        lines = complaint(Path(logs[0]), job.since if job else 0) if logs else []
         if self._stopped:  # whoever stopped it needs no log, but what a training says of its checkpoint
             self.say("\n  ".join([f"Stopped: {what}", *(line for line in lines if line.startswith("fernn: "))]))
             return
-        told = "\n".join([*lines, *(f"log: {log}" for log in logs)])
+        told, head = "\n".join(lines), f"{what} ({', '.join(how)})"
         if self.failed.get(record.jobid) == told:
-            self.say(f"Failed again, in the same way: {what}", style="red")
+            self.say(f"Failed again, in the same way: {head}", style="red")
         else:
-            self.say(f"Failed: {what} ({', '.join(how)})\n{textwrap.indent(told, '  ')}", style="red")
+            # what Slurm says of it, if anything, goes before what the job says
+            more = [*filter(None, [record.rule_msg]), *lines, *(f"log: {log}" for log in logs)]
+            self.say("\n".join([f"Failed: {head}", textwrap.indent("\n".join(more), "  ")]), style="red")
         self.failed[record.jobid] = told
 
     def _summary(self) -> str:
