@@ -188,7 +188,8 @@ def test_who_stops_it_is_told_of_checkpoints_and_no_failure(tmp_path: Path) -> N
     watched, log = Watched(jobs=2), tmp_path / "log"
     watched.start(3, log)
     watched.start(4, tmp_path / "other")
-    watched.tell(None, "Terminating processes on user request, this might take some time.")
+    for _ in range(3):  # it says so with each job that ends
+        watched.tell(None, "Terminating processes on user request, this might take some time.")
     watched.fail(3, log, "epoch 1\nfernn: stopped by SIGINT; the same command goes on\n", status=130)
     watched.fail(4, tmp_path / "other", "Traceback\n", status=130)
     watched.tell("error", "WorkflowError:\nAt least one job did not complete successfully.", logging.ERROR)
@@ -196,6 +197,7 @@ def test_who_stops_it_is_told_of_checkpoints_and_no_failure(tmp_path: Path) -> N
     said = watched.said.getvalue()
     assert f"Stopped: Training {RUN}\n  fernn: stopped by SIGINT; the same command goes on\nStopped: Training" in said
     assert said.endswith("Stopped after 0 of 2 jobs; the same command goes on from there.\n")
+    assert said.count("Terminating processes") == 1
     assert not re.search("[Ff]ailed|Traceback|own log", said)
 
 

@@ -29,6 +29,7 @@ class View(logging.Handler):
         self.workflow = workflow
         self._at_work = False
         self._wrong = False  # whether an error was told
+        self._said = ""  # the last sentence of Snakemake; it says some of them with each job that ends
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take in what Snakemake says."""
@@ -42,12 +43,16 @@ class View(logging.Handler):
                 self._wrong |= error
                 if not SAID_OTHERWISE.search(text):
                     self.say(text, style="red" if error else "yellow")
-            elif event is None and text and (NEWS.search(text) if self._at_work else not CHATTER.search(text)):
+            elif event is None and text and text != self._said and self._is_news(text):
                 self.say(text)
+                self._said = text
         except BrokenPipeError:
             raise
         except Exception:
             self.handleError(record)
+
+    def _is_news(self, text: str) -> bool:
+        return bool(NEWS.search(text) if self._at_work else not CHATTER.search(text))
 
     def hear(self, event: LogEvent | None, record: logging.LogRecord) -> None:
         """Do what an event asks for."""
