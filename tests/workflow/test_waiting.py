@@ -66,7 +66,7 @@ def test_no_line_is_long_without_a_terminal(project: Project) -> None:
     ended = project.snakemake("--", MODEL)
     assert ended.returncode == 0
     assert re.search(rf"^ Training {GRNN}/seed0  +input epochs 1 then, 30 now", planned.stdout, re.MULTILINE)
-    assert "Would run 8 jobs: 3 train, 3 evaluate, 1 figures, 1 tables." in planned.stdout
+    assert re.search(r"^Would run \d+ jobs: 3 train, 3 evaluate, .*1 tables", planned.stdout, re.MULTILINE)
     for said in (planned.stdout, planned.stderr, ended.stdout, ended.stderr):
         assert max(map(len, said.splitlines()), default=0) <= 160
         assert "\x1b" not in said
