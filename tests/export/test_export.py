@@ -133,8 +133,8 @@ def test_names_are_sorted_and_times_are_those_of_the_records(made: Made) -> None
     assert {entry.compress_type for entry in entries} == {ZIP_STORED}
     times = {entry.filename: entry.date_time for entry in entries}
     last = len(made.jobs.all) - 1
-    assert times["results/tiny/figures/record.json"] == times["Snakefile"] == (2026, 1, 1, last, 30, 0)
-    assert times["results/tiny/metrics.json"] == (2026, 1, 1, last - 1, 30, 0)
+    assert times["results/tiny/report.record.json"] == times["Snakefile"] == (2026, 1, 1, last, 30, 0)
+    assert times["results/tiny/tables/selection.csv"] == (2026, 1, 1, last - 2, 30, 0)
 
 
 def test_a_scale_without_results_is_refused(made: Made) -> None:
@@ -147,13 +147,13 @@ def test_a_scale_without_results_is_refused(made: Made) -> None:
 
 
 def damage(made: Made) -> str:
-    made.jobs.layout.metrics().write_text("other numbers")
-    return "tables is damaged: results/tiny/metrics.json is not what was written"
+    made.jobs.layout.table("selection.csv").write_text("other numbers")
+    return "tables is damaged: results/tiny/tables/selection.csv is not what was written"
 
 
 def remove(made: Made) -> str:
-    made.jobs.layout.metrics().unlink()
-    return "tables is missing: results/tiny/metrics.json is missing"
+    made.jobs.layout.table("selection.csv").unlink()
+    return "tables is missing: results/tiny/tables/selection.csv is missing"
 
 
 def change(made: Made) -> str:
@@ -189,7 +189,7 @@ def test_a_damaged_file_is_not_taken_for_the_one_of_its_record(made: Made) -> No
     assert written
     damage(made)
     entities = graph(made.export(force=True))
-    name = made.jobs.layout.metrics().as_posix()
+    name = made.jobs.layout.table("selection.csv").as_posix()
     assert entities[name]["creativeWorkStatus"].startswith("damaged")
     assert entities[name]["sha256"] == hashlib.sha256(b"other numbers").hexdigest()
     (told,) = [entities[id] for id in ids(entities["#tables"]["result"]) if entities[id]["name"] == name]
@@ -200,9 +200,9 @@ def test_a_damaged_file_is_not_taken_for_the_one_of_its_record(made: Made) -> No
 def test_a_file_that_changes_while_it_is_packed_is_an_error(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     before = made.export().read_bytes()
     taken = gather(made.jobs, Path("params.yaml"))
-    made.jobs.layout.metrics().write_text("later")
+    made.jobs.layout.table("selection.csv").write_text("later")
     monkeypatch.setattr("fernn.export.writing.gather", lambda *_: taken)
-    with pytest.raises(FernnError, match=r"metrics.json changed while it was packed"):
+    with pytest.raises(FernnError, match=r"selection.csv changed while it was packed"):
         made.export()
     assert [path.read_bytes() for path in Path("results").glob("*") if path.is_file()] == [before]
 

@@ -40,7 +40,7 @@ def test_all_that_is_required_holds(made: Made, tmp_path: Path) -> None:
 
 
 def test_it_holds_for_results_exported_by_force(made: Made, tmp_path: Path) -> None:
-    made.jobs.layout.metrics().write_text("something else")
+    made.jobs.layout.table("selection.csv").write_text("something else")
     made.jobs.find("figures").writes[0].unlink()
     assert validate(made.export(force=True), tmp_path)["issues"] == []
 
@@ -58,7 +58,7 @@ def _without_licence(files: dict[str, bytes], entities: dict[str, Any]) -> None:
 
 
 def _without_a_result(files: dict[str, bytes], entities: dict[str, Any]) -> None:
-    del files["results/tiny/metrics.json"]
+    del files["results/tiny/tables/selection.csv"]
 
 
 @pytest.mark.parametrize("spoil", [_without_its_workflow, _without_a_tool, _without_licence, _without_a_result])

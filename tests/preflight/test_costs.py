@@ -60,7 +60,7 @@ def under_way(layout: Layout, run: Run, epoch: int) -> None:
 def test_before_anything_has_run_operations_are_counted(params: Params, layout: Layout) -> None:
     state = read_state(params, layout)
     assert {rule: sum(done) for rule, done in state.done.items() if rule != "fetch"} == dict.fromkeys(
-        ("dataset", "train", "evaluate", "tables", "figures", "standins"), 0
+        ("dataset", "train", "evaluate", "tables", "figures", "report", "standins"), 0
     )
     assert len(state.done["train"]) == len(all_runs(params))
     left, known = costs.costs(params, state, rate=1e9, models=models(params))
