@@ -14,7 +14,7 @@ from PIL import Image
 from fernn.files import write_text
 from fernn.layout import RECORD, Layout
 from fernn.results.claims.judgement import Verdict
-from fernn.results.claims.text import READING, SUPPORT
+from fernn.results.claims.text import SUPPORT
 from fernn.results.names import fixed, plus_minus
 from fernn.results.report import cost, provenance
 from fernn.results.report.graph import draw
@@ -74,7 +74,6 @@ def write_report(layout: Layout, inputs: dict[str, Any]) -> None:
         style=(Path(__file__).parent / "style.css").read_text(encoding="utf-8"),
         signs={verdict.value: sign for verdict, sign in SIGNS.items()},
         support=SUPPORT.strip(),
-        reading=READING.partition("Reproduced:")[2],
         claims=parts.claims(),
         counts=parts.counts(),
         tables=[parts.table(name) for name in inputs["tables"]],

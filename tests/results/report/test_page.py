@@ -85,6 +85,12 @@ def test_verdicts_come_first_and_are_words(page: Page) -> None:
     assert headings[0] == "Verdicts"
 
 
+def test_no_gap_of_a_text_was_left_open(page: Page) -> None:
+    (shown,) = [of.text for of in page.elements if of.tag == "main"]
+    assert len(shown) > 1000
+    assert re.findall(r"\{\w*\}", shown) == []
+
+
 def test_stand_ins_are_called_so(videos: Path, digits: Path) -> None:
     assert "The videos are stand-ins" in videos.read_text()
     assert "stand-ins" not in digits.read_text()
