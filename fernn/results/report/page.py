@@ -195,7 +195,7 @@ class _Parts:
         """A picture as an address that holds it, all its pixels in less room."""
         content = io.BytesIO()
         with Image.open(self.layout.figure(name)) as picture:
-            picture.save(content, format="WEBP", lossless=True, quality=100, method=6, save_all=True)
+            picture.save(content, format="WEBP", lossless=True, quality=75, method=4, save_all=True)
         return f"data:image/webp;base64,{base64.b64encode(content.getvalue()).decode('ascii')}"
 
     def runs_of(self, experiment: str, flow: str, model: str) -> list[str]:
