@@ -31,7 +31,7 @@ def test_another_profile_of_snakemake(pulled: Clone) -> None:
     profile.parent.mkdir()
     profile.write_text("printshellcmds: true\n")
     (pulled.folder / "results/micro/tables/table1.md").unlink()
-    said = pulled.dvc("repro", "tables@micro", SNAKEMAKE_PROFILE="elsewhere")
+    said = pulled.dvc("repro", "report@micro", SNAKEMAKE_PROFILE="elsewhere")
     assert "fernn tables --scale micro" in re.sub(r"^> .*$", "", said, flags=re.MULTILINE)
     assert pulled.up_to_date()
 
