@@ -1,10 +1,11 @@
 """Curves of prediction: the loss over training, and the error over predicted steps."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from fernn.experiments.digits.forecasts import read_step_errors, read_trivial_errors
@@ -14,6 +15,10 @@ from fernn.params import Params
 from fernn.results.figures.curves import BANDS, all_trainings, axes_of, curve, over_training
 from fernn.results.figures.style import line, seeds_of, stamp
 from fernn.results.reading.selection import Selection
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 ROUNDING = 1e-9  # an error below this is none: a turn by 90 degrees permutes pixels, but for rounding
 DEVIATION = "dotted: ± standard deviation over sequences"

@@ -1,12 +1,12 @@
 """The figures of experiments with flowing digits (paper, Figures 2 to 4); what models predict, beside the truth."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from fernn.experiments.digits.curves import length_generalization, training, validation_loss
@@ -15,9 +15,12 @@ from fernn.experiments.digits.params import digit_section
 from fernn.layout import Layout
 from fernn.params import Params
 from fernn.results.figures.kinds import Draw, Kind
-from fernn.results.figures.style import WIDTH, stamp
+from fernn.results.figures.style import WIDTH, new_figure, stamp
 from fernn.results.names import math_name
 from fernn.results.reading.selection import Selection
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 LABELS, BAR = 0.8, 0.6  # inches for the names at the left, for the scale of the error at the right
 SIDE = 0.55  # inches of a frame, at most
@@ -88,6 +91,9 @@ def _first_sequences(layout: Layout, selections: list[Selection], of: str = "") 
 
 
 def _draw(strips: list[_Strip]) -> Figure:
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
     of_errors = any(strip.error for strip in strips)
     bar_room = BAR if of_errors else GAP
     columns = max(len(strip.frames) for strip in strips)
@@ -97,7 +103,7 @@ def _draw(strips: list[_Strip]) -> Figure:
     side = min(SIDE, (WIDTH - LABELS - bar_room) / width)
     gap = GAP / side
     height = len(strips) * STEP + gap * sum(not strip.error for strip in strips)
-    figure = Figure(figsize=(LABELS + width * side + bar_room, height * side + 0.25))
+    figure = new_figure(figsize=(LABELS + width * side + bar_room, height * side + 0.25))
     inches = (LABELS / figure.get_figwidth(), 0.2 / figure.get_figheight())
     axes = figure.add_axes((*inches, width * side / figure.get_figwidth(), height * side / figure.get_figheight()))
     axes.set_axis_off()

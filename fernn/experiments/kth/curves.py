@@ -1,7 +1,8 @@
 """The accuracy of recognition over training."""
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from fernn.experiments.kth.recognition import Videos, read_videos
 from fernn.layout import Layout
@@ -9,6 +10,10 @@ from fernn.params import Params
 from fernn.results.figures.curves import BANDS, all_trainings, axes_of, over_training
 from fernn.results.figures.style import WIDTH, seeds_of, stamp
 from fernn.results.reading.selection import Selection
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 def validation_accuracy(params: Params, layout: Layout, selections: list[Selection]) -> Figure:

@@ -1,8 +1,10 @@
 """The figures of experiment C (paper, Figure 5): how often actions are recognized, and which is taken for which."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from fernn.experiments.kth.curves import chance, training, validation_accuracy
 from fernn.experiments.kth.recognition import read_recognition, read_videos
@@ -11,11 +13,15 @@ from fernn.flows.names import reach
 from fernn.layout import Layout
 from fernn.params import Params
 from fernn.results.figures.kinds import Kind
-from fernn.results.figures.style import WIDTH, bare, line, seeds_of, stamp
+from fernn.results.figures.style import WIDTH, bare, line, new_figure, seeds_of, stamp
 from fernn.results.names import math_name
 from fernn.results.reading.selection import Selection
 from fernn.results.reading.summary import summarize
 from fernn.runs import evaluations_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 IN_A_ROW = 3  # confusions
 BAR = 0.78  # width, where bars stand 1 apart
@@ -30,7 +36,7 @@ def confusion(params: Params, layout: Layout, selections: list[Selection]) -> Fi
     actions = videos.actions
     columns = min(IN_A_ROW, len(selections))
     rows = -(-len(selections) // columns)
-    figure = Figure(figsize=(WIDTH, 1.15 + rows * (0.7 * WIDTH / IN_A_ROW + 0.3)), layout="constrained")
+    figure = new_figure(figsize=(WIDTH, 1.15 + rows * (0.7 * WIDTH / IN_A_ROW + 0.3)), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False).flatten()
     for number, (axes, selection) in enumerate(zip(panels, selections, strict=False)):
         found = [read_recognition(layout, run, selection.flow, len(actions)) for run in selection.runs]
@@ -68,7 +74,7 @@ def figure5(params: Params, layout: Layout, selections: list[Selection]) -> Figu
     rows = sorted({s.flow for s in selections}, key=_size)
     columns = sorted({flow for flows in tested.values() for flow in flows}, key=_size)
     models = list(dict.fromkeys(s.model for s in selections))
-    figure = Figure(figsize=(WIDTH, 1.4 * len(rows) + 1.1), layout="constrained")
+    figure = new_figure(figsize=(WIDTH, 1.4 * len(rows) + 1.1), layout="constrained")
     panels = figure.subplots(len(rows), len(columns), sharey=True, squeeze=False)
     for row, trained in zip(panels, rows, strict=True):
         for axes, flow in zip(row, columns, strict=True):

@@ -1,19 +1,24 @@
 """Test clips, the actions that they show, and what the models take them for."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from fernn.experiments.kth.recognition import Clips, read_clips, read_videos
 from fernn.layout import Layout
 from fernn.params import Params
-from fernn.results.figures.style import WIDTH, stamp
+from fernn.results.figures.style import WIDTH, new_figure, stamp
 from fernn.results.names import math_name
 from fernn.results.reading.selection import Selection
 from fernn.runs import evaluations_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 LARGEST = 6  # clips at most
 FRAMES = 8  # of each clip at most, evenly spaced
@@ -58,7 +63,7 @@ def _draw(groups: list[_Group], actions: list[str], head: float) -> Figure:
     rows = [min(LARGEST, len(group.clips.label)) for group in groups]
     heights = [count * side * STEP + HEAD for count in rows]
     width, height = NAMED * (1 + models) + columns * side, sum(heights) + 0.25 + head
-    figure = Figure(figsize=(width, height))
+    figure = new_figure(figsize=(width, height))
     top = height - head
     for group, count, tall in zip(groups, rows, heights, strict=True):
         axes = figure.add_axes((NAMED / width, (top - tall) / height, columns * side / width, tall / height))

@@ -1,7 +1,10 @@
 """Experiment B: the error over angular velocities that training did and did not have."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
-from matplotlib.figure import Figure
 
 from fernn.experiments.digits.curves import trivial_curves
 from fernn.experiments.digits.forecasts import read_trivial_errors, read_velocity_errors
@@ -9,9 +12,12 @@ from fernn.experiments.rotation.params import RotationParams
 from fernn.flows.names import reach as reach_of
 from fernn.layout import Layout
 from fernn.params import Params
-from fernn.results.figures.style import WIDTH, line, seeds_of, stamp
+from fernn.results.figures.style import WIDTH, line, new_figure, seeds_of, stamp
 from fernn.results.names import math_name
 from fernn.results.reading.selection import Selection
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def velocity_generalization(params: Params, layout: Layout, selections: list[Selection]) -> Figure:
@@ -22,7 +28,7 @@ def velocity_generalization(params: Params, layout: Layout, selections: list[Sel
     reach, trained = reach_of(data.velocity.flow), reach_of(selections[0].flow)
     degrees = [data.degrees * step for step in range(-reach, reach + 1)]
     velocities = [{"degrees": each} for each in degrees]
-    figure = Figure(figsize=(0.8 * WIDTH, 0.52 * WIDTH), layout="constrained")
+    figure = new_figure(figsize=(0.8 * WIDTH, 0.52 * WIDTH), layout="constrained")
     axes = figure.add_subplot(xlabel="Velocity (degrees per frame)", ylabel="Test MSE", yscale="log", xticks=degrees)
     edge = data.degrees * (min(trained, reach) + 0.5)
     axes.axvspan(-edge, edge, color="0.93", zorder=0)

@@ -1,19 +1,22 @@
 """Experiment A: the error over velocities that training did and did not have."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
-from matplotlib.colors import LogNorm
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
-from matplotlib.ticker import LogLocator, NullLocator
 
 from fernn.experiments.digits.forecasts import read_trivial_errors, read_velocity_errors
 from fernn.experiments.digits.params import digit_section
 from fernn.flows.names import reach as reach_of
 from fernn.layout import Layout
 from fernn.params import Params
-from fernn.results.figures.style import WIDTH, bare, seeds_of, stamp
+from fernn.results.figures.style import WIDTH, bare, new_figure, seeds_of, stamp
 from fernn.results.names import math_name
 from fernn.results.reading.selection import Selection
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 UNIT = 1e-3
 MOST_TICKS = 9  # of the bar of colours
@@ -21,6 +24,10 @@ MOST_TICKS = 9  # of the bar of colours
 
 def velocity_generalization(params: Params, layout: Layout, selections: list[Selection]) -> Figure:
     """Heat maps of the test error over (vx, vy), mean over seeds; velocities of training are outlined (Figure 4)."""
+    from matplotlib.colors import LogNorm
+    from matplotlib.patches import Rectangle
+    from matplotlib.ticker import NullLocator
+
     data = digit_section(params, selections[0].experiment).data
     reach, trained = reach_of(data.velocity.flow), reach_of(selections[0].flow)
     span = range(-reach, reach + 1)
@@ -34,7 +41,7 @@ def velocity_generalization(params: Params, layout: Layout, selections: list[Sel
     low, high = min(grid.min() for grid in grids), max(grid.max() for grid in grids)
     scale_ends = (low, high if high > low else 10 * low)
     scale = LogNorm(*scale_ends)
-    figure = Figure(figsize=(WIDTH, 0.47 * WIDTH * min(1, 2 / len(grids)) + 0.55), layout="constrained")
+    figure = new_figure(figsize=(WIDTH, 0.47 * WIDTH * min(1, 2 / len(grids)) + 0.55), layout="constrained")
     panels = figure.subplots(1, len(grids), sharey=True, squeeze=False)[0]
     edge = reach + 0.5
     for axes, grid, selection in zip(panels, grids, selections, strict=True):
@@ -62,6 +69,8 @@ def velocity_generalization(params: Params, layout: Layout, selections: list[Sel
 
 def _ticks(low: float, high: float) -> list[float]:
     """Round numbers on a logarithmic scale, as many as have room."""
+    from matplotlib.ticker import LogLocator
+
     for steps in (range(1, 10), (1, 2, 5), (1,)):
         ticks = [tick for tick in LogLocator(subs=steps).tick_values(low, high) if low <= tick <= high]
         if len(ticks) <= MOST_TICKS:

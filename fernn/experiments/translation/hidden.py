@@ -1,11 +1,12 @@
 """Experiment A: hidden states, seen by an eye that moves with the input (paper, Figure 1)."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -18,9 +19,13 @@ from fernn.models.cell import FERNNCell
 from fernn.models.storage import read_model
 from fernn.params import Params
 from fernn.results.figures.kinds import Kind
-from fernn.results.figures.style import bare, stamp
+from fernn.results.figures.style import bare, new_figure, stamp
 from fernn.results.names import math_name
 from fernn.results.reading.selection import Selection
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 COLUMNS = 6  # times at most, beside the mean
 EMPTY = 1e-12  # a map below this has nothing to show
@@ -45,7 +50,7 @@ def hidden_states(params: Params, layout: Layout, selections: list[Selection]) -
     nu, rows = _rows(params, layout, selections)
     times = np.unique(np.linspace(0, len(rows[0].pictures) - 1, COLUMNS).round().astype(int))
     side = 0.66
-    figure = Figure(figsize=(1.3 + side * (len(times) + 1.25), side * len(rows) + 0.75), layout="constrained")
+    figure = new_figure(figsize=(1.3 + side * (len(times) + 1.25), side * len(rows) + 0.75), layout="constrained")
     panels = figure.subplots(len(rows), len(times) + 1, squeeze=False)
     for panel, row in zip(panels, rows, strict=True):
         for axes, time in zip(panel, times, strict=False):
@@ -63,7 +68,7 @@ def moving_states(params: Params, layout: Layout, selections: list[Selection]) -
     nu, rows = _rows(params, layout, selections)
     figures = []
     for time in range(len(rows[0].pictures)):
-        figure = Figure(figsize=(1.35 * len(rows) + 0.2, 1.95), layout="constrained")
+        figure = new_figure(figsize=(1.35 * len(rows) + 0.2, 1.95), layout="constrained")
         for axes, row in zip(figure.subplots(1, len(rows), squeeze=False)[0], rows, strict=True):
             _show(axes, row.pictures[time])
             axes.set_title(row.label, fontsize=8)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy  # .special is loaded when it is first asked; .stats has the same functions, and takes seconds
 from numpy.typing import ArrayLike, NDArray
-from scipy import special  # scipy.stats has the same functions, and takes seconds to import
 
 POWER = 0.8  # what counts as found: in four cases of five
 
@@ -31,11 +31,11 @@ class Estimate:
 
     def above(self, bound: float) -> Any:
         """The p of the one-sided t test of "at most `bound`"."""
-        return special.stdtr(self.freedom, -self._t(bound))
+        return scipy.special.stdtr(self.freedom, -self._t(bound))
 
     def below(self, bound: float) -> Any:
         """The p of the one-sided t test of "at least `bound`"."""
-        return special.stdtr(self.freedom, self._t(bound))
+        return scipy.special.stdtr(self.freedom, self._t(bound))
 
     def _t(self, bound: float) -> Any:
         with np.errstate(divide="ignore", invalid="ignore"):  # infinitely far, where there is no error at all
@@ -51,12 +51,12 @@ class Estimate:
 
         By the noncentral t distribution, with the standard error taken for the true one.
         """
-        return special.nctdtrinc(self.freedom, 1 - POWER, _quantile(self.freedom, level)) * self.error
+        return scipy.special.nctdtrinc(self.freedom, 1 - POWER, _quantile(self.freedom, level)) * self.error
 
 
 def _quantile(freedom: Any, level: float) -> Any:
     """What Student's t exceeds with a probability of `level`."""
-    return -special.stdtrit(freedom, level)
+    return -scipy.special.stdtrit(freedom, level)
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,22 @@
 """Curves over optimizer steps or over predicted ones: the mean over seeds, each seed, and the range between them."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 from fernn.layout import Layout
 from fernn.params import Params
-from fernn.results.figures.style import WIDTH, LineStyle, line, seeds_of, stamp
+from fernn.results.figures.style import WIDTH, LineStyle, line, new_figure, seeds_of, stamp
 from fernn.results.names import math_name
 from fernn.results.reading.runs import read_metrics
 from fernn.results.reading.selection import Selection
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 BANDS = "mean, each seed and their range; seeds "
 RATES: tuple[LineStyle, ...] = ("-", (0, (5, 1.2)), (0, (1, 1)), "-.")  # learning rates, in the order of params.yaml
@@ -21,7 +24,9 @@ RATES: tuple[LineStyle, ...] = ("-", (0, (5, 1.2)), (0, (1, 1)), "-.")  # learni
 
 def axes_of(x: str, y: str, **more: Any) -> tuple[Figure, Axes]:
     """A figure of one pair of axes, for curves over whole numbers."""
-    figure = Figure(figsize=(0.7 * WIDTH, 0.52 * WIDTH), layout="constrained")
+    from matplotlib.ticker import MaxNLocator
+
+    figure = new_figure(figsize=(0.7 * WIDTH, 0.52 * WIDTH), layout="constrained")
     axes = figure.add_subplot(xlabel=x, ylabel=y, **more)
     axes.xaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10], integer=True))
     return figure, axes
@@ -29,6 +34,8 @@ def axes_of(x: str, y: str, **more: Any) -> tuple[Figure, Axes]:
 
 def over_training(axes: Axes, params: Params, layout: Layout, selections: list[Selection], measure: str) -> None:
     """Draw a measure of the trainings over steps of the optimizer, and epochs above; a curve for each model."""
+    from matplotlib.ticker import MaxNLocator
+
     for selection in selections:
         epochs = params.section(selection.experiment).training.epochs
         metrics = [read_metrics(layout, run, epochs, measure) for run in selection.runs]
@@ -47,9 +54,11 @@ def _plain(value: float, place: int) -> str:
 
 def all_trainings(params: Params, layout: Layout, selections: list[Selection], loss: str, warning: str = "") -> Figure:
     """The losses of every run over steps of the optimizer, those of rates that were not chosen too; a panel a model."""
+    from matplotlib.ticker import MaxNLocator
+
     columns = min(3, len(selections))
     rows = -(-len(selections) // columns)
-    figure = Figure(figsize=(WIDTH, 1.9 * rows + 0.5), layout="constrained")
+    figure = new_figure(figsize=(WIDTH, 1.9 * rows + 0.5), layout="constrained")
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flatten()
     rates = list(dict.fromkeys(tried.learning_rate for of in selections for tried in of.candidates))
     for axes, selection in zip(panels, selections, strict=False):
@@ -67,8 +76,8 @@ def all_trainings(params: Params, layout: Layout, selections: list[Selection], l
                 label = None  # once for all seeds
         axes.set(yscale="log", title=math_name(selection.model))
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-        axes.yaxis.set_major_formatter(FuncFormatter(_plain))
-        axes.yaxis.set_minor_formatter(FuncFormatter(_plain))
+        axes.yaxis.set_major_formatter(_plain)
+        axes.yaxis.set_minor_formatter(_plain)
         axes.legend(title="rate", fontsize=6.5, title_fontsize=6.5)
     for axes in panels[len(selections) :]:
         axes.set_axis_off()

@@ -1,12 +1,11 @@
 """Which figures there are, known from the params alone; and writing them."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
-
-import matplotlib.style
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING, Protocol
 
 from fernn.layout import Layout
 from fernn.params import Params
@@ -14,11 +13,14 @@ from fernn.results.figures.style import STYLE, save, save_moving
 from fernn.results.reading.selection import Selection
 from fernn.runs import evaluations_of, runs_of
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 FORMATS = ("png", "pdf")
 MOVING = "moving.png"  # an APNG: browsers show it wherever a PNG may stand
 
-Draw = Callable[[Params, Layout, list[Selection]], Figure]
-DrawMoving = Callable[[Params, Layout, list[Selection]], list[Figure]]
+Draw = Callable[[Params, Layout, list[Selection]], "Figure"]
+DrawMoving = Callable[[Params, Layout, list[Selection]], list["Figure"]]
 Needs = Callable[[str, list[str]], bool]  # of a training flow and of what its runs are evaluated on
 
 
@@ -112,6 +114,8 @@ def write_figures(
         FernnError: if a file of a run that params.yaml names, or of the videos, is missing or malformed; others are
             not read.
     """
+    import matplotlib.style
+
     found = {(each.experiment, each.flow, each.model): each for each in selections}
     with matplotlib.style.context(STYLE, after_reset=True):
         for panel in panels(params, experiments):

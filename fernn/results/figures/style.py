@@ -1,18 +1,21 @@
 """The common look of all figures, and files that are the same bytes for the same content."""
 
+from __future__ import annotations
+
 import io
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from PIL import Image
 
 from fernn.files import atomic
 from fernn.params import Params
 from fernn.results.names import math_name
 from fernn.results.reading.selection import Selection
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 LineStyle = str | tuple[int, tuple[float, float]]
 
@@ -92,11 +95,24 @@ def bare(axes: Axes) -> None:
     axes.tick_params(length=0)
 
 
+def new_figure(**asked: Any) -> Figure:
+    """A figure, by the arguments of matplotlib's class.
+
+    Figures get matplotlib here and inside of functions: what a figure is like is known to every command, and half a
+    second of loading is for those that draw.
+    """
+    from matplotlib.figure import Figure
+
+    return Figure(**asked)
+
+
 def save(figure: Figure, path: Path) -> None:
     """Write a figure in the format of the file's name, PNG or PDF, with no date and no version in it.
 
     A PNG has a palette of its own, well below half of the size; the PDF has all colours.
     """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     with atomic(path) as temporary:
         if path.suffix == ".png":
             _picture(figure).save(temporary, format="PNG", optimize=True)
@@ -114,6 +130,8 @@ def save_moving(figures: list[Figure], path: Path) -> None:
 
 
 def _picture(figure: Figure, dpi: float = STYLE["savefig.dpi"]) -> Image.Image:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     FigureCanvasAgg(figure)
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png", dpi=dpi)

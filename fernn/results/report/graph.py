@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import networkx
-
 WIDE, HIGH, BOX = 128, 66, (116, 40)  # of a column, of a row, and of a box
 
 
@@ -90,6 +88,8 @@ def draw(graph: dict[str, Any]) -> Drawing:
 
     Arrows that others lead to as well are left out.
     """
+    import networkx  # for whoever draws it
+
     whole = networkx.DiGraph()
     whole.add_nodes_from(graph["jobs"])
     whole.add_edges_from(map(tuple, graph["edges"]))
