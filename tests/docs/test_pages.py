@@ -111,7 +111,7 @@ def test_its_yaml_is_of_params(block: Block, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "wrong"),
     [
-        ("fernn trian translation/V2T/G-RNN/lr0.003/seed0", "there is no 'trian'"),
+        ("fernn trian translation/V2T/G-RNN/lr0.005/seed0", "there is no 'trian'"),
         ("fernn runs --scales quick", "No such option"),
         ("fernn train translation/V2T/G-RNN/lr0.7/seed0 --scale quick", "no such run"),
         ("fernn evaluate --scale quick", "Missing parameter: run"),

@@ -27,7 +27,7 @@ from workflow.view.time_left import TimeLeft
 from workflow.view.watch import Watch
 
 ROOT = Path(__file__).parents[2]
-RUN = "translation/V2T/FERNN-V2T/lr0.003/seed0"
+RUN = "translation/V2T/FERNN-V2T/lr0.005/seed0"
 
 
 @pytest.fixture
