@@ -131,7 +131,7 @@ def test_what_is_missing_is_one_message_that_names_its_extra(library: Library, a
     ("module", "extra", "arguments"),
     [
         ("av", "kth", ["standins", "--scale", "quick"]),
-        ("matplotlib", "figures", ["figures", "--scale", "quick"]),
+        ("PIL", "figures", ["figures", "--scale", "quick"]),
         ("rich", "stages", ["plan", "--scale", "quick"]),
     ],
 )

@@ -27,7 +27,7 @@ def changed(experiment: str, **architecture) -> Params:
 
 RUNS = runs_of_models(QUICK)
 CASES = [(QUICK, run) for run in RUNS.values()]
-for form in ({"convolution": "steerable"}, {"frame": "co-moving"}):
+for form in ({"convolution": "steerable"}, {"frame": "lab"}):
     CASES += [(changed("rotation", **form), RUNS["rotation", model]) for model in ("G-RNN", "FERNN-V2R")]
 NAMES = [f"{run.experiment}-{run.model}-{number}" for number, (_, run) in enumerate(CASES)]
 
@@ -57,9 +57,9 @@ def test_steps_that_are_not_counted_are_like_those_that_are(params, run) -> None
 
 @pytest.mark.parametrize(("model", "maps"), [("G-RNN", 1), ("FERNN-V1T", 9), ("FERNN-V2T", 25)])
 def test_translation_written_out(model, maps) -> None:
-    """16 channels, 3x3 pixels, two hidden layers of the decoder, on 14x14 pixels."""
+    """12 channels, 3x3 pixels, two hidden layers of the decoder, on 14x14 pixels."""
     seen, predicted = 4, 8
-    U, W, decoder = 1 * 16 * 9, 16 * 16 * 9, 2 * 16 * 16 * 9 + 16 * 1 * 9
+    U, W, decoder = 1 * 12 * 9, 12 * 12 * 9, 2 * 12 * 12 * 9 + 12 * 1 * 9
     first, second, later = U, maps * U + W, maps * (U + W)  # h_0 = 0, and h_1 is one map
     products = first + second + (seen + predicted - 2) * later + predicted * decoder
     assert forward(QUICK, RUNS["translation", model], seen, predicted) == 2 * 14 * 14 * products
@@ -68,7 +68,7 @@ def test_translation_written_out(model, maps) -> None:
 @pytest.mark.parametrize(("model", "maps"), [("G-RNN", 1), ("FERNN-V2R", 5), ("FERNN-V4R", 9)])
 @pytest.mark.parametrize("convolution", ["dense", "steerable"])
 def test_rotation_written_out(model, maps, convolution) -> None:
-    """2 fields of C_12, 3x3 pixels, two hidden layers of the decoder, on 14x14 pixels."""
+    """2 fields of C_12, 3x3 pixels, two hidden layers of the decoder, on 14x14 pixels; in the lab frame."""
     seen, predicted, elements, lifted = 4, 6, 6 * 12, 6
     U, decoder = 24 * 9, 2 * 24 * 24 * 9 + 24 * 9
     if convolution == "dense":
@@ -79,7 +79,7 @@ def test_rotation_written_out(model, maps, convolution) -> None:
         expanded = 2 * 2 * elements * (7 * 2 * 2 * 6)  # weights to matrices
     expanded += 2 * lifted * 12 * 9
     products = (seen + predicted) * U + (seen + predicted - 1) * maps * W + predicted * decoder
-    params = changed("rotation", convolution=convolution)
+    params = changed("rotation", convolution=convolution, frame="lab")
     assert forward(params, RUNS["rotation", model], seen, predicted) == 2 * (14 * 14 * products + expanded)
 
 
@@ -106,7 +106,7 @@ def test_backward_costs_twice_as_much_as_forward() -> None:
 
 
 def test_weights_are_those_of_the_models() -> None:
-    model = FERNNPredictor("V1T", hidden_channels=16, decoder_layers=2)
+    model = FERNNPredictor("V1T", hidden_channels=12, decoder_layers=2)
     counted = models(QUICK)
     assert counted.keys() == RUNS.keys()
     assert counted["translation", "FERNN-V1T"].weights == sum(each.numel() for each in model.parameters())
