@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from fernn.errors import FernnError
-from fernn.experiments import check_overrides, json_schema, load_params, resolve
+from fernn.experiments import check_overrides, find_experiment, json_schema, load_params, resolve
 
 ROOT = Path(__file__).parent.parent
 FILE = ROOT / "params.yaml"
@@ -87,6 +87,37 @@ def test_a_turn_is_an_element_of_the_group(content: dict[str, Any], degrees: flo
     set_at(content, "rotation.data.degrees", degrees)
     set_at(content, "rotation.architecture.group_order", order)
     assert resolve(content).rotation.data.degrees == degrees
+
+
+def test_a_model_may_have_an_architecture_of_its_own(content: dict[str, Any]) -> None:
+    set_at(content, "translation.models.G-RNN.architecture", {"hidden_channels": 5})
+    section = resolve(content).translation
+    sizes = {name: section.architecture_of(name).hidden_channels for name in section.models}
+    assert sizes == {"G-RNN": 5, "FERNN-V1T": 128, "FERNN-V2T": 128}
+    made = {name: find_experiment("translation").model(section, name).hidden_channels for name in sizes}
+    assert made == sizes
+
+
+@pytest.mark.parametrize(
+    ("path", "own", "said"),
+    [
+        (
+            "translation.models.G-RNN",
+            {"hidden_channels": 0},
+            ["translation: models.G-RNN.architecture.hidden_channels = 0: ", "greater than 0"],
+        ),
+        ("rotation.models.G-RNN", {"width": 1}, ["rotation: models.G-RNN.architecture.width = 1: "]),
+        ("rotation.models.G-RNN", {"group_order": 8}, ["rotation: ", "is 10", "group_order 8 has steps of 45 degrees"]),
+    ],
+)
+def test_a_wrong_architecture_of_a_model_is_named(
+    content: dict[str, Any], path: str, own: dict[str, Any], said: list[str]
+) -> None:
+    set_at(content, f"{path}.architecture", own)
+    with pytest.raises(FernnError) as caught:
+        resolve(content)
+    for words in said:
+        assert words in str(caught.value)
 
 
 def test_every_mistake_is_told_at_once(content: dict[str, Any]) -> None:

@@ -82,8 +82,8 @@ def test_results_are_those_of_outside(contained: Contained, outside: Clone, caps
 
 def test_every_job_ran_in_the_image(contained: Contained) -> None:
     ran = len(re.findall(r"^Job \d+: ", contained.said, re.MULTILINE))
-    assert contained.said.count("Activating singularity image") == ran > 0
-    if not contained.real:
+    assert ran > 0
+    if not contained.real:  # of the real one, the records tell: see the next test
         calls = Path(contained.variables["FERNN_TEST_CALLS"]).read_text().splitlines()
         assert len([call for call in calls if call.startswith("exec --home")]) == ran
 
@@ -97,6 +97,7 @@ def test_records_name_the_image_and_the_library_of_the_checkout(contained: Conta
         "evaluate",
         "tables",
         "figures",
+        "report",
     }
     for record in records:
         about = json.loads(record.read_text())["environment"]

@@ -102,7 +102,14 @@ def test_the_pipeline_runs_inside_with_the_same_results(built: Engine, outside: 
     built.run(*command, mounts={tmp_path: "/project"}, options=(f"--env=FERNN_IMAGE={digest}",))
     results = outside.results()
     assert project.results() == results
-    assert {name.split("/")[0] for name in results} == {"datasets", "runs", "evaluations", "tables", "figures"}
+    assert {name.split("/")[0] for name in results} == {
+        "datasets",
+        "runs",
+        "evaluations",
+        "tables",
+        "figures",
+        "metrics",
+    }
     trained = {name.split("/")[1] for name in results if name.startswith("runs/")}
     assert trained == {"translation", "rotation", "kth"}
 

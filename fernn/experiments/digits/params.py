@@ -1,9 +1,9 @@
 """The sections of params.yaml that A and B have in common; sizes in pixels, frames and sequences."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, ValidationError, model_validator
 
 from fernn.flows.names import still
 from fernn.params import Params
@@ -54,10 +54,14 @@ class DigitData(Section):
 
 
 class DigitModel(ExperimentModel):
-    """One model: its class, one of the kinds of its experiment, and its generators."""
+    """One model: its class, one of the kinds of its experiment, and its generators.
+
+    `architecture` is what it has otherwise than the experiment's own, such as a width.
+    """
 
     kind: Name = "fernn"
     flow: str
+    architecture: Mapping[str, Any] = {}
 
 
 class DigitRuns(Runs):
@@ -71,8 +75,29 @@ class DigitParams(ExperimentParams):
 
     training: DigitTraining
     data: DigitData
+    architecture: Section
     models: Mapping[Name, DigitModel]
     runs: Sequence[DigitRuns]
+
+    @model_validator(mode="after")
+    def _architectures(self) -> "DigitParams":
+        for name in self.models:
+            self.architecture_of(name)
+        return self
+
+    def architecture_of(self, model: str) -> Section:
+        """That of the experiment, but for what the model has otherwise.
+
+        Raises:
+            ValueError: if that is no architecture.
+        """
+        own = {**self.architecture.model_dump(), **self.models[model].architecture}
+        try:
+            return type(self.architecture).model_validate(own)
+        except ValidationError as error:
+            found = error.errors()[0]
+            key = ".".join(["models", model, "architecture", *map(str, found["loc"])])
+            raise ValueError(f"{key} = {found['input']!r}: {found['msg'][0].lower()}{found['msg'][1:]}") from None
 
 
 def tested_on(measure: str, flow: str) -> str:

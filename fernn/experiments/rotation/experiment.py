@@ -26,7 +26,7 @@ class RotationExperiment(DigitExperiment[RotationParams]):
         """A model of the section, by its name there."""
         model = section.models[name]
         return kind_of(KINDS, self.name, name, model.kind)(
-            model.flow, section.data.degrees, **section.architecture.model_dump()
+            model.flow, section.data.degrees, **section.architecture_of(name).model_dump()
         )
 
 

@@ -69,11 +69,12 @@ class RotationParams(DigitParams):
 
     @model_validator(mode="after")
     def _turns(self) -> "RotationParams":
-        degrees, order = self.data.degrees, self.architecture.group_order
-        steps = degrees * order / 360
-        if round(steps) < 1 or abs(steps - round(steps)) > 1e-6:
-            raise ValueError(
-                f"data.degrees is {degrees:g}, but architecture.group_order {order} has steps of {360 / order:g} "
-                "degrees; degrees must be a multiple of that, since each turn is an element of the group"
-            )
+        degrees, own = self.data.degrees, self.architecture.group_order
+        for order in (own, *(each.architecture.get("group_order", own) for each in self.models.values())):
+            steps = degrees * order / 360
+            if round(steps) < 1 or abs(steps - round(steps)) > 1e-6:
+                raise ValueError(
+                    f"data.degrees is {degrees:g}, but architecture.group_order {order} has steps of {360 / order:g} "
+                    "degrees; degrees must be a multiple of that, since each turn is an element of the group"
+                )
         return self

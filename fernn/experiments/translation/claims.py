@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from fernn.evaluation.equivariance import random_equivariance_error
 from fernn.experiments.digits.claims import MEASURES, velocity_measures
 from fernn.experiments.digits.forecasts import read_velocity_errors
-from fernn.experiments.translation.params import TranslationParams
+from fernn.experiments.translation.params import TranslationArchitecture, TranslationParams
 from fernn.flows.translation import Translation
 from fernn.layout import Layout
 from fernn.params import Params
@@ -24,7 +24,9 @@ def _flow(params: Params, model: str) -> Translation:
 
 
 def _equivariance_error(params: Params, model: str) -> float:
-    return random_equivariance_error(_flow(params, model), _section(params).architecture.kernel_size)
+    architecture = _section(params).architecture_of(model)
+    assert isinstance(architecture, TranslationArchitecture)
+    return random_equivariance_error(_flow(params, model), architecture.kernel_size)
 
 
 def _section(params: Params) -> TranslationParams:

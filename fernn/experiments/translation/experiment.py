@@ -26,7 +26,7 @@ class TranslationExperiment(DigitExperiment[TranslationParams]):
     def model(self, section: TranslationParams, name: str) -> FERNN:
         """A model of the section, by its name there."""
         model = section.models[name]
-        return kind_of(KINDS, self.name, name, model.kind)(model.flow, **section.architecture.model_dump())
+        return kind_of(KINDS, self.name, name, model.kind)(model.flow, **section.architecture_of(name).model_dump())
 
 
 EXPERIMENT = TranslationExperiment()
