@@ -36,7 +36,7 @@ def runs_of(params: Params, experiment: str) -> Iterator[Run]:
     for group in section.runs:
         for model in group.models:
             for rate in group.search or [section.models[model].learning_rate]:
-                for seed in section.seeds:
+                for seed in group.seeds or section.seeds:
                     yield Run(experiment, group.flow, model, rate, seed)
 
 
@@ -69,7 +69,10 @@ def is_candidate(params: Params, run: Run) -> bool:
 
 
 def _groups(params: Params, run: Run) -> list[Runs]:
-    """The groups of runs that have its model and its flow."""
+    """The groups of runs that have its model, its flow and its seed."""
+    section = params.section(run.experiment)
     return [
-        group for group in params.section(run.experiment).runs if group.flow == run.flow and run.model in group.models
+        group
+        for group in section.runs
+        if group.flow == run.flow and run.model in group.models and run.seed in (group.seeds or section.seeds)
     ]

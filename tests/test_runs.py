@@ -1,11 +1,13 @@
 """The list of runs follows from the params alone."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from fernn.errors import FernnError
-from fernn.experiments import load_params
+from fernn.experiments import load_params, resolve
 from fernn.params import Params
 from fernn.runs import all_runs, evaluations_of, find_run, is_candidate, runs_of
 
@@ -43,6 +45,16 @@ def test_what_is_measured_of_a_run(paper: Params) -> None:
     runs = all_runs(paper)
     assert evaluations_of(paper, runs["translation/V2T/G-RNN/lr0.0001/seed0"]) == ["test", "length"]
     assert evaluations_of(paper, runs["translation/V1T/G-RNN/lr0.0001/seed0"]) == ["velocity"]
+
+
+def test_a_group_may_have_seeds_of_its_own() -> None:
+    content = yaml.safe_load(FILE.read_text())
+    content["translation"]["runs"].append({"flow": "V2T", "models": ["G-RNN"], "seeds": [7], "evaluate": ["velocity"]})
+    params = resolve(content)
+    added = [run for run in runs_of(params, "translation") if run.seed == 7]
+    assert [run.id for run in added] == ["translation/V2T/G-RNN/lr0.0001/seed7"]
+    assert evaluations_of(params, added[0]) == ["velocity"]
+    assert "velocity" not in evaluations_of(params, replace(added[0], seed=0))
 
 
 def test_the_candidates_of_a_search(paper: Params) -> None:

@@ -46,12 +46,13 @@ class ExperimentModel(Section):
 class Runs(Section):
     """A group of trainings on the data of one flow, and what they are evaluated on.
 
-    `search` replaces the models' own learning rates by a grid.
+    `search` replaces the models' own learning rates by a grid, `seeds` those of the experiment.
     """
 
     flow: str
     models: Models
     search: list[PositiveFloat] | None = None
+    seeds: Seeds | None = None
     evaluate: Annotated[Sequence[str], Field(min_length=1)]
 
 
