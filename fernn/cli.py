@@ -192,7 +192,11 @@ def claims(file: ParamsFile = Path("params.yaml"), scale: Scale = None) -> None:
 @app.command("verify")
 def verify_command(
     results: Annotated[
-        list[Path], typer.Argument(metavar="RESULT...", help="Files or folders of results; results/quick for all.")
+        list[Path],
+        typer.Argument(
+            metavar="RESULT...",
+            help="Files or folders of results; results/quick for all. Or the folder of an unpacked archive.",
+        ),
     ],
     again: Annotated[
         bool, typer.Option("--again", help="Make each once more, in a folder of its own, and compare the bytes.")
@@ -200,10 +204,13 @@ def verify_command(
     file: ParamsFile = Path("params.yaml"),
 ) -> None:
     """Hold results against their records: bytes, inputs, params, code; name what differs."""
-    from fernn.verification import find_records, show, verify
+    from fernn.verification import find_records, show, verify, verify_archive
 
     audits: dict[str, Any] = {}
-    if not show((verify(path, file, audits, again) for path in find_records(results)), print):
+    verdicts = verify_archive(results[0], file) if len(results) == 1 and not again else None
+    if verdicts is None:
+        verdicts = (verify(path, file, audits, again) for path in find_records(results))
+    if not show(verdicts, print):
         raise typer.Exit(1)
 
 
@@ -251,11 +258,15 @@ def export_command(
     force: Annotated[
         bool, typer.Option("--force", help="Pack results that are not up to date too; the archive says so.")
     ] = False,
+    without: Annotated[
+        list[str] | None,
+        typer.Option("--without", metavar="NAME", help="Leave out files of this name, such as samples.safetensors."),
+    ] = None,
 ) -> None:
     """Pack a scale's results as one archive for others: a Workflow Run RO-Crate (docs/archive.md)."""
     from fernn.export import export
 
-    print(export(*_start(file, scale), file, to, force))
+    print(export(*_start(file, scale), file, to, force, without or ()))
 
 
 @app.command("prune")

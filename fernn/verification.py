@@ -7,12 +7,14 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
 
 from fernn.audit import Audit, State, differences
 from fernn.errors import FernnError
 from fernn.experiments import load_params
+from fernn.export.archive import members_of
 from fernn.files import sha256
 from fernn.jobs import Jobs
 from fernn.layout import COST, RECORD, REPORT, Layout
@@ -68,7 +70,33 @@ def find_records(results: list[Path]) -> list[Path]:
     return list(found)
 
 
-def verify(path: Path, params_file: Path, audits: dict[str, Audit], again: bool = False) -> Verdict:
+def verify_archive(folder: Path, params_file: Path) -> Iterator[Verdict] | None:
+    """Hold the results of an archive of `fernn export`, unpacked into a folder, against their records.
+
+    These are held against the params and code of today, not those of the archive. What it came without, such as data
+    sets, is not missed. None if the folder is no such archive.
+
+    Raises:
+        FernnError: if its description cannot be read.
+    """
+    held = members_of(folder)
+    return None if held is None else _verify_archive(folder, params_file.absolute(), held)
+
+
+def _verify_archive(folder: Path, params_file: Path, held: frozenset[str]) -> Iterator[Verdict]:
+    audits: dict[str, Audit] = {}
+    with chdir(folder):  # records name files from there
+        for path in find_records([Path("results")]):
+            yield verify(path, params_file, audits, held=held)
+
+
+def verify(
+    path: Path,
+    params_file: Path,
+    audits: dict[str, Audit],
+    again: bool = False,
+    held: frozenset[str] | None = None,
+) -> Verdict:
     """Hold one result against its record.
 
     Args:
@@ -76,6 +104,7 @@ def verify(path: Path, params_file: Path, audits: dict[str, Audit], again: bool 
         params_file: of today.
         audits: by scale; filled here, so that each file is looked at once.
         again: also make the result once more, in a folder of its own, and compare the bytes.
+        held: the files that have to be here; all if None.
 
     Raises:
         FernnError: if there is no such record, or making it again fails.
@@ -95,6 +124,8 @@ def verify(path: Path, params_file: Path, audits: dict[str, Audit], again: bool 
         return Verdict(name, [f"{params_file} no longer names it: {str(error).splitlines()[0]}"], [])
     found = audit.of(job)
     differs = [] if found.state is State.DONE else list(found.reasons)
+    if found.state is State.MISSING and held is not None:
+        differs = [f"{name} is missing" for name in record.outputs if name in held and not Path(name).exists()]
     if again:
         differs += _again(record, params_file)
     return Verdict(name, differs, _machine(record))

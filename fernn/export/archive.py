@@ -1,10 +1,15 @@
-"""The zip file: the same bytes for the same results, since names are sorted and times are those of the records."""
+"""The zip file, and what is in it once it is unpacked.
+
+The same results give the same bytes: names are sorted, and times are those of the records.
+"""
 
 import hashlib
+import json
 import shutil
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
+from urllib.parse import unquote
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 from fernn.errors import FernnError
@@ -39,6 +44,22 @@ def write_archive(path: Path, members: Iterable[Member], metadata: str, time: st
                 shutil.copyfileobj(file, hashed := _Hashed(target), CHUNK)
             if hashed.digest.hexdigest() != member.sha256:
                 raise FernnError(f"{member.source} changed while it was packed. Wait for what writes it; export again.")
+
+
+def members_of(folder: Path) -> frozenset[str] | None:
+    """The files that an archive, unpacked into a folder, came with; None if it is no such folder.
+
+    Raises:
+        FernnError: if its description cannot be read.
+    """
+    path = folder / METADATA
+    if not path.is_file():
+        return None
+    try:
+        entities = json.loads(path.read_bytes())["@graph"]
+        return frozenset(unquote(each["@id"]) for each in entities if "File" in each["@type"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise FernnError(f"{path}: no description of an archive ({error!r}). Unpack the archive again.") from None
 
 
 class _Hashed:

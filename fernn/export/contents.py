@@ -1,7 +1,8 @@
 """Which files go into an archive: a scale's results, held against their records, and the project that made them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 from fernn.audit import Audit, Finding, State
@@ -48,6 +49,7 @@ class Contents:
         findings: what there is of each job.
         members: the files by name, sorted.
         faults: what is not up to date, one line for each result.
+        without: names of files that were left out by wish.
     """
 
     jobs: Jobs
@@ -55,6 +57,7 @@ class Contents:
     findings: dict[Job, Finding]
     members: dict[str, Member]
     faults: list[str]
+    without: tuple[str, ...] = ()
 
     @property
     def records(self) -> dict[Job, Record]:
@@ -72,13 +75,14 @@ class Contents:
         return max(record.ended for record in self.records.values())
 
 
-def gather(jobs: Jobs, params_file: Path, force: bool = False) -> Contents:
+def gather(jobs: Jobs, params_file: Path, force: bool = False, without: Sequence[str] = ()) -> Contents:
     """Find the files, and hold the results against their records.
 
     Args:
         jobs: of the scale.
         params_file: the file that they were read from; in the archive it is params.yaml.
         force: take results that are not up to date as well.
+        without: names of files of results to leave out, such as "samples.safetensors"; * stands for any part of a name.
 
     Raises:
         FernnError: if there are no results, or (without `force`) some are missing, stale or damaged; if a file of the
@@ -100,9 +104,14 @@ def gather(jobs: Jobs, params_file: Path, force: bool = False) -> Contents:
             f"Bring them up to date: snakemake --cores all --config scale={jobs.params.scale}. Or export them as they "
             "are with --force; the archive then says so."
         )
-    found = [*_of_results(findings, audit, origins, max(ends)), *_of_project(jobs, params_file, audit, max(ends))]
+    made = [
+        member
+        for member in _of_results(findings, audit, origins, max(ends))
+        if not any(fnmatch(member.source.name, pattern) for pattern in without)
+    ]
+    found = [*made, *_of_project(jobs, params_file, audit, max(ends))]
     members = {member.name: member for member in sorted(found, key=lambda member: member.name)}
-    return Contents(jobs, origins, findings, members, faults)
+    return Contents(jobs, origins, findings, members, faults, tuple(without))
 
 
 def _faults(findings: dict[Job, Finding]) -> Iterator[tuple[Job, Finding]]:

@@ -97,6 +97,8 @@ def _describe_root(crate: ROCrate, contents: Contents, citation: dict[str, Any],
         f"Models, metrics, evaluations, tables and figures of scale {scale}, with the workflow that made them and the "
         "record of each. Data sets are not part of it; their records are, with the digests of what they were made of. "
     ) + " ".join(citation["abstract"].split())
+    if contents.without:
+        told += f" Left out by wish: files by the name of {', '.join(contents.without)}."
     if contents.faults:
         told += (
             f" {len(contents.faults)} of {len(contents.findings)} results are NOT UP TO DATE, and were exported by "

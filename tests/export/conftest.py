@@ -77,10 +77,10 @@ class Made:
             of = {"stage": job.stage, "name": job.name, "scale": self.scale}
             write_record(job.record, Record(**of, **about, **digests, **times))
 
-    def export(self, to: Path | None = None, force: bool = False) -> Path:
+    def export(self, to: Path | None = None, force: bool = False, without: tuple[str, ...] = ()) -> Path:
         """The archive."""
         jobs = self.jobs
-        return export(jobs.params, jobs.layout, Path("params.yaml"), to, force)
+        return export(jobs.params, jobs.layout, Path("params.yaml"), to, force, without)
 
 
 @pytest.fixture

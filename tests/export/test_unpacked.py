@@ -1,0 +1,67 @@
+"""An archive, unpacked elsewhere, is held against its records and against the params and code of today."""
+
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+from typer.testing import CliRunner
+
+from fernn.cli import app
+from fernn.errors import FernnError
+from fernn.export.archive import METADATA, members_of
+from tests.export.conftest import Made
+
+RUN = "translation/V2T/G-RNN/lr0.005/seed0"
+TABLE = "results/tiny/tables/table1.md"
+
+
+@pytest.fixture
+def unpacked(made: Made, tmp_path: Path) -> Path:
+    """The folder; the present one is that of the project, whose results are gone."""
+    folder = tmp_path / "unpacked"
+    with ZipFile(made.export(without=("samples.safetensors",))) as archive:
+        archive.extractall(folder)
+    Path("results/tiny").rename(tmp_path / "gone")
+    return folder
+
+
+def verify(folder: Path) -> tuple[int, str]:
+    ended = CliRunner().invoke(app, ["verify", str(folder), "--params", "params.yaml"])
+    return ended.exit_code, ended.output
+
+
+def test_what_it_came_without_is_not_missed(unpacked: Path) -> None:
+    assert not list(unpacked.rglob("samples.safetensors"))
+    assert not list(unpacked.rglob("datasets/**/*.safetensors"))
+    status, said = verify(unpacked)
+    records = list((unpacked / "results").rglob("*record.json"))
+    assert (status, said.splitlines()[-1]) == (0, f"{len(records)} results, {len(records)} as recorded, 0 not.")
+    assert f"as recorded: evaluate {RUN}" in said
+
+
+def test_what_was_lost_or_changed_since_is_named(unpacked: Path) -> None:
+    (unpacked / "results/tiny/runs" / RUN / "metrics.csv").unlink()
+    (unpacked / TABLE).write_text("otherwise")
+    status, said = verify(unpacked)
+    assert status == 1
+    assert f"DIFFERS: train {RUN}\n  results/tiny/runs/{RUN}/metrics.csv is missing\n" in said
+    assert f"{TABLE} is not what was written" in said
+
+
+def test_it_is_held_against_the_params_of_today(made: Made, unpacked: Path) -> None:
+    made.edit(lambda content: content["scales"]["tiny"]["translation"]["training"].update(epochs=5))
+    status, said = verify(unpacked)
+    assert status == 1
+    assert f"DIFFERS: train {RUN}\n  input " in said
+    assert "training.epochs 4 then, 5 now" in said
+    assert "as recorded: dataset translation/digits" in said
+
+
+def test_a_description_that_is_none_is_named(unpacked: Path) -> None:
+    (unpacked / METADATA).write_text("{}")
+    with pytest.raises(FernnError, match="no description of an archive"):
+        members_of(unpacked)
+
+
+def test_a_folder_of_results_is_no_archive(made: Made) -> None:
+    assert members_of(Path("results/tiny")) is None
