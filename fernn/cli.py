@@ -214,6 +214,22 @@ def verify_command(
         raise typer.Exit(1)
 
 
+@app.command("compare")
+def compare_command(
+    folder: Annotated[
+        Path,
+        typer.Argument(help="What holds results/<scale>: another project, or an unpacked archive of `fernn export`."),
+    ],
+    file: ParamsFile = Path("params.yaml"),
+    scale: Scale = None,
+) -> None:
+    """Hold a scale's results against those made elsewhere: bytes, and the cells of the tables."""
+    from fernn.comparison import compare
+
+    if not compare(_start(file, scale)[1], folder, print):
+        raise typer.Exit(1)
+
+
 @app.command("plan")
 def plan_command(
     file: ParamsFile = Path("params.yaml"),
