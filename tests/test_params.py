@@ -134,7 +134,7 @@ def test_a_run_of_an_unknown_model_is_named(content: dict[str, Any]) -> None:
 
 
 def test_an_unknown_scale_is_named(content: dict[str, Any]) -> None:
-    with pytest.raises(FernnError, match=r"'tiny' is not known; expected one of paper, released, quick"):
+    with pytest.raises(FernnError, match=r"'tiny' is not known; expected one of paper, released, small, quick"):
         resolve(content, "tiny")
 
 
