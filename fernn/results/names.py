@@ -7,8 +7,11 @@ SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def math_name(name: str) -> str:
-    """A model or flow in the notation of the paper, for LaTeX and matplotlib: FERNN-V2T gives FERNN-$V_{2}^{T}$."""
-    return re.sub(r"V(\d+)([A-Z])$", r"$V_{\1}^{\2}$", name)
+    """A model or flow in the notation of the paper, for LaTeX and matplotlib: FERNN-V2T gives FERNN-$V_{2}^{T}$.
+
+    A word behind it stays, as that of FERNN-V4R-exact.
+    """
+    return re.sub(r"V(\d+)([A-Z])(?=$|-)", r"$V_{\1}^{\2}$", name)
 
 
 def plus_minus(mean: float, std: float | None, decimals: int, latex: bool = False) -> str:

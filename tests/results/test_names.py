@@ -29,3 +29,4 @@ def test_numbers_for_readers(mean, std, decimals, latex, text):
 def test_names_for_readers():
     names = ("G-RNN", "G-RNN+", "3D-CNN", "FERNN-V2T", "FERNN-V4R", "V1T")
     assert [math_name(name) for name in names] == [*names[:3], "FERNN-$V_{2}^{T}$", "FERNN-$V_{4}^{R}$", "$V_{1}^{T}$"]
+    assert math_name("FERNN-V4R-exact") == "FERNN-$V_{4}^{R}$-exact"

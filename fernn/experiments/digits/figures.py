@@ -118,7 +118,8 @@ def _draw(strips: list[_Strip]) -> Figure:
             if strip.heads:
                 axes.text(left + 0.5, top - 0.06, strip.heads[column], fontsize=7, ha="center", va="bottom")
         size, colour = (7.5, "0.35") if strip.error else (9, "black")
-        axes.text(-0.12, top + 0.5, strip.label, ha="right", va="center", fontsize=size, color=colour)
+        label = strip.label.replace("$-", "$\n")  # a word behind the paper's name has a line of its own
+        axes.text(-0.12, top + 0.5, label, ha="right", va="center", fontsize=size, color=colour)
         top += STEP
     axes.set(xlim=(0, width), ylim=(height, 0))
     if of_errors:
