@@ -1,5 +1,6 @@
 """Flowing MNIST in small: the params, data sets and runs of A and B that tests share."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
@@ -14,7 +15,7 @@ MODELS = {"translation": "FERNN-V2T", "rotation": "FERNN-V2R"}
 RUNS = {name: f"{name}/{FLOWS[name][0]}/{model}/lr0.01/seed0" for name, model in MODELS.items()}
 
 
-def write_params(source: Path, folder: Path, **rotation: object) -> Params:
+def write_params(source: Path, folder: Path, seeds: Sequence[int] = (0,), **rotation: object) -> Params:
     """The project's params.yaml with one more scale, of one small run of each; keywords override keys of B's data."""
     content = yaml.safe_load((source / "params.yaml").read_text(encoding="utf-8"))
     content["scales"][SCALE] = {
@@ -30,7 +31,7 @@ def write_params(source: Path, folder: Path, **rotation: object) -> Params:
                 },
                 "models": {model: {"learning_rate": 0.01} for model in ("G-RNN", MODELS[name])},
                 "training": {"epochs": EPOCHS, "batch": BATCH, "micro_batch": None, "threads": 1},
-                "seeds": [0],
+                "seeds": [*seeds],
                 "runs": [
                     {"flow": flow, "models": [MODELS[name]], "evaluate": ["test", "length", "velocity"]},
                     {"flow": flow, "models": ["G-RNN"], "evaluate": ["velocity"]},

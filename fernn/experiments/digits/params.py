@@ -61,7 +61,7 @@ class DigitModel(ExperimentModel):
 
     kind: Name = "fernn"
     flow: str
-    architecture: Mapping[str, Any] = {}
+    architecture: Mapping[str, Any] | None = None
 
 
 class DigitRuns(Runs):
@@ -91,7 +91,7 @@ class DigitParams(ExperimentParams):
         Raises:
             ValueError: if that is no architecture.
         """
-        own = {**self.architecture.model_dump(), **self.models[model].architecture}
+        own = {**self.architecture.model_dump(), **(self.models[model].architecture or {})}
         try:
             return type(self.architecture).model_validate(own)
         except ValidationError as error:

@@ -70,7 +70,7 @@ class RotationParams(DigitParams):
     @model_validator(mode="after")
     def _turns(self) -> "RotationParams":
         degrees, own = self.data.degrees, self.architecture.group_order
-        for order in (own, *(each.architecture.get("group_order", own) for each in self.models.values())):
+        for order in (own, *((each.architecture or {}).get("group_order", own) for each in self.models.values())):
             steps = degrees * order / 360
             if round(steps) < 1 or abs(steps - round(steps)) > 1e-6:
                 raise ValueError(
