@@ -207,7 +207,7 @@ def verify_command(
     from fernn.verification import find_records, show, verify, verify_archive
 
     audits: dict[str, Any] = {}
-    verdicts = verify_archive(results[0], file) if len(results) == 1 and not again else None
+    verdicts = verify_archive(results[0], file, again) if len(results) == 1 else None
     if verdicts is None:
         verdicts = (verify(path, file, audits, again) for path in find_records(results))
     if not show(verdicts, print):

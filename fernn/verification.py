@@ -70,16 +70,21 @@ def find_records(results: list[Path]) -> list[Path]:
     return list(found)
 
 
-def verify_archive(folder: Path, params_file: Path) -> Iterator[Verdict] | None:
+def verify_archive(folder: Path, params_file: Path, again: bool = False) -> Iterator[Verdict] | None:
     """Hold the results of an archive of `fernn export`, unpacked into a folder, against their records.
 
     These are held against the params and code of today, not those of the archive. What it came without, such as data
     sets, is not missed. None if the folder is no such archive.
 
     Raises:
-        FernnError: if its description cannot be read.
+        FernnError: if its description cannot be read, or its results are to be made `again`.
     """
     held = members_of(folder)
+    if held is not None and again:
+        raise FernnError(
+            f"{folder}: an archive comes without its data sets, so nothing of it can be made again there. Make the "
+            "results anew in a clone, and hold the two against each other: fernn compare."
+        )
     return None if held is None else _verify_archive(folder, params_file.absolute(), held)
 
 

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from fernn.cli import app
 from fernn.errors import FernnError
 from fernn.export.archive import METADATA, members_of
+from fernn.verification import verify_archive
 from tests.export.conftest import Made
 
 RUN = "translation/V2T/G-RNN/lr0.005/seed0"
@@ -55,6 +56,11 @@ def test_it_is_held_against_the_params_of_today(made: Made, unpacked: Path) -> N
     assert f"DIFFERS: train {RUN}\n  input " in said
     assert "training.epochs 4 then, 5 now" in said
     assert "as recorded: dataset translation/digits" in said
+
+
+def test_it_cannot_be_made_again(unpacked: Path) -> None:
+    with pytest.raises(FernnError, match="without its data sets"):
+        verify_archive(unpacked, Path("params.yaml"), again=True)
 
 
 def test_a_description_that_is_none_is_named(unpacked: Path) -> None:
