@@ -77,6 +77,7 @@ def write_report(layout: Layout, inputs: dict[str, Any]) -> None:
         claims=parts.claims(),
         counts=parts.counts(),
         tables=[parts.table(name) for name in inputs["tables"]],
+        unrun=parts.unrun(),
         stand_ins=parts.stand_ins(),
         pictures={name: list(parts.pictures(name)) for name in inputs["experiments"]},
         cost=cost.rows(layout, inputs, parts.chosen),
@@ -168,6 +169,14 @@ class _Parts:
             "notes": [line.removeprefix(NOTE) for line in notes],
             "files": files,
         }
+
+    def unrun(self) -> list[str]:
+        """The experiments that the paper makes claims about and the scale does not have."""
+        return list(
+            dict.fromkeys(
+                row["experiment"] for row in self.judged if row["experiment"] not in self.inputs["experiments"]
+            )
+        )
 
     def stand_ins(self) -> bool:
         """Whether videos were drawn in place of the originals."""

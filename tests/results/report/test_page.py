@@ -91,6 +91,11 @@ def test_no_gap_of_a_text_was_left_open(page: Page) -> None:
     assert re.findall(r"\{\w*\}", shown) == []
 
 
+def test_what_the_scale_does_not_run_is_named(videos: Path, digits: Path) -> None:
+    assert "Not run at this scale: kth. Nothing here says anything about it." in digits.read_text()
+    assert "Not run at this scale: translation, rotation. Nothing here says anything about them." in videos.read_text()
+
+
 def test_stand_ins_are_called_so(videos: Path, digits: Path) -> None:
     assert "The videos are stand-ins" in videos.read_text()
     assert "stand-ins" not in digits.read_text()
