@@ -8,7 +8,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all test-slurm image test-image lint docs bench artifacts verify lock check-locks clean
+.PHONY: help setup demo test test-all test-slurm image test-image lint docs bench artifacts evidence verify lock check-locks clean
 MAKEFLAGS += --no-print-directory
 
 ARGS ?=
@@ -92,12 +92,22 @@ docs: setup  ## the pages as a site, build/docs/index.html; no network
 bench: setup  ## measure the fast path against the plain one; writes docs/performance.md
 	@$(IN_VENV) python -m benchmarks $(ARGS)
 
-# The remote in the repository is written anew: what dvc.lock no longer names does not stay in it.
+# The remote in the repository is written anew: what neither dvc.lock nor evidence/ names any more does not stay in it.
+PUSH = $(IN_VENV) dvc fetch --quiet && rm -rf artifacts/files && $(IN_VENV) dvc push --remote repository
 artifacts: setup  ## run what has changed at the quick scale; bring dvc.lock and artifacts/ up to date, for a commit
 	@$(IN_VENV) fernn prune --scale quick
 	@$(IN_VENV) dvc repro
-	@rm -rf artifacts/files && $(IN_VENV) dvc push --remote repository
+	@$(PUSH)
 	@du -sh artifacts
+
+# Data of its own, no stage: a change of code does not train it again. Left out are the samples that pictures of predictions are
+# drawn from, for their size, and dvc.yaml, which DVC would take for stages of this project.
+evidence: setup  ## keep the finished results of scale small as evidence/small, for a commit (docs/evidence.md)
+	@$(IN_VENV) fernn export --scale small --without samples.safetensors --without dvc.yaml --to build/evidence.zip
+	@rm -rf evidence/small && .venv/bin/python -m zipfile -e build/evidence.zip evidence/small
+	@$(IN_VENV) dvc add --quiet evidence/small
+	@$(PUSH)
+	@du -sh evidence/small artifacts
 
 verify: setup  ## pull the artifacts and hold them, dvc.lock and the code against each other
 	@$(IN_VENV) dvc pull --quiet

@@ -15,6 +15,7 @@ from fernn.provenance.records import Record
 # data sets can be made again from their sources, and some hold what may not be passed on: only their records go in
 RECORD_ONLY = ("standins", "dataset")
 FILES = ("Snakefile", "dvc.yaml", "CITATION.cff", "LICENSE", "README.md", "Makefile", "pyproject.toml")
+NEEDED = ("Snakefile", "CITATION.cff", "params.yaml")  # the description is made of them
 TREES = ("fernn", "profiles", "requirements", "slurm", "workflow")  # what the Snakefile needs to run again
 
 
@@ -82,12 +83,16 @@ def gather(jobs: Jobs, params_file: Path, force: bool = False, without: Sequence
         jobs: of the scale.
         params_file: the file that they were read from; in the archive it is params.yaml.
         force: take results that are not up to date as well.
-        without: names of files of results to leave out, such as "samples.safetensors"; * stands for any part of a name.
+        without: names of files to leave out, such as "samples.safetensors"; * stands for any part of a name.
 
     Raises:
-        FernnError: if there are no results, or (without `force`) some are missing, stale or damaged; if a file of the
-            project is not here.
+        FernnError: if an archive cannot be without such a file; if there are no results, or (without `force`) some are
+            missing, stale or damaged; if a file of the project is not here.
     """
+    if needed := [name for name in NEEDED if _left_out(name, without)]:
+        raise FernnError(
+            f"--without {' '.join(without)}: an archive cannot be without {', '.join(needed)}. Leave out others."
+        )
     audit, origins, base = Audit(jobs), Origins(jobs), jobs.layout.base
     findings = {job: audit.of(job) for job in jobs.all.values()}
     results = [job for job in findings if job.stage not in RECORD_ONLY]
@@ -104,14 +109,14 @@ def gather(jobs: Jobs, params_file: Path, force: bool = False, without: Sequence
             f"Bring them up to date: snakemake --cores all --config scale={jobs.params.scale}. Or export them as they "
             "are with --force; the archive then says so."
         )
-    made = [
-        member
-        for member in _of_results(findings, audit, origins, max(ends))
-        if not any(fnmatch(member.source.name, pattern) for pattern in without)
-    ]
-    found = [*made, *_of_project(jobs, params_file, audit, max(ends))]
-    members = {member.name: member for member in sorted(found, key=lambda member: member.name)}
+    found = [*_of_results(findings, audit, origins, max(ends)), *_of_project(jobs, params_file, audit, max(ends))]
+    kept = [member for member in found if not _left_out(Path(member.name).name, without)]
+    members = {member.name: member for member in sorted(kept, key=lambda member: member.name)}
     return Contents(jobs, origins, findings, members, faults, tuple(without))
+
+
+def _left_out(name: str, without: Sequence[str]) -> bool:
+    return any(fnmatch(name, pattern) for pattern in without)
 
 
 def _faults(findings: dict[Job, Finding]) -> Iterator[tuple[Job, Finding]]:

@@ -27,7 +27,7 @@ def export(
         params_file: what the params were read from.
         to: the zip file; results/fernn-<scale>.zip if not given.
         force: pack results that are not up to date as well, and say so in the archive.
-        without: names of files of results to leave out; * stands for any part of a name.
+        without: names of files to leave out; * stands for any part of a name.
 
     Raises:
         FernnError: if there are no results, or some are not up to date, and nothing forces it.

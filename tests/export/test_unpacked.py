@@ -20,7 +20,7 @@ TABLE = "results/tiny/tables/table1.md"
 def unpacked(made: Made, tmp_path: Path) -> Path:
     """The folder; the present one is that of the project, whose results are gone."""
     folder = tmp_path / "unpacked"
-    with ZipFile(made.export(without=("samples.safetensors",))) as archive:
+    with ZipFile(made.export(without=("samples.safetensors", "dvc.yaml"))) as archive:
         archive.extractall(folder)
     Path("results/tiny").rename(tmp_path / "gone")
     return folder
@@ -33,11 +33,19 @@ def verify(folder: Path) -> tuple[int, str]:
 
 def test_what_it_came_without_is_not_missed(unpacked: Path) -> None:
     assert not list(unpacked.rglob("samples.safetensors"))
+    assert not list(unpacked.rglob("dvc.yaml"))
+    assert list(unpacked.rglob("model.safetensors"))
     assert not list(unpacked.rglob("datasets/**/*.safetensors"))
     status, said = verify(unpacked)
     records = list((unpacked / "results").rglob("*record.json"))
     assert (status, said.splitlines()[-1]) == (0, f"{len(records)} results, {len(records)} as recorded, 0 not.")
     assert f"as recorded: evaluate {RUN}" in said
+
+
+@pytest.mark.parametrize("pattern", ["Snakefile", "*.yaml"])
+def test_what_no_archive_can_be_without_is_named(made: Made, pattern: str) -> None:
+    with pytest.raises(FernnError, match=r"cannot be without (Snakefile|params\.yaml)"):
+        made.export(without=(pattern,))
 
 
 def test_what_was_lost_or_changed_since_is_named(unpacked: Path) -> None:
