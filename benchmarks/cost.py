@@ -14,6 +14,7 @@ from benchmarks.timing import alternate
 from benchmarks.training import training_step
 from fernn.flows import Rotation, Translation
 from fernn.models import FERNNPredictor, RotationPredictor
+from fernn.models.memory import channels_last
 from fernn.models.seq2seq import Seq2Seq
 from fernn.training.prediction import PredictionTask
 
@@ -50,11 +51,7 @@ class Sweep:
     def network(self, flow: str) -> Seq2Seq:
         """The network of a set V as the training loop has it: plain convolutions with the channels last."""
         torch.manual_seed(0)
-        network = self.build(flow).to(self.device)
-        for module in network.modules():
-            if isinstance(module, nn.Conv2d):
-                module.to(memory_format=torch.channels_last)
-        return network
+        return channels_last(self.build(flow).to(self.device))
 
     def steps(self) -> dict[str, Callable[[], None]]:
         """A training step of each set V, and one of the decoder alone: what it reads, max over V, has the same size."""

@@ -12,6 +12,7 @@ from fernn.flows.rotation import Rotation
 from fernn.flows.translation import Translation
 from fernn.models.classifier import FERNNClassifier, GRNNPlusClassifier
 from fernn.models.cnn3d import CNN3D
+from fernn.models.memory import channels_last
 from fernn.models.predictor import FERNNPredictor
 from fernn.models.rotation.predictor import RotationPredictor
 
@@ -40,7 +41,7 @@ def load_released(state_dict: Mapping[str, Tensor], kind: str, flow: Flow = None
         raise FernnError(f"load_released(kind={kind!r}): expected one of {', '.join(_KINDS)}.")
     build, expected = _KINDS[kind]
     try:
-        return build(dict(state_dict), flow).eval()
+        return channels_last(build(dict(state_dict), flow)).eval()
     except (KeyError, RuntimeError, ValueError, IndexError) as error:
         found = ", ".join(f"{name} {_shape(value)}" for name, value in state_dict.items())
         raise FernnError(

@@ -39,7 +39,7 @@ def load_model(path: str | Path, device: torch.device | str = "cpu") -> Any:
     """Build the model that `save_model` wrote to `path`.
 
     Returns:
-        The model, on `device`, in evaluation mode.
+        The model, on `device`, in evaluation mode, the weights of its convolutions with the channels last.
 
     Raises:
         FernnError: if the file is missing or was not written by `save_model`.

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from fernn.errors import FernnError
 from fernn.files import atomic
+from fernn.models.memory import channels_last
 
 
 class Model(Protocol):
@@ -56,7 +57,7 @@ def read_model(path: str | Path, kinds: tuple[type[nn.Module], ...], device: tor
         device: where to put it.
 
     Returns:
-        The model, on `device`, in evaluation mode.
+        The model, on `device`, in evaluation mode, the weights of its convolutions with the channels last.
 
     Raises:
         FernnError: if the file is missing or holds no such model.
@@ -72,6 +73,6 @@ def read_model(path: str | Path, kinds: tuple[type[nn.Module], ...], device: tor
         raise FernnError(
             f"{path}: not a model of this library ({error}). Expected a file that `save_model` wrote."
         ) from None
-    model = build(**config).to(device)
+    model = channels_last(build(**config).to(device))
     model.load_state_dict(weights)
     return model.eval()

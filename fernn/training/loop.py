@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from fernn.errors import FernnError
+from fernn.models.memory import channels_last
 from fernn.models.precision import autocast
 from fernn.training.checkpoint import Checkpoint, take_up, write_checkpoint
 
@@ -113,9 +114,7 @@ def fit(
         Interrupted: after the checkpoint is saved.
         FernnError: if the training diverged and may not.
     """
-    for module in model.modules():  # convolutions over images are fastest with the channels last
-        if isinstance(module, nn.Conv2d):
-            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch declares it late
+    channels_last(model)
     device = next(model.parameters()).device
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate, fused=True)
     state = take_up(checkpoint, settings.identity, device, progress.say)

@@ -8,6 +8,7 @@ from torch import nn
 from fernn.errors import FernnError
 from fernn.flows.translation import Translation
 from fernn.models import CNN3D, FERNNClassifier, GRNNPlusClassifier, load_model, save_model
+from fernn.models.memory import channels_last
 from fernn.models.precision import autocast
 from tests.closeness import DTYPES, assert_close, relative_error
 from tests.models.random_classifiers import random_classifier, random_clips, states_of
@@ -104,7 +105,7 @@ def test_channels_last_changes_nothing(kind, k):
     """The layout that training chooses."""
     model, clips = random_classifier(kind, k, torch.float32), random_clips(4, torch.float32)
     expected = model(clips)
-    assert_close(model.to(memory_format=torch.channels_last)(clips), expected, "logits")
+    assert_close(channels_last(model)(clips), expected, "logits")
 
 
 @pytest.mark.parametrize(("kind", "k"), [("fernn", 2), ("grnn+", 1)])
@@ -136,7 +137,7 @@ def test_in_a_file(make, tmp_path):
     assert type(loaded) is type(model)
     assert loaded.config == model.config
     assert not loaded.training
-    assert torch.equal(loaded(clips), model.eval()(clips))
+    assert torch.equal(loaded(clips), channels_last(model).eval()(clips))
     assert loaded.state_dict().keys() == model.state_dict().keys()
     assert all(torch.equal(value, model.state_dict()[name]) for name, value in loaded.state_dict().items())
 

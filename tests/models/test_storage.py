@@ -4,7 +4,18 @@ from torch import nn
 
 from fernn.arrays import write_arrays
 from fernn.errors import FernnError
-from fernn.models import FERNNPredictor, GRNNPredictor, load_model, save_model
+from fernn.flows import Rotation
+from fernn.models import (
+    CNN3D,
+    FERNNClassifier,
+    FERNNPredictor,
+    GRNNPlusClassifier,
+    GRNNPredictor,
+    RotationPredictor,
+    load_model,
+    save_model,
+)
+from fernn.models.memory import channels_last
 
 
 @pytest.fixture
@@ -19,14 +30,34 @@ def test_round_trip(model, tmp_path):
     frames = torch.randn(2, 3, 1, 6, 7)
     assert loaded.config == model.config
     assert not loaded.training
-    assert torch.equal(loaded(frames, 2), model(frames, 2))
+    assert torch.equal(loaded(frames, 2), channels_last(model)(frames, 2))
 
 
 def test_grnn_comes_back_as_v0(tmp_path):
     grnn = GRNNPredictor(hidden_channels=2, decoder_layers=0)
     save_model(grnn, tmp_path / "grnn.safetensors")
     frames = torch.randn(1, 2, 1, 5, 5)
-    assert torch.equal(load_model(tmp_path / "grnn.safetensors")(frames, 1), grnn(frames, 1))
+    assert torch.equal(load_model(tmp_path / "grnn.safetensors")(frames, 1), channels_last(grnn)(frames, 1))
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: FERNNPredictor("V1T", hidden_channels=3, decoder_layers=1),
+        lambda: RotationPredictor(Rotation(1, 90), fields=2, group_order=4, decoder_layers=1),
+        lambda: FERNNClassifier("V1T", stem_channels=(2, 3), stem_kernels=(5, 3)),
+        lambda: GRNNPlusClassifier("V1T", stem_channels=(2, 3), stem_kernels=(5, 3)),
+        lambda: CNN3D(2),
+    ],
+    ids=["A", "B", "C", "G-RNN+", "3D-CNN"],
+)
+def test_loaded_convolutions_have_their_channels_last(build, tmp_path):
+    """By strides: of a kernel with one channel both orders are contiguous, and its maps follow the strides."""
+    save_model(build(), tmp_path / "model")
+    loaded = load_model(tmp_path / "model")
+    convolutions = [module.weight for module in loaded.modules() if isinstance(module, nn.Conv2d)]
+    assert all(weight.stride(1) == 1 for weight in convolutions)
+    assert bool(convolutions) is not isinstance(loaded, CNN3D)
 
 
 def test_same_model_same_bytes(model, tmp_path):

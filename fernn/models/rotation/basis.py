@@ -64,10 +64,11 @@ def r2conv(order: int, inputs: int, fields: int, kernel_size: int, lifting: bool
 
 
 def samples_of(conv: "R2Conv") -> Tensor:
-    """The basis of one pair of fields, (K, N, N or 1, k, k): a filter is its sum weighted by K of the weights."""
+    """The basis of one pair of fields, (K, N, N or 1, k, k), on the CPU: a filter is its sum weighted by K weights."""
     (sampled,) = conv.basisexpansion.buffers()
-    # escnn keeps one set of samples for all convolutions of equal sizes: somebody's `double()` turns it for all
-    return sampled.float().unflatten(-1, (conv.kernel_size, conv.kernel_size))
+    # escnn keeps one set of samples for all convolutions of equal sizes: somebody's `double()` or `cuda()` moves it for
+    # all, and a later convolution is born with it
+    return sampled.float().cpu().unflatten(-1, (conv.kernel_size, conv.kernel_size))
 
 
 @lru_cache(maxsize=8)

@@ -164,3 +164,25 @@ def test_on_the_meta_device_no_weights_are_drawn_and_nothing_kept_is_spoiled() -
     conv = Regular(2, 4, 3, "steerable")
     assert {buffer.device.type for buffer in conv.buffers()} == {"cpu"}
     assert conv.weights.abs().min() > 0
+
+
+class Elsewhere(Tensor):
+    """A tensor that NumPy cannot read before it is copied to the CPU, as one on a GPU."""
+
+    def numpy(self, *_, **__):
+        raise TypeError("cannot read a tensor that is elsewhere")
+
+    def cpu(self):
+        return self.as_subclass(Tensor)
+
+
+@pytest.mark.parametrize("convolution", ["steerable", "dense"])
+def test_a_convolution_of_escnn_that_was_moved_takes_none_of_ours_along(convolution, monkeypatch):
+    block = r2conv(4, 2, 2, 3, lifting=False).basisexpansion.get_submodule("block_expansion_('regular', 'regular')")
+    expected = Regular(2, 4, 3, convolution)
+    monkeypatch.setitem(block._buffers, "sampled_basis", block.sampled_basis.as_subclass(Elsewhere))
+    factors.cache_clear()
+    found = Regular(2, 4, 3, convolution)
+    for name, buffer in found.named_buffers():
+        assert type(buffer) is Tensor, name
+        assert torch.equal(buffer, expected.get_buffer(name))
