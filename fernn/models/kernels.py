@@ -1,4 +1,4 @@
-"""The three tensor operations of the co-moving cell that plain autograd would do with more memory.
+"""The tensor operations of the co-moving cell that plain autograd would do with more memory or in more kernels.
 
 Hidden maps carry their circular border with them, (B*V, C, H+2p, W+2p) stored channels last. A step then allocates one
 map that serves as its result, as the saved mask of its activation and as the saved input of the next convolution;
@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fernn.errors import FernnError
 from fernn.flows.translation import Translation
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": torch.relu, "tanh": torch.tanh}
@@ -24,8 +25,26 @@ _DERIVATIVES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 
 def circular_pad(maps: Tensor, border: int) -> Tensor:
-    """Wrap maps (N, C, H, W) around by `border` pixels on each side: (N, C, H+2p, W+2p)."""
-    return F.pad(maps, (border,) * 4, mode="circular") if border else maps
+    """Wrap maps around by some pixels on each side.
+
+    torch's own circular padding gives maps with the channels first, whatever it got, and its gradient is many kernels.
+
+    Args:
+        maps: (N, C, H, W).
+        border: p, at most H and W.
+
+    Returns:
+        (N, C, H+2p, W+2p), in memory with the channels last where `maps` are.
+
+    Raises:
+        FernnError: if the border is wider than the maps.
+    """
+    if border > min(maps.shape[-2:]):
+        raise FernnError(
+            f"circular_pad got maps of {maps.shape[-2]}x{maps.shape[-1]} pixels, smaller than the border, {border}."
+        )
+    wrapped: Tensor = _CircularPad.apply(maps, border) if border else maps
+    return wrapped
 
 
 def moving_step(maps: Tensor, drive: Tensor, W: Tensor, activation: str) -> Tensor:
@@ -48,6 +67,24 @@ def max_over_flow(maps: Tensor, flow: Translation, time: int, border: int) -> Te
     """Max over V of psi_t(nu).g_t(nu): (B*V, C, H+2p, W+2p) -> (B, C, H, W), the first generator at ties."""
     result: Tensor = _MaxOverFlow.apply(maps, *_bordered_sources(maps, flow, time, border))
     return result
+
+
+class _CircularPad(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, maps: Tensor, p: int) -> Tensor:
+        *outer, height, width = maps.shape
+        size = *outer, height + 2 * p, width + 2 * p
+        last = maps.is_contiguous(memory_format=torch.channels_last)
+        order = torch.channels_last if last else torch.contiguous_format
+        result = torch.empty(size, dtype=maps.dtype, device=maps.device, memory_format=order)
+        _interior(result, p).copy_(maps)
+        _wrap(result, p)
+        ctx.border = p
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return _unwrap(gradient, ctx.border), None
 
 
 class _MovingStep(torch.autograd.Function):
@@ -124,14 +161,12 @@ def _wrap(maps: Tensor, p: int) -> None:
 
 def _unwrap(gradient: Tensor, p: int) -> Tensor:
     """The transpose of `_wrap`: the interior's gradient plus what its copies in the border received."""
-    inner = _interior(gradient, p).clone(memory_format=torch.channels_last)
     if p == 0:
-        return inner
-    rows = gradient[..., :p, :], gradient[..., -p:, :]
-    for part, target in zip(rows, (inner[..., -p:, :], inner[..., :p, :]), strict=True):
-        target += part[..., p:-p]
-        target[..., -p:] += part[..., :p]
-        target[..., :p] += part[..., -p:]
-    inner[..., -p:] += gradient[..., p:-p, :p]
-    inner[..., :p] += gradient[..., p:-p, -p:]
-    return inner
+        return gradient
+    rows = gradient[..., p:-p, :].clone()  # their columns are wrapped still
+    # add_, where += would also copy each sum to its own place
+    rows[..., -p:, :].add_(gradient[..., :p, :])
+    rows[..., :p, :].add_(gradient[..., -p:, :])
+    rows[..., -2 * p : -p].add_(rows[..., :p])
+    rows[..., p : 2 * p].add_(rows[..., -p:])
+    return rows[..., p:-p]

@@ -1,10 +1,23 @@
 """Frame prediction with translations: the FERNN of translating MNIST."""
 
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from fernn.flows.translation import Translation
 from fernn.models.cell import FERNNCell
+from fernn.models.kernels import circular_pad
 from fernn.models.seq2seq import Seq2Seq
+
+
+class CircularConv2d(nn.Conv2d):
+    """A convolution on the torus, 3x3 and without a bias: `padding_mode="circular"` that keeps the channels last."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, 3, bias=False)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Maps (B, inputs, H, W) to (B, outputs, H, W)."""
+        return F.conv2d(circular_pad(maps, 1), self.weight)
 
 
 class FERNNPredictor(Seq2Seq):
@@ -32,8 +45,8 @@ class FERNNPredictor(Seq2Seq):
         cell = FERNNCell(flow, channels, hidden_channels, kernel_size)
         layers: list[nn.Module] = []
         for _ in range(decoder_layers):
-            layers += [_circular(hidden_channels, hidden_channels), nn.ReLU()]
-        layers.append(_circular(hidden_channels, channels))
+            layers += [CircularConv2d(hidden_channels, hidden_channels), nn.ReLU()]
+        layers.append(CircularConv2d(hidden_channels, channels))
         super().__init__(
             cell,
             nn.Sequential(*layers),
@@ -61,7 +74,3 @@ class GRNNPredictor(FERNNPredictor):
     def with_flow(self, flow: Translation | str) -> FERNNPredictor:  # type: ignore[override]  # no longer a G-RNN
         """The same weights with generators: a FERNN (shared, not copied)."""
         return FERNNPredictor._sharing(self, FERNNPredictor(**{**self.config, "flow": flow}))
-
-
-def _circular(inputs: int, outputs: int) -> nn.Conv2d:
-    return nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode="circular", bias=False)
