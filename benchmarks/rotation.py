@@ -56,8 +56,8 @@ def _about_convolutions(options: Options) -> str:
     return (
         f"{sizes.fields} fields of C_{sizes.group_order} to as many, {sizes.kernel_size}x{sizes.kernel_size} pixels, "
         f"{_batch(options)} maps, filters expanded beforehand. Plain is a convolution with escnn's expanded filter; "
-        "the gain is that of forward and backward together. The last column is the relative difference from it of the "
-        "gradient with respect to escnn's own weights."
+        "the library's backward computes again what its forward does not keep. The gain is that of both together. The "
+        "last column is the relative difference from plain of the gradient with respect to escnn's own weights."
     )
 
 

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from fernn.errors import FernnError
 from fernn.flows.translation import Translation
 from fernn.models.kernels import ACTIVATIONS, circular_pad, max_over_flow, moving_step
+from fernn.models.precision import compute_dtype
 
 
 @dataclass(frozen=True)
@@ -162,10 +163,3 @@ def advance(state: FlowState | None, drive: Tensor, W: Tensor, flow: Translation
         else:
             maps = moving_step(state.maps, drive, W, activation)
     return FlowState(maps.contiguous(memory_format=torch.channels_last), time, flow, p, shared=state is None)
-
-
-def compute_dtype(weight: Tensor) -> torch.dtype:
-    """The precision of a step: autocast's where it is on, else the weight's."""
-    kind = weight.device.type
-    autocasts = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)  # meta: an error to ask
-    return torch.get_autocast_dtype(kind) if autocasts else weight.dtype

@@ -12,14 +12,12 @@ only the image is turned, and the maps are turned once where max over V is read.
 turns; for others W and U commute with the turn only about, so they are two networks with the same weights.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from fernn.errors import FernnError
 from fernn.flows.rotation import Rotation, rotate
@@ -135,7 +133,8 @@ class RotationCell(nn.Module):
         if state is None:  # no hidden convolution, and the same map for all generators
             maps = (torch.relu(drives[0]),) * len(drives)
         else:
-            maps = tuple(map(self._advance(expanded.W), state.maps, drives, self.flow.generators, self.turns))
+            own = zip(state.maps, drives, self.flow.generators, self.turns, strict=True)
+            maps = tuple(self._advance(expanded.W, *each) for each in own)
         return RotationState(maps, time + 1, self.flow, self.order, self.frame, expanded)
 
     def _drives(self, frame: Tensor, U: Tensor, time: int) -> tuple[Tensor, ...]:
@@ -146,19 +145,11 @@ class RotationCell(nn.Module):
         turned = (rotate(frame, -time * degrees) for degrees in self.flow.generators)
         return tuple(F.conv2d(each, U, padding=U.shape[-1] // 2) for each in turned)
 
-    def _advance(self, W: Kernel) -> Callable[[Tensor, Tensor, float, int], Tensor]:
+    def _advance(self, W: Kernel, maps: Tensor, drive: Tensor, degrees: float, turn: int) -> Tensor:
         """One step of one generator: its map, the frame's part, its degrees and its turn to its next map."""
-
-        def step(maps: Tensor, drive: Tensor, degrees: float, turn: int) -> Tensor:
-            if self.frame == "co-moving":
-                return torch.relu(W(maps, 0) + drive)
-            return torch.relu(W(rotate(maps, degrees), turn) + drive)
-
-        def recomputed(*given: Any) -> Tensor:  # what lies between is computed again on the way back
-            result: Tensor = checkpoint(step, *given, use_reentrant=False, preserve_rng_state=False)
-            return result
-
-        return recomputed if W.recompute and torch.is_grad_enabled() else step
+        if self.frame == "co-moving":
+            return torch.relu(W(maps, 0) + drive)
+        return torch.relu(W(maps, turn, lambda maps: rotate(maps, degrees)) + drive)
 
     def _check(self, frame: Tensor, state: RotationState | None) -> None:
         channels = self.U.channels

@@ -13,6 +13,7 @@ Real maps need half of the frequencies. For C_36 and 3x3 pixels the matrices hav
 dense filter; the weights are escnn's own, and the results escnn's up to rounding.
 """
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,7 +22,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from fernn.models.precision import compute_dtype
 from fernn.models.rotation.basis import factors, r2conv, samples_of
+
+Move = Callable[[Tensor], Tensor]
 
 
 def field_first(channels: Tensor, order: int, dim: int) -> Tensor:
@@ -35,17 +39,10 @@ def orientation_first(channels: Tensor, order: int, dim: int) -> Tensor:
 
 
 class Kernel(Protocol):
-    """The hidden convolution W, expanded from its weights; it serves until they change.
+    """The hidden convolution W, expanded from its weights; it serves until they change."""
 
-    Attributes:
-        recompute: whether what a call makes between its argument and its result is made again on the way back, since
-            it takes more memory than it is worth.
-    """
-
-    recompute: bool
-
-    def __call__(self, maps: Tensor, turns: int) -> Tensor:
-        """W * maps, (B, N*F, H, W) both, where the orientations of `maps` are first rolled by `turns`."""
+    def __call__(self, maps: Tensor, turns: int, move: Move | None = None) -> Tensor:
+        """W * move(maps), (B, N*F, H, W) both, where the orientations of what is moved are rolled by `turns`."""
 
 
 class Lifting(nn.Module):
@@ -118,20 +115,21 @@ class Regular(nn.Module):
         elements, frequencies, _, _, number = self.spectra.shape
         weights = self.weights.view(-1, elements) @ self.spectra.flatten(1)
         mixing = weights.view(self.fields, self.fields, frequencies, 2, 2, number).permute(2, 3, 0, 4, 5, 1)
-        mixing = mixing.reshape(frequencies * 2 * self.fields, -1, 1, 1)
-        return SteerableKernel(mixing, self.filters, self.forth, self.back, self.fields)
+        mixing = mixing.reshape(frequencies, 2 * self.fields, -1)
+        dtype = compute_dtype(self.weights)  # said here, since the way back computes outside of autocast
+        filters, forth, back = (each.to(dtype) for each in (self.filters, self.forth, self.back))
+        return SteerableKernel(mixing.to(dtype), filters, forth, back, self.fields)
 
 
 class DenseKernel:
     """The expanded filter W, (N*F, N*F, k, k), orientations first."""
 
-    recompute = False
-
     def __init__(self, filters: Tensor, fields: int) -> None:
         self.filters, self.fields = filters, fields
 
-    def __call__(self, maps: Tensor, turns: int) -> Tensor:
+    def __call__(self, maps: Tensor, turns: int, move: Move | None = None) -> Tensor:
         """See `Kernel`."""
+        maps = maps if move is None else move(maps)
         maps = maps.roll(turns * self.fields, 1) if turns else maps
         return F.conv2d(maps, self.filters, padding=self.filters.shape[-1] // 2)
 
@@ -139,30 +137,39 @@ class DenseKernel:
 class SteerableKernel:
     """W in its own basis.
 
+    Its memory is that of the maps: what the products need is J times as much and computed again on the way back.
+
     Attributes:
-        mixing: A, as real matrices: (n, c', F) rows by (c, J, F) columns, c the real and the imaginary part.
+        mixing: A, as a real matrix for each frequency n: (c', F) rows by (c, J, F) columns, c the real and the
+            imaginary part.
         filters: D, (J, N, k, k).
         forth, back: the Fourier transform over the orientations and its inverse (see `fourier`).
         fields: F.
     """
 
-    recompute = True  # J times the maps, and that twice
-
     def __init__(self, mixing: Tensor, filters: Tensor, forth: Tensor, back: Tensor, fields: int) -> None:
         self.mixing, self.filters, self.forth, self.back, self.fields = mixing, filters, forth, back, fields
         self._rolled: dict[int, tuple[Tensor, ...]] = {}
 
-    def __call__(self, maps: Tensor, turns: int) -> Tensor:
+    def __call__(self, maps: Tensor, turns: int, move: Move | None = None) -> Tensor:
         """See `Kernel`."""
         batch, _, height, width = maps.shape
+
+        def spectrum(maps: Tensor) -> Tensor:
+            return self._spectrum(maps if move is None else move(maps), turns)
+
+        mixed: Tensor = _Mix.apply(maps.to(self.mixing.dtype), self.mixing, spectrum)
+        rows = self.back @ mixed.view(len(mixed), -1, self.fields)
+        return rows.view(batch, height, width, -1).permute(0, 3, 1, 2)
+
+    def _spectrum(self, maps: Tensor, turns: int) -> Tensor:
+        """What the matrices are applied to: (pixels, n, (c, J, F))."""
         order = self.filters.shape[1]
         forth, *filters = self._constants(turns)
         filtered = [maps, *(depthwise(maps, each) for each in filters)]
         rows = [each.permute(0, 2, 3, 1).reshape(-1, order, self.fields) for each in filtered]
-        spectrum = forth @ torch.stack(rows, 2).flatten(2)  # (pixels, (n, c), (J, F))
-        mixed = F.conv2d(_as_image(spectrum, batch, height, width), self.mixing, groups=order // 2 + 1)
-        mixed = mixed.permute(0, 2, 3, 1).reshape(len(spectrum), -1, self.fields)
-        return _as_image(self.back @ mixed, batch, height, width)
+        transformed = forth @ torch.stack(rows, 2).flatten(2)
+        return transformed.view(len(transformed), len(self.mixing), -1)
 
     def _constants(self, turns: int) -> tuple[Tensor, ...]:
         """The Fourier transform and, for each channel, all filters but the first, which is the pixel alone.
@@ -173,6 +180,39 @@ class SteerableKernel:
             filters = self.filters[1:].roll(-turns, 1).repeat_interleave(self.fields, 1).unsqueeze(2)
             self._rolled[turns] = self.forth.roll(-turns, 1), *filters
         return self._rolled[turns]
+
+
+class _Mix(torch.autograd.Function):
+    """The spectrum of some maps times a matrix for each frequency: (pixels, n, rows).
+
+    The spectrum is computed again on the way back, and the products are not: `torch.utils.checkpoint` would do both.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, maps: Tensor, mixing: Tensor, spectrum: Move) -> Tensor:
+        ctx.save_for_backward(maps, mixing)
+        ctx.spectrum = spectrum
+        return _products(spectrum(maps), mixing.mT)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        maps, mixing = ctx.saved_tensors
+        to_maps = to_mixing = None
+        with torch.set_grad_enabled(ctx.needs_input_grad[0]):
+            maps = maps.detach().requires_grad_(ctx.needs_input_grad[0])
+            spectrum = ctx.spectrum(maps)
+        if ctx.needs_input_grad[1]:
+            to_mixing = torch.bmm(gradient.permute(1, 2, 0), spectrum.detach().transpose(0, 1))
+        if ctx.needs_input_grad[0]:
+            (to_maps,) = torch.autograd.grad(spectrum, maps, _products(gradient, mixing))
+        return to_maps, to_mixing, None
+
+
+def _products(rows: Tensor, matrices: Tensor) -> Tensor:
+    """Rows (P, n, i) times a matrix for each n, (n, i, o): (P, n, o), strided on both sides in place of copies."""
+    result = rows.new_empty(*rows.shape[:2], matrices.shape[-1])
+    torch.bmm(rows.transpose(0, 1), matrices, out=result.transpose(0, 1))
+    return result
 
 
 def depthwise(maps: Tensor, filters: Tensor) -> Tensor:
@@ -214,8 +254,3 @@ def _spectra(coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
     transformed = np.fft.rfft(coefficients, axis=1)
     real, imaginary = transformed.real, transformed.imag
     return np.stack([np.stack([real, -imaginary], 2), np.stack([imaginary, real], 2)], 2)
-
-
-def _as_image(rows: Tensor, batch: int, height: int, width: int) -> Tensor:
-    """Pixels by channels to (B, C, H, W), stored with the channels last."""
-    return rows.reshape(batch, height, width, -1).permute(0, 3, 1, 2)

@@ -6,8 +6,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from fernn.errors import FernnError
+from fernn.flows.rotation import rotate
 from fernn.models.rotation import basis
 from fernn.models.rotation.basis import factors, r2conv, samples_of
 from fernn.models.rotation.convolution import (
@@ -186,3 +188,58 @@ def test_a_convolution_of_escnn_that_was_moved_takes_none_of_ours_along(convolut
     for name, buffer in found.named_buffers():
         assert type(buffer) is Tensor, name
         assert torch.equal(buffer, expected.get_buffer(name))
+
+
+@pytest.mark.parametrize("needs", [(True, True), (True, False), (False, True)], ids=["both", "maps", "weights"])
+def test_gradients_by_differences(needs):
+    """Of what is computed again on the way back, moved maps included; also where one of the two is not asked for."""
+    torch.manual_seed(0)
+    conv = Regular(2, 4, 3, "steerable").double()
+    maps = torch.randn(2, 8, 3, 3, dtype=torch.float64, requires_grad=needs[0])
+    mixing = conv.kernel().mixing.detach().requires_grad_(needs[1])
+
+    def convolved(maps: Tensor, mixing: Tensor) -> Tensor:
+        kernel = conv.kernel()
+        kernel.mixing = mixing
+        return kernel(maps, 1, lambda maps: rotate(maps, 30))
+
+    assert torch.autograd.gradcheck(convolved, (maps, mixing))
+
+
+def test_the_way_back_computes_the_spectrum_again_and_no_product():
+    """Of products with the matrices there is one forward, and one for each gradient."""
+
+    class Products(TorchDispatchMode):
+        def __init__(self) -> None:
+            super().__init__()
+            self.shapes: list[tuple[int, ...]] = []
+
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            if function.overloadpacket is torch.ops.aten.bmm and len(args[0]) == frequencies:
+                self.shapes.append(tuple(args[0].shape))
+            return function(*args, **(kwargs or {}))
+
+    frequencies, pixels, fields, filters = 7, 2 * 5 * 5, 3, 6
+    conv, maps = Regular(fields, 12, 3, "steerable"), torch.rand(2, 36, 5, 5, requires_grad=True)
+    kernel = conv.kernel()
+    with Products() as forth:
+        result = kernel(maps, 1)
+    with Products() as back:
+        result.sum().backward()
+    assert forth.shapes == [(frequencies, pixels, 2 * filters * fields)]
+    assert sorted(back.shapes) == [(frequencies, 2 * fields, pixels), (frequencies, pixels, 2 * fields)]
+
+
+def test_what_a_step_keeps_for_the_way_back():
+    """The maps and the matrices, never the spectrum, which is many times their size."""
+    kept: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        kept[tensor.data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    conv, maps = Regular(3, 12, 3, "steerable"), torch.rand(2, 36, 8, 8, requires_grad=True)
+    kernel = conv.kernel()
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        kernel(maps, 1, lambda maps: rotate(maps, 30))
+    assert sum(kept.values()) == sum(each.nbytes for each in (maps, kernel.mixing, kernel.back))
