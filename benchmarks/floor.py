@@ -1,4 +1,4 @@
-"""The least time that a training step can take: its convolutions at the best rate that the machine reaches."""
+"""The least time that a training step can take with direct convolutions, at the best rate that the machine reaches."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.timing import alternate
+from fernn.models import winograd
 
 DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16}
 
@@ -34,13 +35,13 @@ class Rate:
 
 
 def count(loss: Callable[[], Tensor], sequences: int) -> Operations:
-    """Count what a step on one sequence does, times the number of sequences.
+    """Count what a step on one sequence does with direct convolutions, times the number of sequences.
 
     Args:
         loss: forward on one sequence.
         sequences: in a step.
     """
-    with FlopCounterMode(display=False) as counter:
+    with FlopCounterMode(display=False) as counter, winograd.allowed(False):
         loss().backward()
     counted = {str(operation): number * sequences for operation, number in counter.get_flop_counts()["Global"].items()}
     backward = counted.pop("aten.convolution_backward")

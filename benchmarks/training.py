@@ -9,9 +9,10 @@ from torch import Tensor, nn
 from benchmarks.floor import Operations, best_rate
 from benchmarks.report import Options, duration, gain
 from benchmarks.timing import alternate
+from fernn.models import winograd
 from fernn.models.precision import autocast
 
-OURS, BF16, PLAIN = "library, float32", "library, bf16", "plain, float32"
+OURS, DIRECT, BF16, PLAIN = "library, float32", "library, direct convolution", "library, bf16", "plain, float32"
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,11 @@ def compare(options: Options, step: Step, models: Mapping[str, nn.Module]) -> tu
     Args:
         options: see there.
         step: see there.
-        models: for each of `OURS`, `BF16` and `PLAIN`, a model of its own.
+        models: for each of `OURS`, `DIRECT`, `BF16` and `PLAIN`, a model of its own.
     """
     device = options.device
     ways = {
-        name: training_step(step.loss, step.clip_norm, model, "bf16" if name == BF16 else "float32")
+        name: training_step(step.loss, step.clip_norm, model, "bf16" if name == BF16 else "float32", name == OURS)
         for name, model in models.items()
     }
     memory = {name: _peak_memory(way, device) for name, way in ways.items()}
@@ -59,14 +60,26 @@ def compare(options: Options, step: Step, models: Mapping[str, nn.Module]) -> tu
 
 
 def training_step(
-    loss_of: Callable[[nn.Module], Tensor], clip_norm: float | None, model: nn.Module, precision: str
+    loss_of: Callable[[nn.Module], Tensor],
+    clip_norm: float | None,
+    model: nn.Module,
+    precision: str,
+    transformed: bool = True,
 ) -> Callable[[], None]:
-    """One step as the training loop takes it, but for when the gradients are dropped: each step begins without any."""
+    """One step as the training loop takes it, but for when the gradients are dropped: each step begins without any.
+
+    Args:
+        loss_of: forward of a model on the batch.
+        clip_norm: largest norm of the gradient, or None.
+        model: is trained.
+        precision: "float32" or "bf16".
+        transformed: whether convolutions may be Winograd's, where that pays.
+    """
     device = next(model.parameters()).device
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, fused=True)
 
     def take() -> None:
-        with autocast(device, precision):
+        with autocast(device, precision), winograd.allowed(transformed):
             loss = loss_of(model)
         loss.backward()
         if clip_norm is not None:

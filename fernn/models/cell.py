@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from fernn.errors import FernnError
 from fernn.flows.translation import Translation
-from fernn.models.kernels import ACTIVATIONS, circular_pad, max_over_flow, moving_step
+from fernn.models.kernels import ACTIVATIONS, border_of, circular_pad, convolve, max_over_flow, moving_step, prepared
 from fernn.models.precision import compute_dtype
 
 
@@ -35,6 +35,7 @@ class FlowState:
         time: t, the number of frames seen.
         flow: the generators.
         border: p in pixels.
+        W: the hidden kernel as the next steps take it (see `advance`).
         shared: see `maps`.
     """
 
@@ -42,6 +43,7 @@ class FlowState:
     time: int
     flow: Translation
     border: int
+    W: Tensor
     shared: bool = False
 
     def co_moving(self) -> Tensor:
@@ -103,7 +105,7 @@ class FERNNCell(nn.Module):
 
         Args:
             frame: f_t, (B, input channels, H, W).
-            state: h_t as this cell returned it, or None for h_0 = 0.
+            state: h_t as this cell returned it, or None for h_0 = 0. The weights are prepared at the first frame.
 
         Returns:
             h_{t+1}.
@@ -118,7 +120,8 @@ class FERNNCell(nn.Module):
             # U * psi.f = psi.(U * f), and a frame has few channels to move
             frame = self.flow.move(frame.unsqueeze(1), -(state.time + 1)).flatten(0, 1)
         drive = F.conv2d(circular_pad(frame, self.border), U)
-        return advance(state, drive, self.W.weight.to(dtype), self.flow, self.activation)
+        W = prepared(self.W.weight.to(dtype), *frame.shape[-2:]) if state is None else state.W
+        return advance(state, drive, W, self.flow, self.activation)
 
     def _check(self, frame: Tensor, state: FlowState | None) -> None:
         channels = self.U.in_channels
@@ -143,14 +146,14 @@ def advance(state: FlowState | None, drive: Tensor, W: Tensor, flow: Translation
     Args:
         state: h_t, or None for h_0 = 0.
         drive: U * f_t. For the first step as it is, (B, C, H, W); later moved by psi_{-(t+1)}(nu), (B*V, C, H, W).
-        W: hidden kernel (C, C, 2p+1, 2p+1).
+        W: hidden kernel (C, C, 2p+1, 2p+1), prepared (see `kernels.prepared`).
         flow: the generators.
         activation: a key of `ACTIVATIONS`.
 
     Returns:
         h_{t+1}.
     """
-    act, p = ACTIVATIONS[activation], W.shape[-1] // 2
+    act, p = ACTIVATIONS[activation], border_of(W)
     if state is None:
         # no hidden convolution, and all generators hold the same map
         maps, time = act(drive), 1
@@ -158,8 +161,8 @@ def advance(state: FlowState | None, drive: Tensor, W: Tensor, flow: Translation
         time = state.time + 1
         if state.shared:
             # the maps still are one map up to a shift, so one convolution serves all generators
-            once = F.conv2d(circular_pad(state.maps, p), W).unsqueeze(1)
+            once = convolve(circular_pad(state.maps, p), W).unsqueeze(1)
             maps = circular_pad(act(flow.move(once, -state.time).flatten(0, 1) + drive), p)
         else:
             maps = moving_step(state.maps, drive, W, activation)
-    return FlowState(maps.contiguous(memory_format=torch.channels_last), time, flow, p, shared=state is None)
+    return FlowState(maps.contiguous(memory_format=torch.channels_last), time, flow, p, W, shared=state is None)

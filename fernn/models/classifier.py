@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from fernn.errors import FernnError
 from fernn.flows.translation import Translation
 from fernn.models.cell import advance
-from fernn.models.kernels import circular_pad
+from fernn.models.kernels import border_of, circular_pad, convolve, prepared
 from fernn.models.precision import compute_dtype
 from fernn.models.stem import Stem
 
@@ -98,7 +98,7 @@ class FERNNClassifier(_Recognizer):
 
     def _last(self, drives: Tensor) -> Tensor:
         dtype = compute_dtype(self.W.weight)
-        W = self.W.weight.to(dtype)
+        W = prepared(self.W.weight.to(dtype), *drives.shape[-2:])
         state = None
         for time, drive in enumerate(drives.to(dtype).unbind(1)):
             if state is not None:
@@ -124,6 +124,7 @@ class GRNNPlusClassifier(_Recognizer):
 
     def _last(self, drives: Tensor) -> Tensor:
         generators = len(self.flow)
+        W = prepared(self.W.weight, *drives.shape[-2:])
         state = None
         for drive in drives.unbind(1):
             if state is None:
@@ -133,7 +134,7 @@ class GRNNPlusClassifier(_Recognizer):
             planes = state.transpose(1, 2).flatten(0, 1)  # (B*C, V, H, W): one kernel for each generator
             moved = F.conv2d(circular_pad(planes, self.flow.k), self.kernels, groups=generators)
             moved = moved.unflatten(0, (batch, channels)).transpose(1, 2).flatten(0, 1)
-            hidden = F.conv2d(circular_pad(moved, self.W.kernel_size[0] // 2), self.W.weight)
+            hidden = convolve(circular_pad(moved, border_of(W)), W)
             state = torch.tanh(drive.unsqueeze(1) + hidden.unflatten(0, (batch, generators)))
         assert state is not None
         return state.max(1).values

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from fernn.errors import FernnError
 from fernn.flows.translation import Translation
+from fernn.models import winograd
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": torch.relu, "tanh": torch.tanh}
 _IN_PLACE = {"relu": torch.relu_, "tanh": torch.tanh_}
@@ -22,6 +23,11 @@ _DERIVATIVES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "relu": lambda gradient, result: torch.ops.aten.threshold_backward(gradient, result, 0),
     "tanh": torch.ops.aten.tanh_backward,
 }
+
+
+def border_of(W: Tensor) -> int:
+    """The border p of a kernel (C', C, 2p+1, 2p+1), prepared or not."""
+    return 1 if W.ndim == 3 else W.shape[-1] // 2
 
 
 def circular_pad(maps: Tensor, border: int) -> Tensor:
@@ -47,13 +53,32 @@ def circular_pad(maps: Tensor, border: int) -> Tensor:
     return wrapped
 
 
+def prepared(W: Tensor, height: int, width: int) -> Tensor:
+    """A kernel as `convolve` and `moving_step` take it: itself, or transformed where fewer products pay.
+
+    Args:
+        W: (C', C, k, k). Preparing it once serves all steps until it changes.
+        height: of the maps, without border.
+        width: of the maps, without border.
+
+    Returns:
+        W, or `winograd.transform(W)`, (36, C, C').
+    """
+    return winograd.transform(W) if winograd.pays(W, height, width) else W
+
+
+def convolve(maps: Tensor, W: Tensor) -> Tensor:
+    """W * maps for maps that carry their border, (N, C, H+2p, W+2p), and a prepared kernel: (N, C', H, W)."""
+    return winograd.convolve(maps, W) if W.ndim == 3 else F.conv2d(maps, W)
+
+
 def moving_step(maps: Tensor, drive: Tensor, W: Tensor, activation: str) -> Tensor:
     """act(W * maps + drive), with its border.
 
     Args:
         maps: g_t with border, (N, C, H+2p, W+2p), channels last.
         drive: the frame's part U * psi.f, (N, C, H, W).
-        W: hidden kernel (C, C, 2p+1, 2p+1).
+        W: hidden kernel (C, C, 2p+1, 2p+1), prepared.
         activation: a key of `ACTIVATIONS`.
 
     Returns:
@@ -90,8 +115,9 @@ class _CircularPad(torch.autograd.Function):
 class _MovingStep(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, maps: Tensor, drive: Tensor, W: Tensor, activation: str) -> Tensor:
-        p = W.shape[-1] // 2
-        inner = _IN_PLACE[activation](F.conv2d(maps, W).add_(drive))
+        p = border_of(W)
+        moved = winograd.correlate(maps, W) if W.ndim == 3 else F.conv2d(maps, W)
+        inner = _IN_PLACE[activation](moved.add_(drive))
         result = torch.empty_like(maps)
         _interior(result, p).copy_(inner)
         _wrap(result, p)
@@ -100,14 +126,17 @@ class _MovingStep(torch.autograd.Function):
         return result
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, Tensor | None, None]:
         maps, W, result = ctx.saved_tensors
-        p = W.shape[-1] // 2
+        p = border_of(W)
         inner = _DERIVATIVES[ctx.activation](_unwrap(gradient, p), _interior(result, p))
-        wanted = [ctx.needs_input_grad[0], ctx.needs_input_grad[2], False]
-        to_maps, to_W, _ = torch.ops.aten.convolution_backward(
-            inner, maps, W, None, [1, 1], [0, 0], [1, 1], False, [0, 0], 1, wanted
-        )
+        of_maps, _, of_W, _ = ctx.needs_input_grad
+        if W.ndim == 3:
+            to_maps, to_W = winograd.gradients(maps, W, inner, of_maps, of_W)
+        else:
+            to_maps, to_W, _ = torch.ops.aten.convolution_backward(
+                inner, maps, W, None, [1, 1], [0, 0], [1, 1], False, [0, 0], 1, [of_maps, of_W, False]
+            )
         return to_maps, inner, to_W, None
 
 
