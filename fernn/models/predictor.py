@@ -1,23 +1,9 @@
 """Frame prediction with translations: the FERNN of translating MNIST."""
 
-import torch.nn.functional as F
-from torch import Tensor, nn
-
 from fernn.flows.translation import Translation
 from fernn.models.cell import FERNNCell
-from fernn.models.kernels import circular_pad
+from fernn.models.decoder import Decoder
 from fernn.models.seq2seq import Seq2Seq
-
-
-class CircularConv2d(nn.Conv2d):
-    """A convolution on the torus, 3x3 and without a bias: `padding_mode="circular"` that keeps the channels last."""
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__(inputs, outputs, 3, bias=False)
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """Maps (B, inputs, H, W) to (B, outputs, H, W)."""
-        return F.conv2d(circular_pad(maps, 1), self.weight)
 
 
 class FERNNPredictor(Seq2Seq):
@@ -43,13 +29,9 @@ class FERNNPredictor(Seq2Seq):
     ) -> None:
         flow = Translation.parse(flow) if isinstance(flow, str) else flow
         cell = FERNNCell(flow, channels, hidden_channels, kernel_size)
-        layers: list[nn.Module] = []
-        for _ in range(decoder_layers):
-            layers += [CircularConv2d(hidden_channels, hidden_channels), nn.ReLU()]
-        layers.append(CircularConv2d(hidden_channels, channels))
         super().__init__(
             cell,
-            nn.Sequential(*layers),
+            Decoder(hidden_channels, channels, decoder_layers, circular=True),
             {
                 "flow": flow.name,
                 "channels": channels,

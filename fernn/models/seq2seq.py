@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from fernn.errors import FernnError
+from fernn.models.decoder import Decoder
 
 
 class Seq2Seq(nn.Module):
@@ -20,7 +21,7 @@ class Seq2Seq(nn.Module):
         config: the arguments with which the subclass can be built again.
     """
 
-    def __init__(self, cell: nn.Module, decoder: nn.Module, config: dict[str, Any]) -> None:
+    def __init__(self, cell: nn.Module, decoder: Decoder, config: dict[str, Any]) -> None:
         super().__init__()
         self.config = config
         self.cell = cell
@@ -57,10 +58,11 @@ class Seq2Seq(nn.Module):
             state = self.cell(frame, state)
             if return_states:
                 states.append(state.lab())
+        decode = self.decoder.prepared(*frames.shape[-2:])
         frame = frames[:, -1]
         for _ in range(steps):
             state = self.cell(frame.detach(), state)
-            frame = self.decoder(state.max())
+            frame = decode(state.max())
             predictions.append(frame)
             if return_states:
                 states.append(state.lab())

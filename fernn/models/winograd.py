@@ -22,6 +22,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fernn.models.precision import compute_dtype
+
 STEP, TILE = 4, 6  # pixels of the result that a tile gives, on a side, and pixels of the image that it takes
 POINTS = TILE * TILE
 TOGETHER = 100  # tiles that are transformed at a time, so that what they take stays in the cache
@@ -54,7 +56,7 @@ def allowed(yes: bool) -> Iterator[None]:
 def pays(W: Tensor, height: int, width: int) -> bool:
     """Whether a convolution with the kernel W (C', C, k, k) to (height, width) is faster and allowed so."""
     suits = W.shape[2:] == (3, 3) and height % STEP == 0 and width % STEP == 0 and min(W.shape[:2]) >= LEAST
-    return suits and W.device.type == "cpu" and W.dtype == torch.float32 and _wanted.get()
+    return suits and W.device.type == "cpu" and compute_dtype(W) == torch.float32 and _wanted.get()
 
 
 def convolve(maps: Tensor, U: Tensor) -> Tensor:

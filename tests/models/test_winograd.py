@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from fernn.models import FERNNClassifier, FERNNPredictor, GRNNPlusClassifier, winograd
+from fernn.models import FERNNClassifier, FERNNPredictor, GRNNPlusClassifier, RotationPredictor, winograd
 from fernn.models.kernels import prepared
 from tests.closeness import DTYPES, assert_close
 
@@ -93,13 +93,25 @@ def predictor(flow: str) -> tuple[torch.nn.Module, tuple[Tensor, int]]:
     return FERNNPredictor(flow, hidden_channels=ENOUGH, decoder_layers=1), (torch.rand(2, 3, 1, 12, 16), 2)
 
 
+def turning(flow: str) -> tuple[torch.nn.Module, tuple[Tensor, int]]:
+    fields = -(-ENOUGH // 12)
+    model = RotationPredictor(flow, degrees=30, fields=fields, group_order=12, decoder_layers=1, convolution="dense")
+    return model, (torch.rand(2, 2, 1, 12, 12), 2)
+
+
 def classifier(kind: type) -> tuple[torch.nn.Module, tuple[Tensor]]:
     return kind("V1T", stem_channels=(4, 8, ENOUGH)), (torch.rand(2, 4, 1, 12, 16),)
 
 
 @pytest.mark.parametrize(
     ("make", "of"),
-    [(predictor, "V0T"), (predictor, "V1T"), (classifier, FERNNClassifier), (classifier, GRNNPlusClassifier)],
+    [
+        (predictor, "V0T"),
+        (predictor, "V1T"),
+        (turning, "V1R"),
+        (classifier, FERNNClassifier),
+        (classifier, GRNNPlusClassifier),
+    ],
 )
 def test_whole_models(make, of, monkeypatch):
     """Outputs and gradients of all weights, with the transform and without it; and it is used at all."""

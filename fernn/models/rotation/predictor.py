@@ -1,8 +1,7 @@
 """Frame prediction: the sequence-to-sequence FERNN of rotating MNIST."""
 
-from torch import nn
-
 from fernn.flows.rotation import Rotation
+from fernn.models.decoder import Decoder
 from fernn.models.rotation.cell import RotationCell
 from fernn.models.seq2seq import Seq2Seq
 
@@ -43,15 +42,10 @@ class RotationPredictor(Seq2Seq):
         frame: str = "lab",
     ) -> None:
         flow = Rotation.parse(flow, degrees) if isinstance(flow, str) else flow
-        hidden = fields * group_order
-        layers: list[nn.Module] = []
         cell = RotationCell(flow, channels, fields, group_order, kernel_size, convolution, frame)
-        for _ in range(decoder_layers):
-            layers += [nn.Conv2d(hidden, hidden, 3, padding=1, bias=False), nn.ReLU()]
-        layers.append(nn.Conv2d(hidden, channels, 3, padding=1, bias=False))
         super().__init__(
             cell,
-            nn.Sequential(*layers),
+            Decoder(fields * group_order, channels, decoder_layers, circular=False),
             {
                 "flow": flow.name,
                 "degrees": flow.degrees,
