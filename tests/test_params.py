@@ -51,7 +51,7 @@ def set_at(content: dict[str, Any], path: str, value: Any) -> None:
     [
         ("translation.training.epochs", -1, ["translation.training.epochs = -1", "greater than 0"]),
         ("translation.training.epochs", "many", ["translation.training.epochs = 'many'", "valid integer"]),
-        ("translation.training.precision", "f16", ["'f16'", "'float32' or 'bf16'"]),
+        ("translation.training.precision", "f16", ["'f16'", "'float32', 'tf32' or 'bf16'"]),
         ("translation.lr", 0.1, ["translation.lr", "unknown key", "0.1", "known here: ", "training"]),
         ("translation.models.G-RNN.flow", "V2R", ["translation.models.G-RNN.flow = 'V2R'", "pattern"]),
         ("translation.data.digit", 9, ["translation.data", "9", "28, 14, 7"]),
@@ -177,3 +177,11 @@ def test_released_differs_from_the_paper_as_the_docs_say() -> None:
     written = ({key: str(value).replace("None", "none") for key, value in scale.items()} for scale in (paper, released))
     paper, released = written
     assert said == {key: (paper[key], released[key]) for key in different}
+
+
+def test_each_scale_says_its_precision() -> None:
+    """As the released code computes at its sizes; what runs on a CPU keeps IEEE float32."""
+    expected = {"paper": "tf32", "released": "tf32", "small": "float32", "quick": "float32"}
+    for scale, precision in expected.items():
+        params = load_params(FILE, scale)
+        assert {params.section(name).training.precision for name in ("translation", "rotation", "kth")} == {precision}

@@ -37,7 +37,7 @@ class Evaluation:
     Attributes:
         model: the network.
         batch: sequences or clips at a time.
-        precision: "float32" or "bf16".
+        precision: see `fernn.models.precision`.
         threads: CPU threads, 0 for all.
     """
 
@@ -63,7 +63,7 @@ def evaluate_to_files(
         place: where it is done.
         outputs: the files of the measures (JSON) and of the samples (safetensors).
     """
-    prepare(place.device, inputs.threads)
+    prepare(place.device, inputs.threads, inputs.precision)
     model = read_model(weights, (inputs.model.network,), place.device)
     with torch.no_grad(), autocast(place.device, inputs.precision):
         measures, samples = measure(model)

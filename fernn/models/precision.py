@@ -1,13 +1,37 @@
-"""In which precision a model computes."""
+"""In which precision a model computes.
+
+| precision | convolutions | matrix products | the rest |
+| --- | --- | --- | --- |
+| float32 | IEEE float32 | IEEE float32 | float32 |
+| tf32 | TF32, on CUDA | IEEE float32 | float32 |
+| bf16 | bfloat16 | bfloat16 | float32: weights, loss, optimizer |
+
+PyTorch's defaults are "tf32", so that is what the released code computes in. A CPU has no TF32: there it is "float32".
+"""
 
 import torch
 from torch import Tensor
 
 
-def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """The context for "float32" or "bf16" (convolutions in bfloat16; weights, loss and optimizer stay float32).
+def use_precision(precision: str) -> None:
+    """Set both of torch's switches for TF32, for the whole process.
 
-    On CUDA, float32 convolutions use TF32 as they do in PyTorch by default and in the released code.
+    They are those of cuDNN's convolutions and of CUDA's matrix products; torch refuses a process that sets some of them
+    by `allow_tf32` and others by `fp32_precision`, so all of this library goes by the first.
+
+    Args:
+        precision: "float32", "tf32" or "bf16".
+    """
+    torch.backends.cudnn.allow_tf32 = precision == "tf32"
+    torch.backends.cuda.matmul.allow_tf32 = False
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """The context to compute in: bfloat16 where "bf16" has it, nothing for the others, which are a matter of switches.
+
+    Args:
+        device: what computes.
+        precision: as in `use_precision`.
     """
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
 

@@ -21,13 +21,15 @@ class Section(BaseModel):
 class Training(Section):
     """How every model of an experiment is trained, by Adam; threads count on a CPU only, 0 is all of them.
 
-    `validate_every` so many batches it is validated inside an epoch too, for curves of learning.
+    `precision` holds for evaluation too: float32 is IEEE; tf32 what PyTorch has by default on CUDA, which for a CPU is
+    float32; bf16 is for convolutions and products alone. `validate_every` so many batches it is validated inside an
+    epoch too, for curves of learning.
     """
 
     epochs: PositiveInt
     batch: PositiveInt
     clip_norm: PositiveFloat | None
-    precision: Literal["float32", "bf16"]
+    precision: Literal["float32", "tf32", "bf16"]
     threads: Count
     validate_every: PositiveInt | None
 

@@ -52,6 +52,7 @@ def _torch(device: str) -> dict[str, Any]:
             "cudnn_deterministic": torch.backends.cudnn.deterministic,
             "cudnn_benchmark": torch.backends.cudnn.benchmark,
             "cudnn_tf32": torch.backends.cudnn.allow_tf32,
+            "matmul_tf32": torch.backends.cuda.matmul.allow_tf32,
             "cublas_workspace": os.environ.get("CUBLAS_WORKSPACE_CONFIG"),
         }
         about |= {

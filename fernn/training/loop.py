@@ -49,7 +49,7 @@ class Settings:
         learning_rate: of Adam, constant.
         epochs: number of passes.
         clip_norm: largest norm of all gradients together; None leaves them as they are.
-        precision: "float32", or "bf16" for convolutions in bfloat16 with weights, loss and optimizer in float32.
+        precision: see `fernn.models.precision`.
         validate_every: batches after which it is validated inside an epoch too; None is at its end alone. Such a look
             changes no weight, and the best epoch is chosen at ends of epochs.
         identity: digest of everything the result depends on; a checkpoint of another identity is not taken up.

@@ -51,7 +51,7 @@ class Training:
         epochs: passes.
         batch: sequences or clips in a batch.
         clip_norm: largest norm of the gradient, or None.
-        precision: "float32" or "bf16".
+        precision: see `fernn.models.precision`.
         threads: CPU threads, 0 for all.
         validate_every: batches between validations inside an epoch, or None.
     """
@@ -86,7 +86,7 @@ def train_to_files(
     Returns:
         What came of it.
     """
-    prepare(place.device, inputs.threads)
+    prepare(place.device, inputs.threads, inputs.precision)
     model = inputs.build(place.device)
     how = inputs.learning_rate, inputs.epochs, inputs.clip_norm, inputs.precision, inputs.validate_every
     settings = Settings(*how, place.identity)

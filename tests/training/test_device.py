@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -18,12 +21,37 @@ def test_gpu_goes_first():
     assert choose_device("paper", allow_cpu=True).type == "cuda"
 
 
+@pytest.fixture
+def switches():
+    """torch's switches for TF32 as (convolutions, matrix products); they are as before at the end."""
+    cudnn, products = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = cudnn.allow_tf32, products.allow_tf32
+    yield lambda: (cudnn.allow_tf32, products.allow_tf32)
+    cudnn.allow_tf32, products.allow_tf32 = before
+
+
+@pytest.mark.parametrize("inherited", [True, False])
+@pytest.mark.parametrize(
+    ("precision", "expected"), [("float32", (False, False)), ("tf32", (True, False)), ("bf16", (False, False))]
+)
+def test_precision_is_said_and_not_inherited(switches, inherited, precision, expected):
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = inherited
+    prepare(torch.device("cpu"), 0, precision)
+    assert switches() == expected
+
+
+def test_torchs_defaults_are_what_tf32_stands_for():
+    asked = "import torch; print(torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32)"
+    said = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True).stdout
+    assert said.split() == ["True", "False"]
+
+
 def test_threads():
     before = torch.get_num_threads()
     try:
-        prepare(torch.device("cpu"), 2)
+        prepare(torch.device("cpu"), 2, "float32")
         assert torch.get_num_threads() == 2
-        prepare(torch.device("cpu"), 0)
+        prepare(torch.device("cpu"), 0, "float32")
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)

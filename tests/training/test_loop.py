@@ -107,6 +107,10 @@ def test_a_predictor_learns(tmp_path, precision):
     assert all(weight.dtype == torch.float32 for weight in fit.weights.values())
 
 
+def test_tf32_is_float32_on_a_cpu(tmp_path):
+    assert same(train(tmp_path / "c", precision="float32"), train(tmp_path / "d", precision="tf32"))
+
+
 @pytest.mark.parametrize("micro_batch", [1, 3, 4])
 def test_a_batch_in_parts_has_the_same_gradient(micro_batch):
     gradients = []
