@@ -91,7 +91,7 @@ def measure(options: Options) -> list[Table]:
 
 
 def translations(options: Options) -> Sweep:
-    """V_0^T to V_3^T: the experiment's own sizes, one sequence on a CPU, those of a micro batch on a GPU."""
+    """V_0^T to V_3^T: the experiment's own sizes, one sequence on a CPU, 16 on a GPU."""
     section, gpu = options.params.translation, options.device.type == "cuda"
     data, training, sizes = section.data, section.training, section.architecture.model_dump()
     return Sweep(
@@ -99,7 +99,7 @@ def translations(options: Options) -> Sweep:
         flows={flow.name: flow for flow in map(Translation, range(4))},
         build=lambda flow: FERNNPredictor(flow, 1, **sizes),
         clip_norm=training.clip_norm,
-        batch=options.batch or ((training.micro_batch or training.batch) if gpu else 1),
+        batch=options.batch or (16 if gpu else 1),
         seen=data.seen,
         predicted=data.predicted,
         side=data.frame,

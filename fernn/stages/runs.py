@@ -47,7 +47,8 @@ def train_run(params: Params, layout: Layout, name: str, allow_cpu: bool, planne
             done = job.make(Workplace(device, checkpoint, task.identity, progress, check, may_diverge))
         task.device = device.type
         spent = {name: pace[name] for name in ("steps", "seconds")}
-        task.details = {"best_epoch": done.best_epoch, "diverged": done.diverged, **spent}
+        found = {name: getattr(done, name) for name in ("best_epoch", "diverged", "micro_batch")}
+        task.details = {**found, **spent}
     return job.writes[0]
 
 

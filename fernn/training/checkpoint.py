@@ -29,6 +29,7 @@ class Checkpoint:
         history: the measures of each validation; the last one of an epoch is at its end.
         best_epoch: the one with the smallest score so far, from 1; 0 before the first.
         best_score: its score.
+        micro_batch: how much of a batch is computed at a time; None for all of it.
         best_weights: its weights; before the first epoch, those that the training starts with.
         tensors: weights, optimizer and random states as read from the file, for `restore`.
     """
@@ -40,6 +41,7 @@ class Checkpoint:
     history: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int = 0
     best_score: float = math.inf
+    micro_batch: int | None = None
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     tensors: dict[str, dict[str, Tensor]] = field(default_factory=dict)
 
@@ -100,9 +102,8 @@ def write_checkpoint(path: Path, state: Checkpoint, model: nn.Module, optimizer:
         for group, values in groups.items()
         for name, value in values.items()
     }
-    about = {
-        name: getattr(state, name) for name in ("identity", "epoch", "batch", "history", "best_epoch", "best_score")
-    }
+    told = ("identity", "epoch", "batch", "history", "best_epoch", "best_score", "micro_batch")
+    about = {name: getattr(state, name) for name in told}
     with atomic(path) as temporary:
         temporary.write_bytes(save(tensors, {"fernn": json.dumps({**about, "checksum": _checksum(about, tensors)})}))
 

@@ -21,9 +21,16 @@ if TYPE_CHECKING:
 
 
 class Task(Protocol):
-    """What a model is trained to do. Batches depend on (epoch, number) alone, so any of them can be made again."""
+    """What a model is trained to do. Batches depend on (epoch, number) alone, so any of them can be made again.
+
+    Attributes:
+        batches: of an epoch.
+        micro_batch: how much of a batch makes a part, None for all of it. Sums are rounded by it, so that a training
+            that goes on takes that which it began with.
+    """
 
     batches: int
+    micro_batch: int | None
 
     def batch(self, epoch: int, number: int) -> Any:
         """One batch, on the training device."""
@@ -73,12 +80,14 @@ class Fit:
             are not all finite if it diverged.
         best_epoch: from 1; 0 if it diverged in its first.
         diverged: whether the loss was not finite at the end of an epoch, which was the last one then.
+        micro_batch: see `Task`.
     """
 
     weights: dict[str, Tensor]
     history: list[dict[str, float]]
     best_epoch: int
     diverged: bool
+    micro_batch: int | None = None
 
 
 class Interrupted(Exception):  # noqa: N818 (an event, not an error)
@@ -120,7 +129,13 @@ def fit(
     state = take_up(checkpoint, settings.identity, device, progress.say)
     if state is None:
         state = Checkpoint.start(settings.identity, device)
-        state.best_weights = _weights(model)
+        state.best_weights, state.micro_batch = _weights(model), task.micro_batch
+    elif state.micro_batch != task.micro_batch:
+        progress.tell(
+            f"goes on with {state.micro_batch or 'all'} of a batch at a time, as it began; here it would begin with "
+            f"{task.micro_batch or 'all'}"
+        )
+        task.micro_batch = state.micro_batch
     state.restore(model, optimizer)
 
     def over() -> bool:
@@ -156,7 +171,7 @@ def fit(
             progress.epoch(state)
             if stop and not over():
                 raise Interrupted(stop[0], checkpoint)
-    return Fit(state.best_weights, state.history, state.best_epoch, state.diverged)
+    return Fit(state.best_weights, state.history, state.best_epoch, state.diverged, state.micro_batch)
 
 
 def _end_epoch(model: nn.Module, task: Task, settings: Settings, state: Checkpoint) -> None:

@@ -18,7 +18,7 @@ class RecognitionTask:
         validation: the same for validation clips, called as validation(first, count).
         clips: training clips of an epoch; those that fill no whole batch make a smaller last one.
         validation_clips: number of them.
-        batch_size: clips of a batch.
+        batch_size: clips of a batch, all computed at once: batch norm sees them.
     """
 
     train: Callable[[int, int, int], tuple[Tensor, Tensor]]
@@ -27,6 +27,7 @@ class RecognitionTask:
     validation_clips: int
     batch_size: int
     batches: int = field(init=False)
+    micro_batch: int | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.batches = -(-self.clips // self.batch_size)

@@ -30,7 +30,7 @@ def write_params(source: Path, folder: Path, seeds: Sequence[int] = (0,), **rota
                     "length": {"sequences": 4, "predicted": LENGTH}, "velocity": {"sequences": 3},
                 },
                 "models": {model: {"learning_rate": 0.01} for model in ("G-RNN", MODELS[name])},
-                "training": {"epochs": EPOCHS, "batch": BATCH, "micro_batch": None, "threads": 1},
+                "training": {"epochs": EPOCHS, "batch": BATCH, "micro_batch": "auto", "threads": 1},
                 "seeds": [*seeds],
                 "runs": [
                     {"flow": flow, "models": [MODELS[name]], "evaluate": ["test", "length", "velocity"]},

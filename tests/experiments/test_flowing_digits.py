@@ -18,8 +18,9 @@ from fernn.experiments import find_experiment
 from fernn.experiments.digits.train import prediction_task
 from fernn.flows.rotation import Rotation, rotate
 from fernn.flows.translation import Translation
-from fernn.layout import Layout
+from fernn.layout import RECORD, Layout
 from fernn.models import load_model
+from fernn.provenance.records import read_record
 from fernn.runs import Run, find_run
 from fernn.stages.claims import judge_claims
 from fernn.stages.making import make_result
@@ -166,6 +167,13 @@ def test_a_training_repeats(layout, name, root, tmp_path):
     train_run(params, again, RUNS[name], allow_cpu=True)
     for file in ("model.safetensors", "metrics.csv"):
         assert again.run(RUNS[name], file).read_bytes() == layout.run(RUNS[name], file).read_bytes()
+
+
+def test_the_record_tells_what_was_asked_for_and_what_was_computed_at_a_time(layout, name):
+    record = read_record(layout.run(RUNS[name], RECORD))
+    asked = {key: record.inputs[key] for key in ("micro_batch", "precision", "batch")}
+    assert asked == {"micro_batch": "auto", "precision": "tf32", "batch": BATCH}
+    assert record.details["micro_batch"] == BATCH  # all that a CPU is given, unless a batch is large
 
 
 @pytest.mark.parametrize(("measure", "steps"), [("test", PREDICTED), ("length", LENGTH)])

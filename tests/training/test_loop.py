@@ -1,4 +1,5 @@
 import math
+import signal
 from dataclasses import replace
 
 import pytest
@@ -10,10 +11,11 @@ from fernn.datasets.translating import TranslationSampler, render
 from fernn.errors import FernnError
 from fernn.flows import Translation
 from fernn.models import FERNNPredictor
+from fernn.training.loop import Interrupted
 from fernn.training.prediction import PredictionTask
 from tests.closeness import assert_close
 
-from .toy import BATCHES, EPOCHS, Toy, same, toy_model, train
+from .toy import BATCHES, EPOCHS, Toy, same, send, toy_model, train
 
 
 def test_history(tmp_path):
@@ -136,6 +138,25 @@ def test_a_training_in_parts_is_the_same_training(tmp_path):
         )
     whole, parts = ([row["train_loss"] for row in fit.history] for fit in fits)
     assert parts == pytest.approx(whole, rel=1e-3)
+
+
+@pytest.mark.parametrize(("began", "here"), [(3, None), (None, 3), (2, 4)])
+def test_a_training_goes_on_in_the_parts_that_it_began_with(tmp_path, began, here):
+    """As where the card that it goes on with has another size: its bytes are those of the undisturbed one."""
+
+    def trained(name, micro_batch, *stopped):
+        torch.manual_seed(0)
+        model = FERNNPredictor("V1T", hidden_channels=4, decoder_layers=1)
+        task = replace(prediction_task(), micro_batch=micro_batch)
+        return train(tmp_path / name, *stopped, model=model, task=task)
+
+    undisturbed = trained("undisturbed", began)
+    with pytest.raises(Interrupted):
+        trained("c", began, 3, send(signal.SIGTERM))
+    resumed = trained("c", here)
+    assert same(resumed, undisturbed)
+    assert resumed.micro_batch == undisturbed.micro_batch == began
+    assert not same(trained("other", here), undisturbed)
 
 
 def test_batches_of_an_epoch():

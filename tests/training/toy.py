@@ -20,6 +20,7 @@ class Toy:
     """Regression of noise on noise; a batch depends on (epoch, number) alone."""
 
     batches = BATCHES
+    micro_batch: int | None = None
 
     def __init__(self, validation_losses: Sequence[float] | None = None, wanted: int = -1) -> None:
         """With validation losses of its own choice; the largest is kept where +1 is wanted."""

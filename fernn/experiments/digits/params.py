@@ -3,17 +3,30 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveInt, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, PositiveInt, ValidationError, model_validator
 
 from fernn.flows.names import still
 from fernn.params import Params
 from fernn.params.base import Count, ExperimentModel, ExperimentParams, Name, Runs, Section, Share, Training
 
 
-class DigitTraining(Training):
-    """Training on sequences of digits: `micro_batch` of a batch's sequences are computed at a time, null is all."""
+def _at_a_time(value: Any) -> int | Literal["auto"] | None:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if value is None or value == "auto" or (whole and value > 0):
+        return value
+    raise ValueError(
+        f"micro_batch is {value!r}; expected how many sequences are computed at a time, auto (what fits the card), or "
+        "null (the whole batch)"
+    )
 
-    micro_batch: PositiveInt | None
+
+class DigitTraining(Training):
+    """Training on sequences of digits: `micro_batch` of a batch's sequences are computed at a time.
+
+    auto is what fits the card's free memory, null the whole batch.
+    """
+
+    micro_batch: Annotated[PositiveInt | Literal["auto"] | None, BeforeValidator(_at_a_time)]
 
 
 class Length(Section):

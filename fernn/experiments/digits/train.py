@@ -10,6 +10,7 @@ from fernn.arrays import read_arrays
 from fernn.datasets.sequences import Recipes, RenderedSequences
 from fernn.experiments.digits.motion import Motion
 from fernn.training.loop import Fit
+from fernn.training.memory import sequences_at_a_time
 from fernn.training.outcome import Training, Workplace, train_to_files
 from fernn.training.prediction import PredictionTask
 
@@ -27,7 +28,7 @@ class TrainInputs(Training):
         predicted: frames predicted.
         sequences: in an epoch.
         data_seed: of the data set.
-        micro_batch: sequences of a batch that are computed at a time, or None for all.
+        micro_batch: sequences of a batch that are computed at a time; "auto" for what fits, None for all.
     """
 
     motion: Motion
@@ -38,7 +39,7 @@ class TrainInputs(Training):
     predicted: int
     sequences: int
     data_seed: int
-    micro_batch: int | None
+    micro_batch: int | str | None
 
 
 def prediction_task(inputs: TrainInputs, files: dict[str, Path], device: torch.device) -> PredictionTask:
@@ -61,7 +62,14 @@ def prediction_task(inputs: TrainInputs, files: dict[str, Path], device: torch.d
         validation_sequences=len(recipes),
         batch_size=inputs.batch,
         seen=inputs.seen,
-        micro_batch=inputs.micro_batch,
+        micro_batch=sequences_at_a_time(
+            inputs.micro_batch,
+            inputs.batch,
+            inputs.model.build,
+            (inputs.frame, inputs.seen, inputs.predicted),
+            inputs.precision,
+            device,
+        ),
     )
 
 
