@@ -33,7 +33,7 @@ RunName = Annotated[
 Planned = Annotated[
     str | None, typer.Option("--planned", help="Refuse to make anything but what Snakemake planned: its lineage.")
 ]
-AllowCpu = Annotated[bool, typer.Option("--allow-cpu", help="Train on a CPU where the scale wants a GPU.")]
+AllowCpu = Annotated[bool, typer.Option("--allow-cpu", help="Compute on a CPU where the scale wants a GPU.")]
 
 
 @app.command("params")
@@ -151,12 +151,17 @@ def train(
 
 @app.command()
 def evaluate(
-    run: RunName, file: ParamsFile = Path("params.yaml"), scale: Scale = None, planned: Planned = None
+    run: RunName,
+    file: ParamsFile = Path("params.yaml"),
+    scale: Scale = None,
+    allow_cpu: AllowCpu = False,
+    planned: Planned = None,
 ) -> None:
     """Measure a trained run on its test sets."""
     from fernn.stages.runs import evaluate_run
 
-    print(evaluate_run(*_start(file, scale), run, planned))
+    params, layout = _start(file, scale)
+    print(evaluate_run(params, layout, run, params.allow_cpu or allow_cpu, planned))
 
 
 @app.command()

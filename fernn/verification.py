@@ -173,7 +173,7 @@ def _again(record: Record, params_file: Path) -> Iterator[str]:
             (shadow / output).unlink(missing_ok=True)
         command = [sys.executable, "-m", "fernn.cli", record.stage, *([record.name] if record.name else [])]
         command += ["--scale", record.scale, "--params", str(params_file.absolute())]
-        if record.stage == "train" and "cuda" not in record.environment:
+        if record.stage in ("train", "evaluate") and "cuda" not in record.environment:
             command.append("--allow-cpu")
         path = os.pathsep.join([str(PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
         ended = subprocess.run(command, cwd=shadow, env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.DEVNULL)

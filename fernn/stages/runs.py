@@ -52,13 +52,16 @@ def train_run(params: Params, layout: Layout, name: str, allow_cpu: bool, planne
     return job.writes[0]
 
 
-def evaluate_run(params: Params, layout: Layout, name: str, planned: str | None = None) -> Path:
+def evaluate_run(params: Params, layout: Layout, name: str, allow_cpu: bool, planned: str | None = None) -> Path:
     """Evaluate a trained run and write evaluation.json, samples.safetensors and record.json; returns the first.
 
-    The checkpoint of its training goes then. Like a training it is safe to start twice.
+    The checkpoint of its training goes then. Like a training it is safe to start twice, and it is refused on a CPU
+    where the scale wants a GPU: of a large model over a long rollout it takes days there.
     """
     jobs = Jobs(params, layout)
     job = jobs.find("evaluate", name)
+    if not visible_gpus():
+        choose_device(params.scale, allow_cpu)  # refuses at once, before anything is read
 
     def tell(line: str) -> None:
         say(f"{name}: {line}")
@@ -67,7 +70,7 @@ def evaluate_run(params: Params, layout: Layout, name: str, planned: str | None 
         with making(jobs, job, planned) as task:
             if task:
                 with one_gpu(tell):
-                    device = choose_device(params.scale, allow_cpu=True)  # slow on a CPU, but never days
+                    device = choose_device(params.scale, allow_cpu)
                     job.make(EvaluationPlace(device, name, _check(lock, task, jobs)))
                 task.device = device.type
         discard(layout.unfinished(name))

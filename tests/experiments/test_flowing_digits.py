@@ -57,7 +57,7 @@ def layout(root, tmp_path_factory) -> Layout:
             if part.partition("-")[0] in ("test", "length", "velocity"):
                 make_result(params, layout, "dataset", f"{name}/trivial-{part}")
         train_run(params, layout, RUNS[name], allow_cpu=True)
-        evaluate_run(params, layout, RUNS[name])
+        evaluate_run(params, layout, RUNS[name], allow_cpu=True)
     return layout
 
 

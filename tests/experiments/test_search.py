@@ -44,7 +44,7 @@ def test_a_candidate_that_diverges_does_not_stop_the_tables(root, tmp_path):
     failed, chosen = all_runs(params)
     for run in (failed, chosen):
         train_run(params, layout, run, allow_cpu=True)
-        evaluate_run(params, layout, run)
+        evaluate_run(params, layout, run, allow_cpu=True)
     make_result(params, layout, "tables")
 
     details = json.loads(layout.run(failed, "record.json").read_text())["details"]

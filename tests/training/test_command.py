@@ -103,11 +103,12 @@ def fernn(monkeypatch, capsys, *arguments: str) -> tuple[int, str]:
     return ended.value.code, capsys.readouterr().err
 
 
-def test_paper_scale_without_a_gpu(root, monkeypatch, capsys):
+@pytest.mark.parametrize("stage", ["train", "evaluate"])
+def test_paper_scale_without_a_gpu(root, monkeypatch, capsys, stage):
     monkeypatch.chdir(root)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     run = next(iter(all_runs(load_params("params.yaml", "paper"))))
-    status, said = fernn(monkeypatch, capsys, "train", run, "--scale", "paper")
+    status, said = fernn(monkeypatch, capsys, stage, run, "--scale", "paper")
     assert status == 1
     assert said.startswith("fernn: scale paper needs a CUDA GPU")
     assert all(way in said for way in ("--scale quick", "--allow-cpu", "allow_cpu: true"))

@@ -44,6 +44,8 @@ except FernnError as error:
     raise WorkflowError(str(error))
 
 RUNS = JOBS.runs
+# no parameter of a rule: who allows it later has no run to repeat
+ALLOW_CPU = "--allow-cpu" if PARAMS.allow_cpu else ""
 BASE = str(LAYOUT.base)
 
 

@@ -18,7 +18,7 @@ rule evaluate:
     message:
         "Evaluating {wildcards.run}"
     shell:
-        "fernn evaluate {wildcards.run} --scale {PARAMS.scale} --planned {params.planned} > {log} 2>&1"
+        "fernn evaluate {wildcards.run} --scale {PARAMS.scale} --planned {params.planned} {ALLOW_CPU} > {log} 2>&1"
 
 
 rule evaluations:

@@ -1,8 +1,5 @@
 # Every training run: a model, a data flow, a learning rate and a seed.
 
-# no parameter of the rule: who allows it later has no run to repeat
-ALLOW_CPU = "--allow-cpu" if PARAMS.allow_cpu else ""
-
 
 rule train:
     input:
