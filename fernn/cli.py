@@ -241,14 +241,18 @@ def plan_command(
     scale: Scale = None,
     rate: Annotated[
         float, typer.Option(min=0.001, help="Tera-operations per second of a GPU, where none has run.")
-    ] = 10.0,
+    ] = 100.0,
+    bandwidth: Annotated[
+        float, typer.Option(min=0.001, help="Terabytes per second to and from its memory, where none has run.")
+    ] = 1.5,
 ) -> None:
-    """Say what a scale costs: jobs, GPU-hours, disk, the longest path."""
+    """Say what a scale costs: jobs, GPU-hours and memory by model, disk, the longest path."""
     from rich.console import Console
 
     from fernn.preflight.costs import show
+    from fernn.preflight.operations import Speed
 
-    show(*_start(file, scale), rate * 1e12, Console())
+    show(*_start(file, scale), Speed(rate * 1e12, bandwidth * 1e12), Console())
 
 
 @app.command("doctor")

@@ -1,6 +1,9 @@
-"""`fernn plan`: jobs, hours, disk and the longest path of a scale, before they are spent."""
+"""`fernn plan`: jobs, hours, memory, disk and the longest path of a scale, before they are spent."""
 
+import math
 import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
@@ -11,7 +14,7 @@ from fernn.experiments.kth.experiment import EXPERIMENT as KTH
 from fernn.experiments.kth.experiment import SEQUENCES, STANDIN_SEQUENCES
 from fernn.layout import Layout
 from fernn.params import Params
-from fernn.preflight.operations import Amount, Models, models, of_run
+from fernn.preflight.operations import Amount, Models, Speed, memory_of, models, of_run
 from fernn.preflight.state import State, read_state
 from fernn.runs import Run, all_runs
 
@@ -20,35 +23,61 @@ KTH_BYTES = 1_150_000_000  # the six archives
 KTH_FRAMES = 290_000  # in all annotated sequences
 
 
-def costs(params: Params, state: State, rate: float, models: Models) -> tuple[dict[Run, Amount], dict[str, str]]:
-    """What is left to pay for each run, in hours of a GPU, and what that is known from, by experiment.
+@dataclass(frozen=True)
+class Costs:
+    """What runs cost, in hours of a GPU.
 
-    A model that has finished a run costs what that run took; others cost their operations at the rate of the
-    experiment's finished runs; where there are none, at `rate` operations per second.
+    Attributes:
+        whole: of each run, from its start to its end.
+        left: what is left of that to pay.
+        known: what that is known from, by experiment.
     """
-    operations = {run: of_run(params, run, models) for run in all_runs(params).values()}
-    left: dict[Run, Amount] = {}
+
+    whole: dict[Run, Amount]
+    left: dict[Run, Amount]
+    known: dict[str, str]
+
+
+def costs(params: Params, state: State, speed: Speed, models: Models) -> Costs:
+    """What each run costs.
+
+    A model that has finished a run costs what that run took. Others cost what they are counted to, at `speed` where no
+    run of their experiment has finished, and else in the proportion that was found in the finished ones. What an
+    evaluation costs goes by the model's own trainings in the same way.
+    """
+    if state.trained and not state.on_gpu:
+        speed = Speed(speed.operations)  # on a CPU, products take most of the time
+    counted = {run: of_run(params, run, models, speed) for run in all_runs(params).values()}
+    whole: dict[Run, Amount] = {}
     known: dict[str, str] = {}
     for experiment in params.experiments:
-        own = [run for run in operations if run.experiment == experiment]
+        own = [run for run in counted if run.experiment == experiment]
         timed = {run: seconds for run in own if (seconds := state.trained.get(run))}
-        speed = sum(operations[run].train for run in timed) / sum(timed.values()) if timed else rate
         for run in own:
-            alike = [seconds for other, seconds in timed.items() if other.model == run.model]
-            train = sum(alike) / len(alike) if alike else operations[run].train / speed
-            train *= 1 - state.epochs.get(run, 0) / params.section(experiment).training.epochs
+            alike = {other: seconds for other, seconds in timed.items() if other.model == run.model}
+            found = alike or timed
+            slower = sum(found.values()) / sum(counted[other].train for other in found) if found else 1.0
+            train = sum(alike.values()) / len(alike) if alike else counted[run].train * slower
             tests = [s for other, s in state.evaluated.items() if (other.model, other.flow) == (run.model, run.flow)]
-            evaluate = sum(tests) / len(tests) if tests else operations[run].evaluate / speed
-            left[run] = Amount(
-                0.0 if run in state.trained else train / 3600, 0.0 if run in state.evaluated else evaluate / 3600
-            )
-        others = {run.model for run in own} - {run.model for run in timed}
-        known[experiment] = f"counted operations at {rate / 1e12:g} tera-operations per second"
-        if timed:
-            known[experiment] = f"measured: {len(timed)} finished runs"
-            if others:
-                known[experiment] += f"; {', '.join(sorted(others))}: counted operations at their speed"
-    return left, known
+            evaluate = sum(tests) / len(tests) if tests else counted[run].evaluate * slower
+            whole[run] = Amount(train / 3600, evaluate / 3600)
+        known[experiment] = _known(speed, timed, {run.model for run in own} - {run.model for run in timed})
+    left = {run: _left(params, state, run, cost) for run, cost in whole.items()}
+    return Costs(whole, left, known)
+
+
+def _left(params: Params, state: State, run: Run, whole: Amount) -> Amount:
+    to_go = 1 - state.epochs.get(run, 0) / params.section(run.experiment).training.epochs
+    train = 0.0 if run in state.trained else whole.train * to_go
+    return Amount(train, 0.0 if run in state.evaluated else whole.evaluate)
+
+
+def _known(speed: Speed, timed: Mapping[Run, float], others: set[str]) -> str:
+    if not timed:
+        moved = f" and {speed.moved / 1e12:g} terabytes" if math.isfinite(speed.moved) else ""
+        return f"counted: {speed.operations / 1e12:g} tera-operations{moved} per second"
+    rest = f"; {', '.join(sorted(others))}: counted, at their speed" if others else ""
+    return f"measured: {len(timed)} finished runs{rest}"
 
 
 def disk(params: Params, layout: Layout, models: Models) -> list[tuple[str, int, int]]:
@@ -72,11 +101,12 @@ def disk(params: Params, layout: Layout, models: Models) -> list[tuple[str, int,
     return found
 
 
-def show(params: Params, layout: Layout, rate: float, console: Console) -> None:
+def show(params: Params, layout: Layout, speed: Speed, console: Console) -> None:
     """Print the tables."""
     state = read_state(params, layout)
     counted = models(params)
-    left, known = costs(params, state, rate, counted)
+    found = costs(params, state, speed, counted)
+    left, known = found.left, found.known
     table = Table("rule", "jobs", "done", "left", title=f"Jobs of scale {params.scale}", title_justify="left")
     for rule, done in {**state.done, "all": [*chain(*state.done.values())]}.items():
         counts = len(done), sum(done), len(done) - sum(done)
@@ -85,20 +115,16 @@ def show(params: Params, layout: Layout, rate: float, console: Console) -> None:
     if state.epochs:
         console.print(f"Under way or stopped, with a checkpoint: {len(state.epochs)} runs.")
 
-    table = Table("experiment", "runs left", "hours left", "known from", title="GPU time", title_justify="left")
+    console.print(_by_model(params, found, counted))
     for experiment, source in known.items():
-        own = [cost for run, cost in left.items() if run.experiment == experiment and cost.train]
-        hours = sum(cost.total for run, cost in left.items() if run.experiment == experiment)
-        table.add_row(experiment, str(len(own)), _hours(hours), source)
-    whole = sum(cost.total for cost in left.values())
-    table.add_row("all", str(sum(cost.train > 0 for cost in left.values())), _hours(whole), style="bold")
-    console.print(table)
+        console.print(f"{experiment}: {source}.", soft_wrap=True)
     if state.devices:
         console.print(f"Measured on: {', '.join(sorted(state.devices))}.")
     if not all(source.startswith("measured") for source in known.values()):
         console.print(
-            "Counted hours are a guess until the first run of an experiment has finished: --rate sets the speed "
-            "that they go by."
+            "Counted hours are a guess until the first run of an experiment has finished: --rate and --bandwidth set "
+            "the speed that they go by.",
+            soft_wrap=True,
         )
     longest = max(left, key=lambda run: left[run].total)
     console.print(
@@ -112,9 +138,31 @@ def show(params: Params, layout: Layout, rate: float, console: Console) -> None:
     console.print(f"Free here: {shutil.disk_usage('.').free / 1e9:.0f} GB.")
 
 
+def _by_model(params: Params, found: Costs, counted: Models) -> Table:
+    """Hours and memory; of the runs of a model, the longest training and the longest evaluation."""
+    table = Table("experiment", "model", title="Hours of a GPU, and its memory", title_justify="left")
+    for column in ("runs left", "hours left", "a training", "an evaluation", "GiB"):
+        table.add_column(column, justify="right")
+    for experiment, model in counted:
+        own = [run for run in found.whole if (run.experiment, run.model) == (experiment, model)]
+        hours = [sum(found.left[run].total for run in own)]
+        hours += [max(getattr(found.whole[run], part) for run in own) for part in ("train", "evaluate")]
+        memory = f"{memory_of(params, own[0], counted) / 2**30:.1f}"
+        table.add_row(experiment, model, _runs(found, own), *map(_hours, hours), memory)
+    total = sum(cost.total for cost in found.left.values())
+    table.add_row("all", "", _runs(found, [*found.left]), _hours(total), style="bold")
+    return table
+
+
+def _runs(found: Costs, runs: list[Run]) -> str:
+    return str(sum(found.left[run].train > 0 for run in runs))
+
+
 def _size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _hours(hours: float) -> str:
+    if 0 < hours < 0.01:
+        return "< 0.01"
     return f"{hours:,.0f}" if hours >= 10 else f"{hours:.2g}"

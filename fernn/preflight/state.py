@@ -27,6 +27,7 @@ class State:
         evaluated: seconds that the evaluation of a run took.
         epochs: of a run that is under way, by its checkpoint.
         devices: what the finished runs were trained on.
+        on_gpu: whether one of those is a GPU.
     """
 
     done: dict[str, list[bool]] = field(default_factory=dict)
@@ -34,6 +35,7 @@ class State:
     evaluated: dict[Run, float] = field(default_factory=dict)
     epochs: dict[Run, int] = field(default_factory=dict)
     devices: set[str] = field(default_factory=set)
+    on_gpu: bool = False
 
 
 def read_state(params: Params, layout: Layout) -> State:
@@ -72,6 +74,7 @@ def _look_at(state: State, layout: Layout, run: Run) -> None:
             elif seconds:
                 state.trained[run] = seconds
                 state.devices.add(record.environment["device"])
+                state.on_gpu |= "cuda" in record.environment
     elif (epoch := _epochs(layout.unfinished(run.id) / "checkpoint.safetensors")) is not None:
         state.epochs[run] = epoch
     if layout.evaluation(run.id, "evaluation.json").exists() and (seconds := _benchmark(layout, "evaluate", run)):

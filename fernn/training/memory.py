@@ -92,9 +92,11 @@ def kept(model: nn.Module, side: int, frames: int, *predicted: int) -> int:
             storages[storage._cdata] = storage
         return saved
 
-    device = next(model.parameters()).device
+    device, mode = next(model.parameters()).device, model.training
+    model.train()
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda saved: saved):
         model(torch.empty(1, frames, 1, side, side, device=device), *predicted)
+    model.train(mode)
     return sum(storage.nbytes() for storage in storages.values())
 
 

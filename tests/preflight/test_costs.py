@@ -16,14 +16,15 @@ from fernn.experiments import load_params
 from fernn.layout import RECORD, Layout
 from fernn.params import Params
 from fernn.preflight import costs, doctor
-from fernn.preflight.operations import models, of_run
-from fernn.preflight.state import read_state
+from fernn.preflight.operations import Amount, Speed, models, of_run
+from fernn.preflight.state import State, read_state
 from fernn.provenance.environment import environment
 from fernn.provenance.records import Record, write_record
 from fernn.runs import Run, all_runs
 from tests.workflow.conftest import make_project
 
 ROOT = Path(__file__).parents[2]
+SLOW = Speed(1e9)
 
 
 @pytest.fixture
@@ -40,14 +41,20 @@ def first(params: Params, model: str) -> Run:
     return next(run for run in all_runs(params).values() if run.model == model)
 
 
-def finish(layout: Layout, run: Run, seconds: float, diverged: bool = False) -> None:
+def finish(layout: Layout, run: Run, seconds: float, diverged: bool = False, **environment_too: str) -> None:
     for name in ("model.safetensors", "metrics.csv"):
         layout.run(run.id, name).parent.mkdir(parents=True, exist_ok=True)
         layout.run(run.id, name).touch()
     said = {"inputs": {}, "lineage": "", "files": {}, "outputs": {}, "started": "", "ended": ""}
     details = {"steps": 10, "seconds": seconds, "diverged": diverged}
-    record = Record(stage="train", name=run.id, scale="quick", environment=environment(), details=details, **said)
+    machine = environment() | environment_too
+    record = Record(stage="train", name=run.id, scale="quick", environment=machine, details=details, **said)
     write_record(layout.run(run.id, RECORD), record)
+
+
+def reckoned(params: Params, state: State, speed: Speed = SLOW) -> tuple[dict[Run, Amount], dict[str, str]]:
+    found = costs.costs(params, state, speed, models(params))
+    return found.left, found.known
 
 
 def under_way(layout: Layout, run: Run, epoch: int) -> None:
@@ -63,24 +70,24 @@ def test_before_anything_has_run_operations_are_counted(params: Params, layout: 
         ("dataset", "train", "evaluate", "tables", "figures", "report", "standins"), 0
     )
     assert len(state.done["train"]) == len(all_runs(params))
-    left, known = costs.costs(params, state, rate=1e9, models=models(params))
+    left, known = reckoned(params, state)
     found = models(params)
-    counted = {run: of_run(params, run, found) for run in left}
+    counted = {run: of_run(params, run, found, Speed(1.0)) for run in left}
     for run, cost in left.items():
         assert cost.train == pytest.approx(counted[run].train / 1e9 / 3600)
-    assert set(known.values()) == {"counted operations at 0.001 tera-operations per second"}
+    assert set(known.values()) == {"counted: 0.001 tera-operations per second"}
 
 
 def test_a_run_that_diverged_is_done_and_tells_no_speed(params: Params, layout: Layout) -> None:
     run = first(params, "FERNN-V2T")
-    before, _ = costs.costs(params, read_state(params, layout), rate=1e9, models=models(params))
+    before, _ = reckoned(params, read_state(params, layout))
     finish(layout, run, seconds=1.0, diverged=True)
-    left, known = costs.costs(params, read_state(params, layout), rate=1e9, models=models(params))
+    left, known = reckoned(params, read_state(params, layout))
     assert left[run].train == 0
     assert {other: cost for other, cost in left.items() if other != run} == {
         other: cost for other, cost in before.items() if other != run
     }
-    assert set(known.values()) == {"counted operations at 0.001 tera-operations per second"}
+    assert set(known.values()) == {"counted: 0.001 tera-operations per second"}
 
 
 def test_a_finished_run_is_measured(params: Params, layout: Layout) -> None:
@@ -88,25 +95,47 @@ def test_a_finished_run_is_measured(params: Params, layout: Layout) -> None:
     finish(layout, run, seconds=7200.0)
     state = read_state(params, layout)
     assert sum(state.done["train"]) == 1
-    left, known = costs.costs(params, state, rate=1.0, models=models(params))
+    left, known = reckoned(params, state, Speed(1.0))
     others = [other for other in left if other.experiment == run.experiment and other != run]
     found = models(params)
-    counted = {run: of_run(params, run, found) for run in left}
+    counted = {run: of_run(params, run, found, Speed(1.0)) for run in left}
     assert left[run].train == 0
     for other in others:
         share = 1.0 if other.model == run.model else counted[other].train / counted[run].train
         assert left[other].train == pytest.approx(2.0 * share)
-    assert known[run.experiment].startswith("measured: 1 finished runs; FERNN-V1T, G-RNN: counted operations")
-    assert known["rotation"].startswith("counted operations")
+    assert known[run.experiment].startswith("measured: 1 finished runs; FERNN-V1T, G-RNN: counted, at their speed")
+    assert known["rotation"].startswith("counted: ")
+
+
+def test_what_is_measured_of_a_model_tells_its_evaluation_and_other_models(params: Params, layout: Layout) -> None:
+    """Each model goes by its own run, others by all of their experiment; on a GPU bytes count as operations do."""
+    speed, found = Speed(1e9, 1e7), models(params)
+    fast, slow, other = (first(params, model) for model in ("G-RNN", "FERNN-V2T", "FERNN-V1T"))
+    counted = {run: of_run(params, run, found, speed) for run in (fast, slow, other)}
+    for run, times in ((fast, 2.0), (slow, 5.0)):
+        finish(layout, run, times * counted[run].train, cuda="13.0")
+    whole = costs.costs(params, read_state(params, layout), speed, found).whole
+    for run, times in ((fast, 2.0), (slow, 5.0)):
+        assert 3600 * whole[run].train == pytest.approx(times * counted[run].train)
+        assert 3600 * whole[run].evaluate == pytest.approx(times * counted[run].evaluate)
+    assert 2.0 * counted[other].train < 3600 * whole[other].train < 5.0 * counted[other].train
+
+
+def test_hours_of_a_gpu_go_by_bytes_too(params: Params, layout: Layout) -> None:
+    state, found = read_state(params, layout), models(params)
+    operations = costs.costs(params, state, Speed(1e9), found).whole
+    both = costs.costs(params, state, Speed(1e9, 1e9), found)
+    assert both.known["rotation"] == "counted: 0.001 tera-operations and 0.001 terabytes per second"
+    assert all(both.whole[run].train > operations[run].train for run in operations)
 
 
 def test_a_run_under_way_has_less_to_go(params: Params, layout: Layout) -> None:
     run = first(params, "FERNN-V1T")
-    whole = costs.costs(params, read_state(params, layout), rate=1e9, models=models(params))[0][run].train
+    whole = reckoned(params, read_state(params, layout))[0][run].train
     under_way(layout, run, epoch=3)
     state = read_state(params, layout)
     assert state.epochs == {run: 3}
-    left = costs.costs(params, state, rate=1e9, models=models(params))[0][run].train
+    left = reckoned(params, state)[0][run].train
     assert left == pytest.approx(whole * (1 - 3 / params.translation.training.epochs))
 
 
@@ -139,7 +168,15 @@ def soon(folder: Path, *command: str) -> str:
 @pytest.mark.slow
 def test_it_prints_its_tables_soon() -> None:
     said = soon(ROOT, sys.executable, "-m", "fernn.cli", "plan", "--scale", "{scale}")
-    for words in ("Jobs of scale paper", "GPU time", "tera-operations per second", "Longest path", "Disk", "Free here"):
+    for words in (
+        "Jobs of scale paper",
+        "Hours of a GPU",
+        "terabytes per second",
+        "GiB",
+        "Longest path",
+        "Disk",
+        "Free here",
+    ):
         assert words in said
 
 

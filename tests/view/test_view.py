@@ -16,7 +16,7 @@ from fernn.experiments import load_params
 from fernn.jobs import Jobs
 from fernn.layout import Layout
 from fernn.preflight.costs import costs
-from fernn.preflight.operations import models
+from fernn.preflight.operations import Speed, models
 from fernn.preflight.state import state_of_runs
 from fernn.training.checkpoint import Checkpoint
 from fernn.training.progress import TrainingProgress
@@ -236,7 +236,7 @@ def test_time_left_is_that_of_the_plan(jobs: Jobs, monkeypatch: pytest.MonkeyPat
     under_way(jobs.layout, list(runs.values())[-1], epoch=2)
     names.discard(("train", done))
     left = reckoned(jobs, set(names), monkeypatch)
-    plan, _ = costs(jobs.params, state_of_runs(jobs), 1.0, models(jobs.params))
+    plan = costs(jobs.params, state_of_runs(jobs), Speed(1.0), models(jobs.params)).left
     # what the experiment's own runs tell: the rate that others would go by does not matter
     wanted = 3600 * sum(plan[run].total for run in runs.values())
     assert wanted > 600

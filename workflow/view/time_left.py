@@ -7,19 +7,21 @@ from functools import cached_property
 from fernn.errors import FernnError
 from fernn.jobs import Jobs
 from fernn.preflight.costs import costs
-from fernn.preflight.operations import Models, models, of_run
+from fernn.preflight.operations import Models, Speed, models, of_run
 from fernn.preflight.state import state_of_runs
 from fernn.runs import Run
 
 RUNS = ("train", "evaluate")  # the stages whose time is reckoned
+ONE = Speed(1.0)  # at which a second is an operation
 EVERY = 10  # seconds between two looks at the files of the runs
 
 
 class TimeLeft:
     """Reckons, in a thread of its own, what the trainings and evaluations of a workflow still take.
 
-    A model that has finished a run costs what that took. Others cost their operations at the speed of their experiment,
-    or at that of all experiments while theirs has no finished run. What is done of a training its checkpoint tells.
+    A model that has finished a run costs what that took. Others cost what they are counted to, in the proportion found
+    in their experiment, or in all experiments while theirs has no finished run. What is done of a training its
+    checkpoint tells.
     """
 
     def __init__(self, jobs: Jobs, open_jobs: set[tuple[str, str]]) -> None:
@@ -71,7 +73,7 @@ class TimeLeft:
                     speed = sum(self._operations[run] for run in timed) / sum(timed.values())
                 except FernnError:  # a package is not there: the trainings say so, and there is nothing to reckon
                     return
-                left, _ = costs(self._jobs.params, state, speed, self._models)
+                left = costs(self._jobs.params, state, Speed(speed), self._models).left
                 hours = sum(getattr(cost, stage) for run, cost in left.items() for stage in self._stages(run.id, still))
                 self._known = 3600 * hours, time.monotonic()
             self._look.wait(EVERY)
@@ -83,7 +85,7 @@ class TimeLeft:
 
     @cached_property
     def _operations(self) -> dict[Run, float]:
-        return {run: of_run(self._jobs.params, run, self._models).train for run in self._jobs.runs.values()}
+        return {run: of_run(self._jobs.params, run, self._models, ONE).train for run in self._jobs.runs.values()}
 
     @staticmethod
     def _stages(run: str, still: frozenset[tuple[str, str]]) -> list[str]:
