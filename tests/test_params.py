@@ -67,6 +67,7 @@ def set_at(content: dict[str, Any], path: str, value: Any) -> None:
         ("experiments", ["translatoin"], ["'translatoin'", "'kth', 'rotation' or 'translation'"]),
         ("kth.data.persons.test", [1, 25], ["persons [1]", "more than once"]),
         ("kth.models.3D-CNN.flow", "V2T", ["cnn3d", "V2T"]),
+        ("checkpoint_minutes", 0, ["checkpoint_minutes = 0", "greater than 0"]),
         ("allow_cpus", True, ["allow_cpus", "unknown key", "allow_cpu"]),
         ("seeds", [1], ["seeds", "unknown key"]),
     ],

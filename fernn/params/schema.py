@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, PositiveInt
+from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt
 
 from fernn.errors import FernnError
 from fernn.params.base import Count, ExperimentParams, Name, Section
@@ -98,10 +98,14 @@ class AllResources(Section):
 
 
 class Params(Section):
-    """Everything that holds at one scale; each experiment has a section more, by its name."""
+    """Everything that holds at one scale; each experiment has a section more, by its name.
+
+    A training saves its state at least every `checkpoint_minutes`, inside an epoch too.
+    """
 
     scale: Name
     allow_cpu: bool
+    checkpoint_minutes: PositiveFloat
     experiments: Annotated[list[str], Field(min_length=1)]
     image: Image | None
     mnist: Mnist

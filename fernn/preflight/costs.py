@@ -14,6 +14,7 @@ from fernn.experiments.kth.experiment import EXPERIMENT as KTH
 from fernn.experiments.kth.experiment import SEQUENCES, STANDIN_SEQUENCES
 from fernn.layout import Layout
 from fernn.params import Params
+from fernn.preflight.limits import too_short, tries_of
 from fernn.preflight.operations import Amount, Models, Speed, memory_of, models, of_run
 from fernn.preflight.state import State, read_state
 from fernn.runs import Run, all_runs
@@ -130,6 +131,9 @@ def show(params: Params, layout: Layout, speed: Speed, console: Console) -> None
     console.print(
         f"Longest path, with a GPU for every run: {_hours(left[longest].total)} h, by {longest.id}.", soft_wrap=True
     )
+    if tries := tries_of():
+        for sentence in too_short(params, left, tries):
+            console.print(sentence, soft_wrap=True)
 
     table = Table("folder", "GB taken", "GB in the end", title="Disk", title_justify="left")
     for name, taken, whole in disk(params, layout, counted):

@@ -6,7 +6,6 @@ import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import yaml
 from rich.console import Console
@@ -21,11 +20,11 @@ from fernn.layout import Layout
 from fernn.locks.gpus import visible_gpus
 from fernn.params import Params
 from fernn.preflight.costs import disk
+from fernn.preflight.limits import PROFILE
 from fernn.preflight.operations import models
 from fernn.programs import answer
 from fernn.provenance.environment import version_of
 
-PROFILE = Path("slurm/config.yaml")
 # the Pythons that the project takes; a test holds pyproject.toml and the set-up to it
 OLDEST, NEWEST = (3, 11), (3, 14)
 PATIENCE = 10  # seconds for a program to answer

@@ -44,7 +44,8 @@ def train_run(params: Params, layout: Layout, name: str, allow_cpu: bool, planne
             device = choose_device(params.scale, allow_cpu)
             may_diverge = is_candidate(params, jobs.runs[name])
             checkpoint, check = unfinished / "checkpoint.safetensors", _check(lock, task, jobs)
-            done = job.make(Workplace(device, checkpoint, task.identity, progress, check, may_diverge))
+            every = 60 * params.checkpoint_minutes
+            done = job.make(Workplace(device, checkpoint, task.identity, progress, check, may_diverge, every))
         task.device = device.type
         spent = {name: pace[name] for name in ("steps", "seconds")}
         found = {name: getattr(done, name) for name in ("best_epoch", "diverged", "micro_batch")}

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
@@ -105,11 +106,13 @@ def fit(
     checkpoint: Path,
     progress: "TrainingProgress",
     may_diverge: bool = False,
+    save_every: float = math.inf,
 ) -> Fit:
     """Train `model` on its device, from the checkpoint if there is one of the same identity.
 
-    The checkpoint is written after every epoch and, at SIGTERM or SIGINT, after the batch in hand. A run that was
-    stopped or killed and started again ends with the same weights, bit for bit on a CPU.
+    The checkpoint is written after every epoch, inside one after the first batch that ends `save_every` seconds or more
+    after the last checkpoint, and, at SIGTERM or SIGINT, after the batch in hand. A run that was stopped or killed and
+    started again ends with the same weights, bit for bit on a CPU.
 
     Args:
         model: on the device.
@@ -118,6 +121,7 @@ def fit(
         checkpoint: the file of its state.
         progress: what a person sees.
         may_diverge: whether a loss that is not finite at the end of an epoch ends the training, and is no error.
+        save_every: seconds between checkpoints; it changes no weight.
 
     Raises:
         Interrupted: after the checkpoint is saved.
@@ -141,7 +145,13 @@ def fit(
     def over() -> bool:
         return state.diverged or state.epoch >= settings.epochs
 
+    def save() -> float:
+        write_checkpoint(checkpoint, state, model, optimizer)
+        progress.saved(state)
+        return monotonic()
+
     progress.start(settings.epochs, task.batches, state)
+    saved = monotonic()
     with _stop_signals() as stop:
         while not over():
             model.train()
@@ -161,13 +171,15 @@ def fit(
                 if inside and settings.validate_every and state.batch % settings.validate_every == 0:
                     state.history.append(_measure(model, task, settings, state))
                     model.train()
-                if stop and inside:
-                    write_checkpoint(checkpoint, state, model, optimizer)
-                    raise Interrupted(stop[0], checkpoint)
+                # by the clock of the host alone: a batch that does not save waits for no device
+                if inside and (stop or monotonic() - saved >= save_every):
+                    saved = save()
+                    if stop:
+                        raise Interrupted(stop[0], checkpoint)
             _end_epoch(model, task, settings, state)
             if state.diverged:
                 _tell_divergence(state, settings, progress, may_diverge)
-            write_checkpoint(checkpoint, state, model, optimizer)
+            saved = save()
             progress.epoch(state)
             if stop and not over():
                 raise Interrupted(stop[0], checkpoint)

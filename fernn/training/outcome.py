@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ class Workplace:
         progress: what a person sees.
         check: called before the result is written; an error there leaves it unwritten.
         may_diverge: see `fit`. It is no input of the result, since it decides no byte, but whether there is one.
+        save_every: seconds between checkpoints inside an epoch.
     """
 
     device: torch.device
@@ -38,6 +40,7 @@ class Workplace:
     progress: "TrainingProgress"
     check: Callable[[], None]
     may_diverge: bool = False
+    save_every: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,8 @@ def train_to_files(
     model = inputs.build(place.device)
     how = inputs.learning_rate, inputs.epochs, inputs.clip_norm, inputs.precision, inputs.validate_every
     settings = Settings(*how, place.identity)
-    done = fit(model, task(place.device), settings, place.checkpoint, place.progress, place.may_diverge)
+    kept = place.checkpoint, place.progress, place.may_diverge, place.save_every
+    done = fit(model, task(place.device), settings, *kept)
     place.check()
     write_model(model, (inputs.model.network,), outputs[0], done.weights)
     text = io.StringIO()

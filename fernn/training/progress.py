@@ -1,6 +1,7 @@
 """What a person sees of a training: a bar on a terminal, one line for each epoch in a log."""
 
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -21,6 +22,7 @@ class TrainingProgress:
         self.console = console or Console(stderr=True)
         self.name = name
         self.steps, self.seconds = 0, 0.0  # trained here, in batches, and the time that it took
+        self.at_save: Callable[[], None] = lambda: None  # called after each checkpoint
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -45,7 +47,7 @@ class TrainingProgress:
         self._epochs, self._batches = epochs, batches
         self._began, self._done_before = time.monotonic(), state.epoch * batches + state.batch
         self._looked = self._began
-        self._validated = ""
+        self._validated = self._saved = ""
         self._task = self._bar.add_task(self.name, total=epochs * batches, completed=self._done_before, losses="")
         if self._done_before:
             self.say(f"{self.name}: goes on after epoch {state.epoch}, batch {state.batch} of {batches}")
@@ -59,10 +61,16 @@ class TrainingProgress:
         self._looked = time.monotonic()
         loss = state.loss_sum.item() / state.batch
         if self.console.is_terminal:
-            self._bar.update(self._task, losses=f"loss {loss:.3e}{self._validated}")
+            self._bar.update(self._task, losses=f"loss {loss:.3e}{self._validated}{self._saved}")
         else:
             where = f"epoch {state.epoch + 1}/{self._epochs}, batch {state.batch}/{self._batches}"
-            self.say(f"{self.name}  {where}  train_loss {loss:.4g}")
+            self.say(f"{self.name}  {where}  train_loss {loss:.4g}{self._saved}")
+
+    def saved(self, state: Checkpoint) -> None:
+        """Count what a checkpoint was just written of, and remember when, to be shown with the next losses."""
+        self._count(state)
+        self._saved = time.strftime(", saved at %H:%M")
+        self.at_save()
 
     def epoch(self, state: Checkpoint) -> None:
         """Show the measures of an epoch and the time left."""

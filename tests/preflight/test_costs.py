@@ -16,6 +16,7 @@ from fernn.experiments import load_params
 from fernn.layout import RECORD, Layout
 from fernn.params import Params
 from fernn.preflight import costs, doctor
+from fernn.preflight.limits import too_short, tries_of
 from fernn.preflight.operations import Amount, Speed, models, of_run
 from fernn.preflight.state import State, read_state
 from fernn.provenance.environment import environment
@@ -144,6 +145,27 @@ def test_broken_files_are_no_reason_to_fail(params: Params, layout: Layout) -> N
     layout.unfinished(run.id).mkdir(parents=True)
     (layout.unfinished(run.id) / "checkpoint.safetensors").write_bytes(b"\xff" * 100)
     assert read_state(params, layout).epochs == {}
+
+
+def test_the_limits_of_the_profile_are_enough_for_the_paper(tmp_path: Path) -> None:
+    paper, tries = load_params(ROOT / "params.yaml", "paper"), tries_of(ROOT / doctor.PROFILE)
+    left, _ = costs.costs(paper, read_state(paper, Layout("paper", tmp_path)), rate=10e12, models=models(paper))
+    assert list(too_short(paper, left, tries)) == []
+    assert tries_of(tmp_path / "none") is None
+
+
+def test_limits_that_no_run_can_keep_are_told(params: Params) -> None:
+    short, long = (first(params, model) for model in ("G-RNN", "FERNN-V2T"))
+    left = {short: Amount(0.5, 0.1), long: Amount(1.9, 0.2)}  # hours; the scale has limits of 30 and 10 minutes
+    in_time = {run: Amount(cost.train, 0.1) for run, cost in left.items()}
+    assert list(too_short(params, in_time, 4)) == []
+    trained, evaluated = too_short(params, left, 3)
+    assert trained == (
+        f"With --profile slurm, training {long.id} does not end: it takes 1.9 h, and 3 tries of 0.5 h end after 1.5 h. "
+        "Set retries to 4 in slurm/config.yaml, or raise resources.train.runtime in params.yaml."
+    )
+    assert f"evaluating {long.id} does not end: it takes 0.2 h" in evaluated
+    assert "resources.evaluate.runtime in params.yaml to 20 minutes" in evaluated
 
 
 def spent(folder: Path, *command: str) -> tuple[str, float]:

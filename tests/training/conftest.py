@@ -80,6 +80,7 @@ def write_params(source: Path, target: Path) -> None:
     }  # fmt: skip
     content["scales"][SCALE] = {
         "allow_cpu": True,
+        "checkpoint_minutes": 1e-6,  # after each batch
         "experiments": ["translation"],
         "mnist": {"folder": str(source / "resources" / "mnist-subset"), "sources": []},
         "translation": {

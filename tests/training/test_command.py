@@ -50,7 +50,7 @@ def test_killed_and_stopped_runs_end_as_the_undisturbed_one(projects):
 
     cpu = torch.device("cpu")
     states = [read_checkpoint(project.checkpoint, cpu) for project in (killed, stopped)]
-    assert (states[0].epoch, states[0].batch) in [(epoch, 0) for epoch in range(1, EPOCHS)]
+    assert 1 <= states[0].epoch < EPOCHS
     assert (states[1].epoch, states[1].batch) == divmod(after, BATCHES)
 
     runs = [project.start() for project in (killed, stopped)]

@@ -45,6 +45,42 @@ def test_killed(undisturbed, tmp_path, after):
     assert same(train(tmp_path / "c"), undisturbed)
 
 
+@pytest.mark.parametrize(("every", "saves"), [(1, range(TOTAL)), (2, range(0, TOTAL, 2)), (3, (0, 3, 4, 7, 8, 11))])
+@pytest.mark.parametrize("after", range(1, TOTAL + 1))
+def test_killed_after_a_checkpoint_by_time(undisturbed, tmp_path, monkeypatch, after, every, saves):
+    """By a clock that goes by batches: what was done in less than the time between two checkpoints is done again."""
+    task = Toy()
+    monkeypatch.setattr("fernn.training.loop.monotonic", lambda: task.trained())
+    with pytest.raises(Killed):
+        train(tmp_path / "c", after, task=task, save_every=every)
+    kept = max(batch for batch in saves if batch < after)
+    if kept:
+        state = read_checkpoint(tmp_path / "c", CPU)
+        assert (state.epoch, state.batch) == divmod(kept, BATCHES)
+    task = Toy()
+    assert same(train(tmp_path / "c", task=task, save_every=every), undisturbed)
+    assert task.trained() == TOTAL - kept
+
+
+def test_a_checkpoint_by_time_keeps_looks_inside_its_epoch(tmp_path, monkeypatch):
+    task = Toy()
+    monkeypatch.setattr("fernn.training.loop.monotonic", lambda: task.trained())
+    whole = train(tmp_path / "whole", validate_every=2)
+    with pytest.raises(Killed):
+        train(tmp_path / "c", BATCHES + 3, task=task, save_every=2, validate_every=2)
+    state = read_checkpoint(tmp_path / "c", CPU)
+    assert [row["step"] for row in state.history] == [2, 4, 6]
+    assert same(train(tmp_path / "c", save_every=2, validate_every=2), whole)
+
+
+def test_a_batch_that_does_not_save_writes_nothing(tmp_path, monkeypatch):
+    task, written = Toy(), []
+    monkeypatch.setattr("fernn.training.loop.monotonic", lambda: task.trained())
+    monkeypatch.setattr("fernn.training.loop.write_checkpoint", lambda *_: written.append(task.trained()))
+    train(tmp_path / "c", task=task, save_every=3)
+    assert written == [3, 4, 7, 8, 11, 12]
+
+
 def test_killed_again_and_again(undisturbed, tmp_path):
     for after in (BATCHES + 1, 2, BATCHES + 3):  # in epochs 2, 2 and 3
         with pytest.raises(Killed):
@@ -65,7 +101,7 @@ def test_asked_to_stop(undisturbed, tmp_path, after, signum):
     assert (state.epoch, state.batch) == divmod(after, BATCHES)
     task = Toy()
     assert same(train(tmp_path / "c", task=task), undisturbed)
-    assert len([asked for asked in task.asked if asked[0] != 99]) == TOTAL - after
+    assert task.trained() == TOTAL - after
 
 
 def test_asked_to_stop_at_the_very_end(undisturbed, tmp_path):

@@ -1,6 +1,7 @@
 """A small problem for the training loop, and ways to disturb a training."""
 
 import io
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from fernn.training.loop import Fit, Settings, fit
 from fernn.training.progress import TrainingProgress
 
 EPOCHS, BATCHES = 3, 4
+VALIDATION = 99  # in place of an epoch
 
 
 class Toy:
@@ -40,11 +42,15 @@ class Toy:
         return nn.functional.mse_loss(model(batch[0]).float(), batch[1])
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        loss = self.loss(model, self.batch(99, 0)).item()
+        loss = self.loss(model, self.batch(VALIDATION, 0)).item()
         return {"validation_loss": self.scripted.pop(0) if self.scripted else loss}
 
     def score(self, measures: dict[str, float]) -> float:
         return -self.wanted * measures["validation_loss"]
+
+    def trained(self) -> int:
+        """Batches that were asked for to train on."""
+        return sum(epoch != VALIDATION for epoch, _ in self.asked)
 
 
 def toy_model() -> nn.Sequential:
@@ -101,6 +107,7 @@ def train(
     task: Toy | None = None,
     model: nn.Module | None = None,
     may_diverge: bool = False,
+    save_every: float = math.inf,
     **changes,
 ) -> Fit:
     """Train the toy, from its checkpoint if there is one, in a process whose random state is another each time."""
@@ -109,7 +116,7 @@ def train(
     if not checkpoint.exists():
         torch.manual_seed(7)
     with Strike(after, happen) as progress:
-        return fit(model, task or Toy(), settings(**changes), checkpoint, progress, may_diverge)
+        return fit(model, task or Toy(), settings(**changes), checkpoint, progress, may_diverge, save_every)
 
 
 def same(one: Fit, two: Fit) -> bool:

@@ -96,7 +96,9 @@ EDITS: dict[str, Edit] = {
     "a seed more": params(lambda s: s.update(seeds=[0, 1])),
     "the models of a group in another order": params(lambda s: s["runs"][0]["models"].reverse()),
     "a group of runs dropped": params(lambda s: s["runs"].pop()),
-    "`allow_cpu`, `resources`": of_scale(lambda s: s.update(resources={"train": {"mem_mb": 1000}})),
+    "`allow_cpu`, `checkpoint_minutes`, `resources`": of_scale(
+        lambda s: s.update(checkpoint_minutes=0.5, resources={"train": {"mem_mb": 1000}})
+    ),
     "all keys of params.yaml in another order": keys_in_another_order,
     "a comment in params.yaml": append("params.yaml", "# a comment"),
     "a constant of a model": text("fernn/models/cell.py", "class FERNNCell", "EDITED = 1\n\n\nclass FERNNCell"),
