@@ -38,8 +38,7 @@ def test_an_image_that_was_not_fetched(project: Project) -> None:
 def test_jobs_run_the_library_of_the_checkout(fresh: Project) -> None:
     version = fresh.folder / "fernn/__init__.py"
     version.write_text(version.read_text().replace(__version__, f"{__version__}+checkout"))
-    run = "translation/V2T/G-RNN/lr0.01/seed0"
-    target = f"results/micro/runs/{run}/record.json"
+    target = "results/micro/datasets/translation/digits.record.json"
     # as where another copy of the library is installed, such as in the image
     ended = fresh.run("snakemake", "--cores", "1", "--config", "scale=micro", "--", target, PYTHONPATH=str(ROOT))
     assert ended.returncode == 0, ended.stderr
