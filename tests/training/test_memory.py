@@ -19,7 +19,7 @@ COUNTED = {
     ("translation", "FERNN-V2T", 16, "tf32"): 4.8,
     ("translation", "G-RNN", 128, "tf32"): 6.4,
     ("rotation", "FERNN-V4R", 32, "tf32"): 58,
-    ("rotation", "G-RNN", 32, "tf32"): 25,
+    ("rotation", "G-RNN", 32, "tf32"): 20,
     ("kth", "FERNN-V2T", 32, "tf32"): 9.6,
 }
 
