@@ -51,7 +51,7 @@ def run(
     """Measure training steps and data against a plain implementation, at the paper's sizes."""
     params = load_params(ROOT / "params.yaml", "quick" if quick else "paper")
     device = choose_device(params.scale, allow_cpu=True)
-    prepare(device, threads=0, precision="float32")
+    prepare(device, threads=0, precision="float32", transformed=True)
     options = Options(params, device, rounds, batch, lambda line: typer.echo(line, err=True))
     if output is None and not quick and not only:
         output = ROOT / "docs" / "performance.md"

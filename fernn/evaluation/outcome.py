@@ -38,12 +38,14 @@ class Evaluation:
         model: the network.
         batch: sequences or clips at a time.
         precision: see `fernn.models.precision`.
+        winograd: whether convolutions may be computed as in `fernn.models.winograd`.
         threads: CPU threads, 0 for all.
     """
 
     model: Model
     batch: int
     precision: str
+    winograd: bool
     threads: int
 
 
@@ -63,7 +65,7 @@ def evaluate_to_files(
         place: where it is done.
         outputs: the files of the measures (JSON) and of the samples (safetensors).
     """
-    prepare(place.device, inputs.threads, inputs.precision)
+    prepare(place.device, inputs.threads, inputs.precision, inputs.winograd)
     model = read_model(weights, (inputs.model.network,), place.device)
     with torch.no_grad(), autocast(place.device, inputs.precision):
         measures, samples = measure(model)

@@ -53,6 +53,11 @@ def allowed(yes: bool) -> Iterator[None]:
         _wanted.reset(before)
 
 
+def use(yes: bool) -> None:
+    """`allowed` for the rest of the process."""
+    _wanted.set(yes)
+
+
 def pays(W: Tensor, height: int, width: int) -> bool:
     """Whether a convolution with the kernel W (C', C, k, k) to (height, width) is faster and allowed so."""
     suits = W.shape[2:] == (3, 3) and height % STEP == 0 and width % STEP == 0 and min(W.shape[:2]) >= LEAST

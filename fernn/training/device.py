@@ -7,6 +7,7 @@ import sys
 import torch
 
 from fernn.errors import FernnError
+from fernn.models import winograd
 from fernn.models.precision import use_precision
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # malloc.h of the GNU C library
@@ -29,17 +30,19 @@ def choose_device(scale: str, allow_cpu: bool) -> torch.device:
     )
 
 
-def prepare(device: torch.device, threads: int, precision: str) -> None:
+def prepare(device: torch.device, threads: int, precision: str, transformed: bool) -> None:
     """Make results repeat and steps cheap, for the whole process.
 
     Args:
         device: what computes.
         threads: CPU threads; 0 leaves torch's own choice. The order of sums in a weight's gradient depends on it.
         precision: see `fernn.models.precision`; it is set here and never inherited.
+        transformed: whether convolutions may be computed as in `fernn.models.winograd`.
     """
     if threads:
         torch.set_num_threads(threads)
     use_precision(precision)
+    winograd.use(transformed)
     if device.type == "cuda":
         # every other operation of the models is deterministic by itself; these two are choices of cuDNN and cuBLAS
         torch.backends.cudnn.deterministic = True

@@ -55,6 +55,7 @@ class Training:
         batch: sequences or clips in a batch.
         clip_norm: largest norm of the gradient, or None.
         precision: see `fernn.models.precision`.
+        winograd: whether convolutions may be computed as in `fernn.models.winograd`.
         threads: CPU threads, 0 for all.
         validate_every: batches between validations inside an epoch, or None.
     """
@@ -66,6 +67,7 @@ class Training:
     batch: int
     clip_norm: float | None
     precision: str
+    winograd: bool
     threads: int
     validate_every: int | None
 
@@ -89,7 +91,7 @@ def train_to_files(
     Returns:
         What came of it.
     """
-    prepare(place.device, inputs.threads, inputs.precision)
+    prepare(place.device, inputs.threads, inputs.precision, inputs.winograd)
     model = inputs.build(place.device)
     how = inputs.learning_rate, inputs.epochs, inputs.clip_norm, inputs.precision, inputs.validate_every
     settings = Settings(*how, place.identity)

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from fernn.errors import FernnError
+from fernn.models import winograd
 from fernn.training.device import choose_device, prepare
 
 
@@ -36,7 +37,7 @@ def switches():
 )
 def test_precision_is_said_and_not_inherited(switches, inherited, precision, expected):
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = inherited
-    prepare(torch.device("cpu"), 0, precision)
+    prepare(torch.device("cpu"), 0, precision, transformed=True)
     assert switches() == expected
 
 
@@ -49,9 +50,17 @@ def test_torchs_defaults_are_what_tf32_stands_for():
 def test_threads():
     before = torch.get_num_threads()
     try:
-        prepare(torch.device("cpu"), 2, "float32")
+        prepare(torch.device("cpu"), 2, "float32", transformed=True)
         assert torch.get_num_threads() == 2
-        prepare(torch.device("cpu"), 0, "float32")
+        prepare(torch.device("cpu"), 0, "float32", transformed=True)
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("yes", [False, True])
+def test_winograd_is_said_and_not_inherited(yes):
+    W = torch.empty(winograd.LEAST, winograd.LEAST, 3, 3)
+    with winograd.allowed(not yes):
+        prepare(torch.device("cpu"), 0, "float32", transformed=yes)
+        assert winograd.pays(W, 28, 28) is yes

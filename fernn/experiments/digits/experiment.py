@@ -111,7 +111,7 @@ class DigitExperiment(Experiment[P], Generic[P]):
             length=data.length.predicted,
             velocities=data.velocity.flow,
             **data.model_dump(include={"frame", "seen", "predicted"}),
-            **section.training.model_dump(include={"batch", "precision", "threads"}),
+            **section.training.model_dump(include={"batch", "precision", "winograd", "threads"}),
         )
         parts = {name: tested_on(name, run.flow) for name in measures}
         return Work(evaluate, inputs, {**self._parts(layout, digits="digits", **parts), "model": layout.model(run.id)})

@@ -77,7 +77,7 @@ class KthExperiment(Experiment[KthParams]):
             model=self._model(section, run.model),
             flows=tuple(flows),
             **section.data.model_dump(include={"frames", "stride", "draws"}),
-            **section.training.model_dump(include={"batch", "precision", "threads"}),
+            **section.training.model_dump(include={"batch", "precision", "winograd", "threads"}),
         )
         tests = {flow: layout.dataset(self.name, f"test-{flow}") for flow in flows}
         frames = layout.dataset(self.name, "frames")
