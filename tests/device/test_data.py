@@ -1,0 +1,34 @@
+"""Every device makes the batches that the CPU makes, without a wait."""
+
+import torch
+
+from fernn.datasets import rotating, translating
+from fernn.datasets.moving_clips import drawn_at_random, gather
+
+from .problems import FRAMES, ROTATIONS, SIDE, TRANSLATIONS, clips_of, random_bytes
+from .waits import never_waits
+
+
+def test_translating_digits(device):
+    pool, recipes = random_bytes(10, 8, 8), TRANSLATIONS.draw(6)
+    there = pool.to(device), recipes.to(device)
+    with never_waits(device):
+        found = translating.render(*there, FRAMES, SIDE)
+    assert torch.equal(found.cpu(), translating.render(pool, recipes, FRAMES, SIDE))
+
+
+def test_rotating_digits(device):
+    pool, recipes = random_bytes(10, 28, 28), ROTATIONS.draw(4)
+    there = pool.to(device), recipes.to(device)
+    with never_waits(device):
+        found = rotating.render(*there, FRAMES, 40)
+    assert (found.cpu() - rotating.render(pool, recipes, FRAMES, 40)).abs().max() < 1e-5  # coordinates in float32
+
+
+def test_moving_clips(device):
+    clips = drawn_at_random(clips_of(8), 42, "train", 0, flip=0.5)
+    frames = random_bytes(20 * 8, 6, 7)
+    there = frames.to(device), clips.to(device)
+    with never_waits(device):
+        found = gather(*there, FRAMES, 2)
+    assert torch.equal(found.cpu(), gather(frames, clips, FRAMES, 2))
