@@ -63,7 +63,7 @@ def set_at(content: dict[str, Any], path: str, value: Any) -> None:
         ("rotation.data.frame", 39, ["rotation.data", "frame is 39", "28", "even number of pixels"]),
         ("rotation.data.degrees", 15, ["rotation: data.degrees is 15", "group_order 36 has steps of 10 degrees"]),
         ("rotation.architecture.group_order", 8, ["rotation: ", "is 10", "group_order 8 has steps of 45 degrees"]),
-        ("rotation.architecture.convolution", "sparse", ["'sparse'", "'steerable' or 'dense'"]),
+        ("rotation.architecture.convolution", "sparse", ["'sparse'", "'steerable', 'dense' or 'auto'"]),
         ("experiments", ["translatoin"], ["'translatoin'", "'kth', 'rotation' or 'translation'"]),
         ("kth.data.persons.test", [1, 25], ["persons [1]", "more than once"]),
         ("kth.models.3D-CNN.flow", "V2T", ["cnn3d", "V2T"]),

@@ -49,7 +49,7 @@ def train_run(params: Params, layout: Layout, name: str, allow_cpu: bool, planne
         task.device = device.type
         spent = {name: pace[name] for name in ("steps", "seconds")}
         found = {name: getattr(done, name) for name in ("best_epoch", "diverged", "micro_batch")}
-        task.details = {**found, **spent}
+        task.details = {**found, **spent, **done.choices}
     return job.writes[0]
 
 

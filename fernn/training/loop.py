@@ -4,7 +4,7 @@ import math
 import signal
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
@@ -82,6 +82,7 @@ class Fit:
         best_epoch: from 1; 0 if it diverged in its first.
         diverged: whether the loss was not finite at the end of an epoch, which was the last one then.
         micro_batch: see `Task`.
+        choices: what the model left to the device, as it was computed, by name.
     """
 
     weights: dict[str, Tensor]
@@ -89,6 +90,7 @@ class Fit:
     best_epoch: int
     diverged: bool
     micro_batch: int | None = None
+    choices: dict[str, str] = field(default_factory=dict)
 
 
 class Interrupted(Exception):  # noqa: N818 (an event, not an error)
@@ -183,7 +185,8 @@ def fit(
             progress.epoch(state)
             if stop and not over():
                 raise Interrupted(stop[0], checkpoint)
-    return Fit(state.best_weights, state.history, state.best_epoch, state.diverged, state.micro_batch)
+    choices: dict[str, str] = getattr(model, "choices", {})  # most models leave nothing to the device
+    return Fit(state.best_weights, state.history, state.best_epoch, state.diverged, state.micro_batch, choices)
 
 
 def _end_epoch(model: nn.Module, task: Task, settings: Settings, state: Checkpoint) -> None:

@@ -91,6 +91,7 @@ def test_cropped_frames(root, tmp_path):
     layout, run = layouts[0], find_run(small, RUN)
     train_run(small, layout, RUN, allow_cpu=True)
     evaluate_run(small, layout, RUN, allow_cpu=True)
+    assert read_record(layout.run(RUN, "record.json")).details["convolution"] == "steerable"
     grid = [{"degrees": degrees} for degrees in (-60.0, -30.0, 0.0, 30.0, 60.0)]
     assert (read_velocity_errors(layout, run, grid) > 0).all()
     assert read_samples(layout, run).prediction.shape == (2, 3, 1, 10, 10)

@@ -19,7 +19,7 @@ class FERNN:
         group_order: orientations of a field.
         kernel_size: of the cell, in pixels.
         decoder_layers: hidden layers of the decoder.
-        convolution: "steerable" or "dense".
+        convolution: "steerable", "dense" or "auto".
         frame: "lab" or "co-moving", where the hidden state is kept.
     """
 

@@ -36,14 +36,14 @@ class RotationData(DigitData):
 class RotationArchitecture(Section):
     """The predictor of experiment B: regular fields of the group C_order.
 
-    `convolution` is how the same function is computed, `frame` where the hidden state is kept.
+    `convolution` is how the same function is computed (auto: by the device), `frame` where the hidden state is kept.
     """
 
     fields: PositiveInt
     group_order: PositiveInt
     kernel_size: PositiveInt
     decoder_layers: Count
-    convolution: Literal["steerable", "dense"]
+    convolution: Literal["steerable", "dense", "auto"]
     frame: Literal["lab", "co-moving"]
 
 

@@ -21,9 +21,8 @@ from torch import Tensor, nn
 
 from fernn.errors import FernnError
 from fernn.flows.rotation import Rotation, rotate
-from fernn.models.rotation.convolution import Kernel, Lifting, Regular, field_first
+from fernn.models.rotation.convolution import CONVOLUTIONS, Kernel, Lifting, Regular, field_first
 
-CONVOLUTIONS = ("steerable", "dense")
 FRAMES = ("lab", "co-moving")
 
 
@@ -83,7 +82,8 @@ class RotationCell(nn.Module):
         fields: F, regular fields of the hidden map of each generator.
         order: N of the rotation group C_N.
         kernel_size: width of both filters U and W in pixels, odd.
-        convolution: "steerable" computes W in its own basis, "dense" with the expanded filter; the same function.
+        convolution: "steerable" computes W in its own basis, "dense" with the expanded filter, the same function;
+            "auto" takes either, by the device and the channels (see `choose_convolution`).
         frame: "lab" (released code) or "co-moving"; see above.
 
     Raises:

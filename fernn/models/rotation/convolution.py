@@ -26,6 +26,28 @@ from fernn.models.precision import compute_dtype
 from fernn.models.rotation.basis import factors, r2conv, samples_of
 
 Move = Callable[[Tensor], Tensor]
+CONVOLUTIONS = ("steerable", "dense", "auto")
+FEW = 256  # channels
+
+
+def choose_convolution(wish: str, device: torch.device, channels: int) -> str:
+    """How a hidden convolution is computed: as wished, and where the wish is "auto", by a rule.
+
+    On CUDA it is dense: the steerable form has 25 times fewer products, but those of the dense one are what tensor
+    cores are for. On a CPU it is steerable from 256 channels on, since with fewer what it does beside the products
+    takes longer than they do. The first half is a reckoning that no measurement has confirmed.
+
+    Args:
+        wish: one of `CONVOLUTIONS`.
+        device: what computes.
+        channels: N*F of the maps.
+
+    Returns:
+        "steerable" or "dense".
+    """
+    if wish != "auto":
+        return wish
+    return "dense" if device.type == "cuda" or channels < FEW else "steerable"
 
 
 def field_first(channels: Tensor, order: int, dim: int) -> Tensor:
@@ -77,7 +99,8 @@ class Regular(nn.Module):
         fields: F, of inputs and outputs.
         order: N.
         kernel_size: in pixels, odd.
-        convolution: "steerable" in its own basis, or "dense" with the expanded filter.
+        convolution: "steerable" in its own basis, "dense" with the expanded filter, or "auto", by the device on which
+            the weights are expanded (see `choose_convolution`).
     """
 
     basis: Tensor
@@ -91,9 +114,9 @@ class Regular(nn.Module):
         self.fields, self.order, self.convolution = fields, order, convolution
         conv = r2conv(order, fields, fields, kernel_size, lifting=False)
         self.weights = conv.weights
-        if convolution == "dense":
+        if convolution != "steerable":
             self.register_buffer("basis", samples_of(conv), persistent=False)
-        else:
+        if convolution != "dense":
             parts = factors(order, kernel_size)
             forth, back = fourier(order)
             constants = {"spectra": _spectra(parts.coefficients), "forth": forth, "back": back}
@@ -101,9 +124,14 @@ class Regular(nn.Module):
             for name, values in constants.items():
                 self.register_buffer(name, torch.from_numpy(values).float(), persistent=False)
 
+    @property
+    def chosen(self) -> str:
+        """The convolution as it is computed where the weights are: "steerable" or "dense"."""
+        return choose_convolution(self.convolution, self.weights.device, self.fields * self.order)
+
     def kernel(self) -> Kernel:
         """Expand the weights: once per optimizer step is enough."""
-        return self._dense() if self.convolution == "dense" else self._steerable()
+        return self._dense() if self.chosen == "dense" else self._steerable()
 
     def _dense(self) -> "DenseKernel":
         weights = self.weights.view(self.fields, self.fields, -1)

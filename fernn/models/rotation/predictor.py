@@ -3,6 +3,7 @@
 from fernn.flows.rotation import Rotation
 from fernn.models.decoder import Decoder
 from fernn.models.rotation.cell import RotationCell
+from fernn.models.rotation.convolution import Regular
 from fernn.models.seq2seq import Seq2Seq
 
 
@@ -19,8 +20,9 @@ class RotationPredictor(Seq2Seq):
         channels: channels of a frame.
         kernel_size: width of the cell's filters in pixels, odd.
         decoder_layers: number of hidden layers (3x3 convolution and ReLU) before the last convolution.
-        convolution: "steerable" computes the hidden convolution in its own basis, "dense" with the expanded filter;
-            the same function up to rounding.
+        convolution: "steerable" computes the hidden convolution in its own basis, "dense" with the expanded filter,
+            the same function up to rounding; "auto" takes either, by the device and the channels (see
+            `fernn.models.rotation.convolution.choose_convolution`).
         frame: "lab" (released code) or "co-moving", which turns the images in place of the hidden maps.
 
     Raises:
@@ -58,3 +60,10 @@ class RotationPredictor(Seq2Seq):
                 "frame": frame,
             },
         )
+
+    @property
+    def choices(self) -> dict[str, str]:
+        """What was left to the device, as it is there: the record of a run keeps it."""
+        W = self.cell.get_submodule("W")
+        assert isinstance(W, Regular)
+        return {"convolution": W.chosen}

@@ -7,6 +7,9 @@ import torch
 from fernn.errors import FernnError
 from fernn.flows import Rotation
 from fernn.models import RotationCell, RotationPredictor, load_model, save_model
+from fernn.models.memory import channels_last
+from fernn.models.rotation import convolution as module
+from fernn.models.rotation.convolution import choose_convolution
 
 
 @pytest.fixture
@@ -59,7 +62,7 @@ def test_no_steps_and_no_frames(model, frames):
     ("arguments", "message"),
     [
         ({"kernel_size": 2}, r"kernel_size=2.*odd width"),
-        ({"convolution": "fast"}, r"convolution='fast'.*expected one of steerable, dense"),
+        ({"convolution": "fast"}, r"convolution='fast'.*expected one of steerable, dense, auto"),
         ({"frame": "moving"}, r"frame='moving'.*expected one of lab, co-moving"),
         ({"order": 7}, r"turns by 45 degrees per frame, but the group C_7 has steps of 51"),
     ],
@@ -95,3 +98,33 @@ def test_escnn_is_imported_where_it_is_needed_only():
 def test_its_import_is_silent():
     done = run("from fernn.models import RotationPredictor; RotationPredictor('V0R', fields=1, group_order=36)")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("wish", "device", "channels", "expected"),
+    [
+        ("auto", "cuda", 1152, "dense"),
+        ("auto", "cpu", 1152, "steerable"),
+        ("auto", "cpu", 256, "steerable"),
+        ("auto", "cpu", 255, "dense"),
+        ("steerable", "cuda", 24, "steerable"),
+        ("dense", "cpu", 1152, "dense"),
+    ],
+)
+def test_the_convolution_is_chosen_by_device_and_channels_or_as_wished(wish, device, channels, expected):
+    assert choose_convolution(wish, torch.device(device), channels) == expected
+
+
+def test_auto_is_what_it_chose_and_stays_auto_in_a_file(tmp_path, monkeypatch):
+    sizes = {"flow": Rotation(1, 45), "fields": 2, "group_order": 8, "decoder_layers": 1}
+    torch.manual_seed(0)
+    auto = RotationPredictor(**sizes, convolution="auto")
+    save_model(auto, tmp_path / "auto")
+    loaded, frames = load_model(tmp_path / "auto"), torch.rand(1, 2, 1, 9, 9)
+    assert loaded.config["convolution"] == "auto"
+    for few, expected in ((256, "dense"), (1, "steerable")):
+        monkeypatch.setattr(module, "FEW", few)
+        assert loaded.choices == {"convolution": expected}
+        told = RotationPredictor(**sizes, convolution=expected)
+        told.load_state_dict(auto.state_dict())
+        assert torch.equal(loaded(frames, 2), channels_last(told)(frames, 2))
