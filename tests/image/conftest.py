@@ -1,6 +1,8 @@
 """The image, built once by the command that people use, and a small pipeline to run inside it and outside."""
 
 import os
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +64,21 @@ def engine() -> Engine:
 
 
 @pytest.fixture(scope="session")
-def built(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Engine:
+def made_outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Clone, subprocess.Popen[bytes]]]:
+    """The small pipeline on this machine without the image, under way: it runs while the image is built."""
+    project = make_small(tmp_path_factory.mktemp("outside"))
+    command = ["snakemake", "--cores", "all", "--config", "scale=micro"]
+    with open(project.folder / "said.log", "wb") as said:
+        process = subprocess.Popen(command, cwd=project.folder, env=project.environment, stdout=said, stderr=said)
+    yield project, process
+    process.terminate()  # it is at work only where the tests ended early
+    process.wait()
+
+
+@pytest.fixture(scope="session")
+def built(
+    engine: Engine, made_outside: tuple[Clone, subprocess.Popen[bytes]], tmp_path_factory: pytest.TempPathFactory
+) -> Engine:
     """With the image in it: on Debian, with the build of torch that this machine's pip finds."""
     engine.make_base()
     certificates = tmp_path_factory.mktemp("secrets") / "certificates.pem"
@@ -74,8 +90,8 @@ def built(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Engine:
 
 
 @pytest.fixture(scope="session")
-def outside(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+def outside(made_outside: tuple[Clone, subprocess.Popen[bytes]]) -> Clone:
     """The small pipeline, finished on this machine without the image; only for tests that leave it as it is."""
-    project = make_small(tmp_path_factory.mktemp("outside"))
-    project.must("snakemake", "--cores", "all", "--config", "scale=micro")
+    project, process = made_outside
+    assert process.wait() == 0, (project.folder / "said.log").read_text()
     return project
