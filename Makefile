@@ -8,7 +8,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all test-slurm image test-image lint docs bench artifacts evidence verify lock check-locks clean
+.PHONY: help setup demo test test-all test-slurm image test-image lint docs bench gpu artifacts evidence verify lock check-locks clean
 MAKEFLAGS += --no-print-directory
 
 ARGS ?=
@@ -91,6 +91,9 @@ docs: setup  ## the pages as a site, build/docs/index.html; no network
 
 bench: setup  ## measure the fast path against the plain one; writes docs/performance.md
 	@$(IN_VENV) python -m benchmarks $(ARGS)
+
+gpu: setup  ## on a CUDA machine, in half an hour: device tests, measurements, real training; writes docs/gpu.md
+	@$(IN_VENV) python -m benchmarks.gpu $(ARGS)
 
 # The remote in the repository is written anew: what neither dvc.lock nor evidence/ names any more does not stay in it.
 PUSH = $(IN_VENV) dvc fetch --quiet && rm -rf artifacts/files && $(IN_VENV) dvc push --remote repository

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks import cost, equivariance, kth, rotation, translation
+from benchmarks import cost, equivariance, kth, rotation, translation, variants
 from benchmarks.report import Options, page, sections
 from fernn.errors import FernnError
 from fernn.experiments import load_params
@@ -24,6 +24,7 @@ EXPERIMENTS = {  # each gives its tables
     "equivariance": equivariance.measure,
     "kth": kth.measure,
     "cost": cost.measure,
+    "variants": variants.measure,  # on a GPU
 }
 Part = StrEnum("Part", list(EXPERIMENTS))  # type: ignore[misc]
 

@@ -1,0 +1,239 @@
+"""`make gpu`: what half an hour of a CUDA machine is best used for, in parts that each have a limit and go on later.
+
+First the tests that know a device, then the measurements, then training at scale paper for the minutes that are left.
+What was done stays in a folder that can be carried to the next machine: a finished part is not done again, and a
+training goes on from its checkpoint. It writes docs/gpu.md.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+
+from fernn.experiments import load_params
+from fernn.files import write_json, write_text
+from fernn.jobs import Job, Jobs
+from fernn.layout import Layout
+from fernn.params import Params
+from fernn.provenance.environment import environment
+
+ROOT = Path(__file__).parents[1]
+NO_GPU = "make gpu needs a CUDA GPU, and torch {version} finds none here. ARGS=--dry-run prints what it would do."
+GRACE = 120  # seconds that a part may take to save its state when its time is over
+SMALL = 16 * 2**20  # bytes of a checkpoint that is carried
+ORDER = ("G-RNN", "FERNN-V1T", "FERNN-V2T")  # the trainings, the shortest first
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of work.
+
+    Attributes:
+        name: of its files.
+        about: what it is, in words.
+        minutes: its limit; None is what is left.
+        commands: run one after the other.
+        run: the training that it is, or None.
+    """
+
+    name: str
+    about: str
+    minutes: float | None
+    commands: Sequence[Sequence[str]]
+    run: str | None = None
+
+
+def parts(params: Params, quick: bool = False) -> Iterator[Part]:
+    """What there is to do, in order.
+
+    Args:
+        params: of the scale that is trained.
+        quick: measure at small sizes.
+    """
+    python = sys.executable, "-m"
+    sizes = ["--quick", "--rounds", "1"] if quick else ["--rounds", "3"]
+    tests = [*python, "pytest", "-q", "--numprocesses", "0", "tests/device"]
+    yield Part("tests", "The tests that know a device", 6, [tests])
+    for name in ("translation", "rotation", "kth", "variants"):
+        command = [*python, "benchmarks", "--only", name, *sizes]
+        yield Part(f"measure-{name}", f"Measurements: {name}", 4, [command])
+    jobs = Jobs(params, Layout(params.scale))
+    flow, seed = params.translation.runs[0].flow, params.translation.seeds[0]  # of Table 1
+    for model in ORDER:
+        for run in jobs.runs.values():
+            if (run.experiment, run.flow, run.model, run.seed) == ("translation", flow, model, seed):
+                yield Part(f"train-{model}", f"Training {run.id}", None, list(_training(jobs, run.id, quick)), run.id)
+
+
+def _training(jobs: Jobs, run: str, allow_cpu: bool) -> Iterator[Sequence[str]]:
+    """The commands that a training takes, with those of what it reads; what is there already they leave as it is."""
+    fernn, scale = (sys.executable, "-m", "fernn.cli"), ("--scale", jobs.params.scale)
+    if jobs.params.mnist.sources:
+        yield *fernn, "fetch", "mnist", *scale
+    names: list[str] = []
+
+    def gather(job: Job) -> None:
+        for maker in jobs.makers(job).values():
+            gather(maker)
+        if job.stage == "dataset" and job.name not in names:
+            names.append(job.name)
+
+    gather(jobs.find("train", run))
+    yield from ((*fernn, "dataset", name, *scale) for name in names)
+    yield *fernn, "train", run, *scale, *(["--allow-cpu"] if allow_cpu else [])
+
+
+def main(
+    minutes: Annotated[float, typer.Option(min=1, help="What all of it may take.")] = 30,
+    folder: Annotated[Path, typer.Option(help="Where what was done is kept; carry it to the next machine.")] = Path(
+        "build/gpu"
+    ),
+    scale: Annotated[str, typer.Option(help="The scale that is trained.")] = "paper",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the parts and their minutes; do nothing.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Small sizes, on a CPU too, to see that it runs.")] = False,
+    output: Annotated[Path, typer.Option(help="The page to write.")] = ROOT / "docs" / "gpu.md",
+) -> None:
+    """Test, measure and train on a CUDA machine for some minutes."""
+    params = load_params(ROOT / "params.yaml", scale)
+    plan = list(parts(params, quick))
+    if dry_run:
+        for part in plan:
+            limit = "what is left" if part.minutes is None else f"at most {part.minutes:g} min"
+            typer.echo(f"{part.about}: {limit}{', done' if _state(folder, part).get('done') else ''}")
+        typer.echo(f"All of it: {minutes:g} min, then {output}")
+        return
+    if not torch.cuda.is_available() and not quick:
+        typer.echo(NO_GPU.format(version=torch.__version__), err=True)
+        raise typer.Exit(1)
+    layout, end = Layout(params.scale), time.monotonic() + 60 * minutes
+    for part in plan:
+        left = end - time.monotonic()
+        if left <= 0:
+            typer.echo(f"{part.about}: no time is left", err=True)
+            continue
+        if not _state(folder, part).get("done"):
+            carry_in(folder, layout, part)
+            do(folder, part, left if part.minutes is None else min(left, 60 * part.minutes))
+            carry_out(folder, layout, part)
+    write_text(output, page(folder, layout, plan))
+    typer.echo(f"written to {output}; carry {folder} along to go on elsewhere")
+
+
+def do(folder: Path, part: Part, seconds: float) -> None:
+    """Run the commands of a part; when its time is over they are asked to save and end. Keep what they say."""
+    typer.echo(f"{part.about}: at most {seconds / 60:.1f} min", err=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    began, status = time.monotonic(), 0
+    with open(folder / f"{part.name}.log", "w", encoding="utf-8") as log:
+        for command in part.commands:
+            status = _run(command, log.fileno(), seconds - (time.monotonic() - began))
+            if status:
+                break
+    spent = _state(folder, part).get("seconds", 0) + time.monotonic() - began
+    write_json(_file(folder, part), {"done": status == 0, "status": status, "seconds": spent, **_machine()})
+    typer.echo(f"{part.about}: {'done' if status == 0 else f'ended with status {status}'}", err=True)
+
+
+def _run(command: Sequence[str], log: int, seconds: float) -> int:
+    process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
+    try:
+        return process.wait(max(seconds, 1))
+    except subprocess.TimeoutExpired:
+        for number, wait in ((signal.SIGTERM, GRACE), (signal.SIGKILL, None)):
+            os.killpg(process.pid, number)
+            try:
+                process.wait(wait)
+                return 124
+            except subprocess.TimeoutExpired:
+                continue
+        return 124
+    except BaseException:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+        raise
+
+
+def carry_in(folder: Path, layout: Layout, part: Part) -> None:
+    """Give a training the checkpoint that was carried here, unless it has one of its own."""
+    for own, carried in _carried(folder, layout, part):
+        if carried.exists() and not own.exists():
+            own.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(carried, own)
+
+
+def carry_out(folder: Path, layout: Layout, part: Part) -> None:
+    """Keep what a training has reached, if it is small enough to be carried."""
+    for own, carried in _carried(folder, layout, part):
+        if own.is_file() and own.stat().st_size <= SMALL:
+            carried.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(own, carried)
+
+
+def _carried(folder: Path, layout: Layout, part: Part) -> Iterator[tuple[Path, Path]]:
+    if part.run is None:
+        return
+    for name in ("checkpoint.safetensors", "pace.json"):
+        yield layout.unfinished(part.run) / name, folder / "unfinished" / part.run / name
+    for name in ("model.safetensors", "metrics.csv", "record.json"):
+        yield layout.run(part.run, name), folder / "finished" / part.run / name
+
+
+def page(folder: Path, layout: Layout, plan: Sequence[Part]) -> str:
+    """docs/gpu.md: what was done on which machine, and what came of it; what was not run is called so."""
+    text = ["# On a GPU", "", "Written by `make gpu`, which does it again on your machine.", ""]
+    text += ["| part | machine | minutes | |", "| --- | --- | --- | --- |"]
+    for part in plan:
+        state = _state(folder, part)
+        how = "not run" if not state else "done" if state["done"] else f"ended with status {state['status']}"
+        minutes = f"{state['seconds'] / 60:.1f}" if state else ""
+        text.append(f"| {part.about} | {state.get('machine', '')} | {minutes} | {how}{_reached(folder, part)} |")
+    for part in plan:
+        log = folder / f"{part.name}.log"
+        if part.name.startswith("measure") and _state(folder, part).get("done"):
+            _, *sections = log.read_text(encoding="utf-8").split("\n## ")
+            text += [f"\n## {section.strip()}" for section in sections]
+    return "\n".join(text) + "\n"
+
+
+def _reached(folder: Path, part: Part) -> str:
+    """How far a training came, and how fast."""
+    if part.run is None:
+        return ""
+    try:
+        pace: dict[str, Any] = json.loads((folder / "unfinished" / part.run / "pace.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return ""
+    return f": {pace['steps']} steps, {1000 * pace['seconds'] / max(pace['steps'], 1):.0f} ms each"
+
+
+def _file(folder: Path, part: Part) -> Path:
+    return folder / f"{part.name}.json"
+
+
+def _state(folder: Path, part: Part) -> dict[str, Any]:
+    try:
+        state: dict[str, Any] = json.loads(_file(folder, part).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return state
+
+
+def _machine() -> dict[str, str]:
+    about = environment("cuda" if torch.cuda.is_available() else "cpu")
+    return {"machine": about["device"], "torch": torch.__version__}
+
+
+if __name__ == "__main__":
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(main)
+    app()
