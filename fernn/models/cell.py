@@ -20,7 +20,8 @@ from torch import Tensor, nn
 
 from fernn.errors import FernnError
 from fernn.flows.translation import Translation
-from fernn.models.kernels import ACTIVATIONS, border_of, circular_pad, convolve, max_over_flow, moving_step, prepared
+from fernn.models.borders import circular_pad
+from fernn.models.kernels import ACTIVATIONS, border_of, convolve, max_over_flow, moving_step, prepared
 from fernn.models.precision import compute_dtype
 
 

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from fernn.errors import FernnError
 from fernn.flows.translation import Translation
+from fernn.models.borders import circular_pad
 from fernn.models.cell import advance
-from fernn.models.kernels import border_of, circular_pad, convolve, prepared
+from fernn.models.kernels import border_of, convolve, prepared
 from fernn.models.precision import compute_dtype
 from fernn.models.stem import Stem
 

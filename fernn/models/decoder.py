@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fernn.models import winograd
-from fernn.models.kernels import circular_pad
+from fernn.models.borders import circular_pad
 
 
 class CircularConv2d(nn.Conv2d):

@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fernn.errors import FernnError
 from fernn.flows.translation import Translation
 from fernn.models import winograd
+from fernn.models.borders import interior, unwrap, wrap
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": torch.relu, "tanh": torch.tanh}
 _IN_PLACE = {"relu": torch.relu_, "tanh": torch.tanh_}
@@ -28,29 +28,6 @@ _DERIVATIVES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 def border_of(W: Tensor) -> int:
     """The border p of a kernel (C', C, 2p+1, 2p+1), prepared or not."""
     return 1 if W.ndim == 3 else W.shape[-1] // 2
-
-
-def circular_pad(maps: Tensor, border: int) -> Tensor:
-    """Wrap maps around by some pixels on each side.
-
-    torch's own circular padding gives maps with the channels first, whatever it got, and its gradient is many kernels.
-
-    Args:
-        maps: (N, C, H, W).
-        border: p, at most H and W.
-
-    Returns:
-        (N, C, H+2p, W+2p), in memory with the channels last where `maps` are.
-
-    Raises:
-        FernnError: if the border is wider than the maps.
-    """
-    if border > min(maps.shape[-2:]):
-        raise FernnError(
-            f"circular_pad got maps of {maps.shape[-2]}x{maps.shape[-1]} pixels, smaller than the border, {border}."
-        )
-    wrapped: Tensor = _CircularPad.apply(maps, border) if border else maps
-    return wrapped
 
 
 def prepared(W: Tensor, height: int, width: int) -> Tensor:
@@ -94,24 +71,6 @@ def max_over_flow(maps: Tensor, flow: Translation, time: int, border: int) -> Te
     return result
 
 
-class _CircularPad(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, maps: Tensor, p: int) -> Tensor:
-        *outer, height, width = maps.shape
-        size = *outer, height + 2 * p, width + 2 * p
-        last = maps.is_contiguous(memory_format=torch.channels_last)
-        order = torch.channels_last if last else torch.contiguous_format
-        result = torch.empty(size, dtype=maps.dtype, device=maps.device, memory_format=order)
-        _interior(result, p).copy_(maps)
-        _wrap(result, p)
-        ctx.border = p
-        return result
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        return _unwrap(gradient, ctx.border), None
-
-
 class _MovingStep(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, maps: Tensor, drive: Tensor, W: Tensor, activation: str) -> Tensor:
@@ -119,8 +78,8 @@ class _MovingStep(torch.autograd.Function):
         moved = winograd.correlate(maps, W) if W.ndim == 3 else F.conv2d(maps, W)
         inner = _IN_PLACE[activation](moved.add_(drive))
         result = torch.empty_like(maps)
-        _interior(result, p).copy_(inner)
-        _wrap(result, p)
+        interior(result, p).copy_(inner)
+        wrap(result, p)
         ctx.save_for_backward(maps, W, result)
         ctx.activation = activation
         return result
@@ -129,7 +88,7 @@ class _MovingStep(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, Tensor | None, None]:
         maps, W, result = ctx.saved_tensors
         p = border_of(W)
-        inner = _DERIVATIVES[ctx.activation](_unwrap(gradient, p), _interior(result, p))
+        inner = _DERIVATIVES[ctx.activation](unwrap(gradient, p), interior(result, p))
         of_maps, _, of_W, _ = ctx.needs_input_grad
         if W.ndim == 3:
             to_maps, to_W = winograd.gradients(maps, W, inner, of_maps, of_W)
@@ -172,30 +131,3 @@ def _bordered_sources(maps: Tensor, flow: Translation, time: int, border: int) -
     bordered = (plain // width + border) * columns + plain % width + border
     offset = torch.arange(len(flow), device=maps.device).unsqueeze(1) * (rows * columns)
     return bordered + offset, height, width
-
-
-def _interior(maps: Tensor, p: int) -> Tensor:
-    return maps[..., p : maps.shape[-2] - p, p : maps.shape[-1] - p]
-
-
-def _wrap(maps: Tensor, p: int) -> None:
-    """Fill the border from the interior: rows first, then whole columns, which brings the corners."""
-    if p == 0:
-        return
-    maps[..., :p, p:-p] = maps[..., -2 * p : -p, p:-p]
-    maps[..., -p:, p:-p] = maps[..., p : 2 * p, p:-p]
-    maps[..., :p] = maps[..., -2 * p : -p]
-    maps[..., -p:] = maps[..., p : 2 * p]
-
-
-def _unwrap(gradient: Tensor, p: int) -> Tensor:
-    """The transpose of `_wrap`: the interior's gradient plus what its copies in the border received."""
-    if p == 0:
-        return gradient
-    rows = gradient[..., p:-p, :].clone()  # their columns are wrapped still
-    # add_, where += would also copy each sum to its own place
-    rows[..., -p:, :].add_(gradient[..., :p, :])
-    rows[..., :p, :].add_(gradient[..., -p:, :])
-    rows[..., -2 * p : -p].add_(rows[..., :p])
-    rows[..., p : 2 * p].add_(rows[..., -p:])
-    return rows[..., p:-p]

@@ -7,7 +7,7 @@ from torch import nn
 
 from fernn.errors import FernnError
 from fernn.models import FERNNPredictor
-from fernn.models.kernels import circular_pad
+from fernn.models.borders import circular_pad
 from fernn.models.memory import channels_last
 
 ORDERS = [torch.contiguous_format, torch.channels_last]
