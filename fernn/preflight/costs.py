@@ -144,8 +144,9 @@ def show(params: Params, layout: Layout, speed: Speed, console: Console) -> None
 
 def _by_model(params: Params, found: Costs, counted: Models) -> Table:
     """Hours and memory; of the runs of a model, the longest training and the longest evaluation."""
-    table = Table("experiment", "model", title="Hours of a GPU, and its memory", title_justify="left")
-    for column in ("runs left", "hours left", "a training", "an evaluation", "GiB"):
+    title = "A GPU: hours of the runs left, of one training, of one evaluation"
+    table = Table("experiment", "model", title=title, title_justify="left")
+    for column in ("runs", "hours", "train", "evaluate", "GiB"):
         table.add_column(column, justify="right")
     for experiment, model in counted:
         own = [run for run in found.whole if (run.experiment, run.model) == (experiment, model)]
