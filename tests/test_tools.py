@@ -40,4 +40,4 @@ def test_the_checks_of_the_repository_are_those_of_the_script() -> None:
     script = ROOT / command.split()[-1]
     assert script.stat().st_mode & 0o111, f"{script} cannot be executed"
     targets = set(re.findall(r"\bmake ([a-z-]+)", script.read_text()))
-    assert targets == {"check-locks", "verify", "setup", "test-all", "test-slurm", "test-image"}
+    assert targets == {"check-locks", "verify", "test-all", "test-slurm", "test-image"}
