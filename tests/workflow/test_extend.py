@@ -63,7 +63,7 @@ def test_the_whole_way(fresh: Project) -> None:
     assert fresh.planned() == set()
     assert fresh.run("fernn", "verify", "results/micro").returncode == 0
     said = fresh.run("fernn", "plan", "--scale", "micro").stdout
-    assert re.search(r"axis +│ +0", said), said
+    assert re.findall(r"│ axis +│ (\S+) +│ +0 │", said) == list(MODELS), said
 
 
 def test_the_section_is_one_of_params_yaml() -> None:
