@@ -193,7 +193,7 @@ def test_it_prints_its_tables_soon() -> None:
     said = soon(ROOT, sys.executable, "-m", "fernn.cli", "plan", "--scale", "{scale}")
     for words in (
         "Jobs of scale paper",
-        "Hours of a GPU",
+        "A GPU: hours of the runs left",
         "terabytes per second",
         "GiB",
         "Longest path",
