@@ -15,6 +15,8 @@ from torch import Tensor
 from fernn.errors import FernnError
 from fernn.flows.names import reach
 
+Offsets = tuple[tuple[int, int], ...]  # (row, column) for each generator
+
 
 @dataclass(frozen=True)
 class Translation:
@@ -56,7 +58,19 @@ class Translation:
         return tuple((vx, vy) for vx in span for vy in span)
 
     def __len__(self) -> int:
-        return (2 * self.k + 1) ** 2
+        return len(self.generators)
+
+    def offsets(self, time: int, height: int, width: int) -> Offsets:
+        """Where the first pixel of psi_t(nu) . f comes from, for every nu of V.
+
+        On a torus laid out twice each way, psi_t(nu) . f is the rectangle of height x width that begins there.
+
+        Args:
+            time: t in frames; negative values move backwards.
+            height: rows of the image.
+            width: columns of the image.
+        """
+        return tuple((-time * vy % height, -time * vx % width) for vx, vy in self.generators)
 
     def sources(self, time: int, height: int, width: int, device: torch.device | str = "cpu") -> Tensor:
         """Where each pixel of psi_t(nu) . f comes from, for every nu of V.
@@ -70,7 +84,7 @@ class Translation:
         Returns:
             (V, H*W) int64: psi_t(nu).f flattened is f.flatten()[sources[nu]].
         """
-        return _sources(self.k, time % (height * width), height, width, torch.device(device))
+        return _sources(self.offsets(time, height, width), height, width, torch.device(device))
 
     def move(self, maps: Tensor, time: int) -> Tensor:
         """Apply psi_t(nu) to the map of each generator.
@@ -97,15 +111,13 @@ class Translation:
         return moved
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=512)  # offsets come again after height * width frames, so a long rollout meets a bounded number
 @torch.inference_mode(False)  # what is kept here must serve training too
-def _sources(k: int, time: int, height: int, width: int, device: torch.device) -> Tensor:
-    # t enters modulo H*W, a period of the torus, so a long rollout meets a bounded number of indices
+def _sources(offsets: Offsets, height: int, width: int, device: torch.device) -> Tensor:
     y = torch.arange(height).view(1, -1, 1)
     x = torch.arange(width).view(1, 1, -1)
-    v = torch.tensor(Translation(k).generators)
-    vx, vy = v[:, 0].view(-1, 1, 1), v[:, 1].view(-1, 1, 1)
-    index = ((y - time * vy) % height) * width + (x - time * vx) % width
+    rows, columns = torch.tensor(offsets).view(-1, 2, 1, 1).unbind(1)
+    index = (y + rows) % height * width + (x + columns) % width
     return index.flatten(1).to(device)
 
 

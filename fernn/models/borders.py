@@ -46,14 +46,14 @@ def wrap(maps: Tensor, p: int) -> None:
     maps[..., -p:] = maps[..., p : 2 * p]
 
 
-def unwrap(gradient: Tensor, p: int) -> Tensor:
-    """The transpose of `wrap`: the interior's gradient plus what its copies in the border received."""
+def unwrap_(gradient: Tensor, p: int) -> Tensor:
+    """The transpose of `wrap`, in place: the interior plus what its copies in the border received, a view."""
     if p == 0:
         return gradient
-    rows = gradient[..., p:-p, :].clone()  # their columns are wrapped still
     # add_, where += would also copy each sum to its own place
-    rows[..., -p:, :].add_(gradient[..., :p, :])
-    rows[..., :p, :].add_(gradient[..., -p:, :])
+    gradient[..., -2 * p : -p, :].add_(gradient[..., :p, :])  # the columns of these rows are wrapped still
+    gradient[..., p : 2 * p, :].add_(gradient[..., -p:, :])
+    rows = gradient[..., p:-p, :]
     rows[..., -2 * p : -p].add_(rows[..., :p])
     rows[..., p : 2 * p].add_(rows[..., -p:])
     return rows[..., p:-p]
@@ -74,4 +74,4 @@ class _CircularPad(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        return unwrap(gradient, ctx.border), None
+        return unwrap_(gradient.clone(), ctx.border), None

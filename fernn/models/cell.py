@@ -8,7 +8,7 @@ A whole-pixel shift commutes with a circular convolution, so with g_t(nu) = psi_
 
     g_{t+1}(nu) = act( W * g_t(nu) + U * psi_{-(t+1)}(nu).f_t )
 
-The hidden maps are never moved; only the frame of few channels is, and the maps are moved back where max over V is
+The hidden maps are never moved; only the frame's part of the step is, and the maps are moved back where max over V is
 read. This is exact.
 """
 
@@ -116,11 +116,7 @@ class FERNNCell(nn.Module):
         """
         self._check(frame, state)
         dtype = compute_dtype(self.U.weight)
-        U, frame = self.U.weight.to(dtype), frame.to(dtype)
-        if state is not None:
-            # U * psi.f = psi.(U * f), and a frame has few channels to move
-            frame = self.flow.move(frame.unsqueeze(1), -(state.time + 1)).flatten(0, 1)
-        drive = F.conv2d(circular_pad(frame, self.border), U)
+        drive = F.conv2d(circular_pad(frame.to(dtype), self.border), self.U.weight.to(dtype))
         W = prepared(self.W.weight.to(dtype), *frame.shape[-2:]) if state is None else state.W
         return advance(state, drive, W, self.flow, self.activation)
 
@@ -146,7 +142,7 @@ def advance(state: FlowState | None, drive: Tensor, W: Tensor, flow: Translation
 
     Args:
         state: h_t, or None for h_0 = 0.
-        drive: U * f_t. For the first step as it is, (B, C, H, W); later moved by psi_{-(t+1)}(nu), (B*V, C, H, W).
+        drive: U * f_t in the lab frame, (B, C, H, W).
         W: hidden kernel (C, C, 2p+1, 2p+1), prepared (see `kernels.prepared`).
         flow: the generators.
         activation: a key of `ACTIVATIONS`.
@@ -163,7 +159,8 @@ def advance(state: FlowState | None, drive: Tensor, W: Tensor, flow: Translation
         if state.shared:
             # the maps still are one map up to a shift, so one convolution serves all generators
             once = convolve(circular_pad(state.maps, p), W).unsqueeze(1)
-            maps = circular_pad(act(flow.move(once, -state.time).flatten(0, 1) + drive), p)
+            moved = flow.move(once, -state.time) + flow.move(drive.unsqueeze(1), -time)
+            maps = circular_pad(act(moved.flatten(0, 1)), p)
         else:
-            maps = moving_step(state.maps, drive, W, activation)
+            maps = moving_step(state.maps, drive, W, activation, flow, time)
     return FlowState(maps.contiguous(memory_format=torch.channels_last), time, flow, p, W, shared=state is None)

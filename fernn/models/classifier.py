@@ -101,10 +101,8 @@ class FERNNClassifier(_Recognizer):
         dtype = compute_dtype(self.W.weight)
         W = prepared(self.W.weight.to(dtype), *drives.shape[-2:])
         state = None
-        for time, drive in enumerate(drives.to(dtype).unbind(1)):
-            if state is not None:
-                # the stem pads with zeros and so does not commute with a shift: its output is moved, not its input
-                drive = self.flow.move(drive.unsqueeze(1), -(time + 1)).flatten(0, 1)
+        for drive in drives.to(dtype).unbind(1):
+            # the stem pads with zeros and so does not commute with a shift: its output is what moves, not its input
             state = advance(state, drive, W, self.flow, "tanh")
         assert state is not None
         return state.max()

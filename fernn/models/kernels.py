@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fernn.flows.translation import Translation
+from fernn.flows.translation import Offsets, Translation
 from fernn.models import winograd
-from fernn.models.borders import interior, unwrap, wrap
+from fernn.models.borders import interior, unwrap_, wrap
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": torch.relu, "tanh": torch.tanh}
 _IN_PLACE = {"relu": torch.relu_, "tanh": torch.tanh_}
@@ -49,19 +49,21 @@ def convolve(maps: Tensor, W: Tensor) -> Tensor:
     return winograd.convolve(maps, W) if W.ndim == 3 else F.conv2d(maps, W)
 
 
-def moving_step(maps: Tensor, drive: Tensor, W: Tensor, activation: str) -> Tensor:
-    """act(W * maps + drive), with its border.
+def moving_step(maps: Tensor, drive: Tensor, W: Tensor, activation: str, flow: Translation, time: int) -> Tensor:
+    """act(W * maps + psi_{-time}(nu).drive), with its border.
 
     Args:
-        maps: g_t with border, (N, C, H+2p, W+2p), channels last.
-        drive: the frame's part U * psi.f, (N, C, H, W).
+        maps: g_{time-1} with border, (B*V, C, H+2p, W+2p), channels last.
+        drive: U * f, the frame's part before it moves, (B, C, H, W).
         W: hidden kernel (C, C, 2p+1, 2p+1), prepared.
         activation: a key of `ACTIVATIONS`.
+        flow: the generators V.
+        time: of the result.
 
     Returns:
-        g_{t+1} with border, (N, C, H+2p, W+2p), channels last.
+        g_time with border, (B*V, C, H+2p, W+2p), channels last.
     """
-    result: Tensor = _MovingStep.apply(maps, drive, W, activation)
+    result: Tensor = _MovingStep.apply(maps, drive, W, activation, flow.offsets(-time, *drive.shape[-2:]))
     return result
 
 
@@ -73,30 +75,31 @@ def max_over_flow(maps: Tensor, flow: Translation, time: int, border: int) -> Te
 
 class _MovingStep(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, maps: Tensor, drive: Tensor, W: Tensor, activation: str) -> Tensor:
+    def forward(ctx: Any, maps: Tensor, drive: Tensor, W: Tensor, activation: str, offsets: Offsets) -> Tensor:
         p = border_of(W)
-        moved = winograd.correlate(maps, W) if W.ndim == 3 else F.conv2d(maps, W)
-        inner = _IN_PLACE[activation](moved.add_(drive))
         result = torch.empty_like(maps)
-        interior(result, p).copy_(inner)
+        inner = interior(result, p)
+        moved = winograd.correlate(maps, W, inner) if W.ndim == 3 else F.conv2d(maps, W)
+        _add_moved(moved, drive, offsets, inner)
+        _IN_PLACE[activation](inner)
         wrap(result, p)
         ctx.save_for_backward(maps, W, result)
-        ctx.activation = activation
+        ctx.activation, ctx.offsets = activation, offsets
         return result
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, Tensor | None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         maps, W, result = ctx.saved_tensors
-        p = border_of(W)
-        inner = _DERIVATIVES[ctx.activation](unwrap(gradient, p), interior(result, p))
-        of_maps, _, of_W, _ = ctx.needs_input_grad
+        # the border of the result has the values, and so the derivatives, of what it is a copy of
+        inner = unwrap_(_DERIVATIVES[ctx.activation](gradient, result), border_of(W))
+        of_maps, of_drive, of_W, *_ = ctx.needs_input_grad
         if W.ndim == 3:
             to_maps, to_W = winograd.gradients(maps, W, inner, of_maps, of_W)
         else:
             to_maps, to_W, _ = torch.ops.aten.convolution_backward(
                 inner, maps, W, None, [1, 1], [0, 0], [1, 1], False, [0, 0], 1, [of_maps, of_W, False]
             )
-        return to_maps, inner, to_W, None
+        return to_maps, _sum_moved_back(inner, ctx.offsets) if of_drive else None, to_W, None, None
 
 
 class _MaxOverFlow(torch.autograd.Function):
@@ -122,6 +125,33 @@ class _MaxOverFlow(torch.autograd.Function):
         result = gradient.new_zeros(batch, count // batch * height * width, channels)
         result.scatter_(1, target, gradient.permute(0, 2, 3, 1).reshape(batch, -1, channels))
         return result.view(count, height, width, channels).permute(0, 3, 1, 2), None, None, None
+
+
+def _add_moved(maps: Tensor, drive: Tensor, offsets: Offsets, result: Tensor) -> None:
+    """To result = maps + psi(nu).drive, for maps (B*V, C, H, W) and a drive (B, C, H, W).
+
+    On a torus that was laid out twice each way, a moved map is a rectangle: nothing of V maps is written but the sum.
+    """
+    height, width = drive.shape[-2:]
+    around = drive.permute(0, 2, 3, 1).tile(1, 2, 2, 1)
+    of_generators = zip(_by_generator(maps, len(offsets)), _by_generator(result, len(offsets)), offsets, strict=True)
+    for own, own_result, (row, column) in of_generators:
+        torch.add(own, around[:, row : row + height, column : column + width], out=own_result)
+
+
+def _sum_moved_back(gradient: Tensor, offsets: Offsets) -> Tensor:
+    """The transpose of what `_add_moved` does to the drive: (B*V, C, H, W) to (B, C, H, W), channels last."""
+    each = _by_generator(gradient, len(offsets))
+    batch, height, width, channels = each[0].shape
+    around = gradient.new_zeros(batch, 2 * height, 2 * width, channels)
+    for own, (row, column) in zip(each, offsets, strict=True):
+        around[:, row : row + height, column : column + width].add_(own)
+    return around.view(batch, 2, height, 2, width, channels).sum((1, 3)).permute(0, 3, 1, 2)
+
+
+def _by_generator(maps: Tensor, generators: int) -> tuple[Tensor, ...]:
+    """(B*V, C, H, W) as V views (B, H, W, C)."""
+    return maps.permute(0, 2, 3, 1).unflatten(0, (-1, generators)).unbind(1)
 
 
 def _bordered_sources(maps: Tensor, flow: Translation, time: int, border: int) -> tuple[Tensor, int, int]:

@@ -26,7 +26,7 @@ from fernn.models.precision import compute_dtype
 
 STEP, TILE = 4, 6  # pixels of the result that a tile gives, on a side, and pixels of the image that it takes
 POINTS = TILE * TILE
-TOGETHER = 100  # tiles that are transformed at a time, so that what they take stays in the cache
+TOGETHER = 50_000  # tiles times channels that are transformed at a time: what they take stays in the cache
 LEAST = 64  # channels from which on it pays: fewer do not make up for the additions
 
 _wanted: ContextVar[bool] = ContextVar("winograd", default=True)
@@ -89,23 +89,25 @@ def transform(W: Tensor) -> Tensor:
     return torch.einsum("ia,jb,ocab->ijco", G, G, W).reshape(POINTS, W.shape[1], W.shape[0])
 
 
-def correlate(maps: Tensor, U: Tensor) -> Tensor:
+def correlate(maps: Tensor, U: Tensor, result: Tensor | None = None) -> Tensor:
     """The convolution of maps that carry their border.
 
     Args:
         maps: (N, C, H+2, W+2) stored channels last, H and W multiples of 4.
         U: the transformed kernel, (36, C, C').
+        result: where to, (N, C', H, W), channels last; by default new.
 
     Returns:
         (N, C', H, W), channels last.
     """
     count, _, rows, columns = maps.shape
-    result = maps.new_empty(count, rows - 2, columns - 2, U.shape[2])
+    if result is None:
+        result = maps.new_empty(count, rows - 2, columns - 2, U.shape[2]).permute(0, 3, 1, 2)
     for some, room in _in_parts(maps, U):
         room.take(some.of(maps))
         torch.bmm(room.V.view(POINTS, -1, U.shape[1]), U, out=room.M.view(POINTS, -1, U.shape[2]))
-        room.give(result[some.first : some.last])
-    return result.permute(0, 3, 1, 2)
+        room.give(some.of(result))
+    return result
 
 
 def gradients(
@@ -151,10 +153,10 @@ class _Some:
 
 
 def _in_parts(maps: Tensor, U: Tensor) -> Iterator[tuple["_Some", "_Room"]]:
-    """The maps, about `TOGETHER` tiles at a time, each time with the same memory."""
+    """The maps, about `TOGETHER` channels of tiles at a time, each time with the same memory."""
     count, _, rows, columns = maps.shape
     tiles = (rows - 2) // STEP, (columns - 2) // STEP
-    size = max(1, TOGETHER // (tiles[0] * tiles[1]))
+    size = max(1, TOGETHER // (tiles[0] * tiles[1] * max(U.shape[1:])))
     room = None
     for first in range(0, count, size):
         some = _Some(first, min(first + size, count))

@@ -30,7 +30,7 @@ def test_operations_of_a_step():
     model = FERNNPredictor("V1T", hidden_channels=3, decoder_layers=1)
     frames = torch.randn(1, 2, 1, 5, 6)
     counted = floor.count(lambda: model(frames, 2).sum(), sequences=4)
-    maps_of_u, maps_of_w, decoded = 1 + 3 * 9, 1 + 2 * 9, 2
+    maps_of_u, maps_of_w, decoded = 4, 1 + 2 * 9, 2
     kernels = maps_of_u * 3 * 1 + maps_of_w * 3 * 3 + decoded * (3 * 3 + 3 * 1)
     assert counted.forward == 4 * 2 * 9 * 30 * kernels
     assert counted.forward < counted.backward <= 2 * counted.forward  # no gradient of the frames

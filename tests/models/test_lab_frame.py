@@ -104,11 +104,11 @@ def assert_derivatives(function, *inputs):
 @pytest.mark.parametrize("kernel", [1, 3, 5])
 def test_derivative_of_the_step(activation, kernel):
     torch.manual_seed(0)
-    p = kernel // 2
-    maps = torch.randn(2, 2, 4 + 2 * p, 3 + 2 * p, dtype=torch.float64, requires_grad=True)
+    p, flow = kernel // 2, Translation(1)
+    maps = torch.randn(2 * len(flow), 2, 4 + 2 * p, 3 + 2 * p, dtype=torch.float64, requires_grad=True)
     drive = torch.randn(2, 2, 4, 3, dtype=torch.float64, requires_grad=True)
     W = torch.randn(2, 2, kernel, kernel, dtype=torch.float64, requires_grad=True)
-    assert_derivatives(lambda *inputs: moving_step(*inputs, activation), maps, drive, W)
+    assert_derivatives(lambda *inputs: moving_step(*inputs, activation, flow, 2), maps, drive, W)
 
 
 @pytest.mark.parametrize("border", [0, 1, 2])

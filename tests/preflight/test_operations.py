@@ -66,7 +66,7 @@ def test_translation_written_out(model, maps) -> None:
     """12 channels, 3x3 pixels, two hidden layers of the decoder, on 14x14 pixels."""
     seen, predicted = 4, 8
     U, W, decoder = 1 * 12 * 9, 12 * 12 * 9, 2 * 12 * 12 * 9 + 12 * 1 * 9
-    first, second, later = U, maps * U + W, maps * (U + W)  # h_0 = 0, and h_1 is one map
+    first, second, later = U, U + W, U + maps * W  # h_0 = 0, and h_1 is one map
     products = first + second + (seen + predicted - 2) * later + predicted * decoder
     assert forward(QUICK, RUNS["translation", model], seen, predicted) == 2 * 14 * 14 * products
 
