@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks import cost, equivariance, kth, rotation, translation, variants
+from benchmarks import alone, cost, equivariance, kth, rotation, translation, variants, waits
 from benchmarks.report import Options, page, sections
 from fernn.errors import FernnError
 from fernn.experiments import load_params
@@ -20,11 +20,13 @@ from fernn.training.device import choose_device, prepare
 ROOT = Path(__file__).parents[1]
 EXPERIMENTS = {  # each gives its tables
     "translation": translation.measure,
+    "alone": alone.measure,
     "rotation": rotation.measure,
     "equivariance": equivariance.measure,
     "kth": kth.measure,
     "cost": cost.measure,
     "variants": variants.measure,  # on a GPU
+    "waits": waits.measure,
 }
 Part = StrEnum("Part", list(EXPERIMENTS))  # type: ignore[misc]
 

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.floor import Operations, best_rate
-from benchmarks.report import Options, duration, gain
+from benchmarks.memory import peak
+from benchmarks.report import Options, duration, gain, size
 from benchmarks.timing import alternate
 from fernn.models import winograd
 from fernn.models.precision import autocast
@@ -45,7 +46,10 @@ def compare(options: Options, step: Step, models: Mapping[str, nn.Module]) -> tu
         name: training_step(step.loss, step.clip_norm, model, "bf16" if name == BF16 else "float32", name == OURS)
         for name, model in models.items()
     }
-    memory = {name: _peak_memory(way, device) for name, way in ways.items()}
+    memory = {}
+    for name, way in ways.items():
+        way()  # Adam's moments are there from now on
+        memory[name] = size(peak(way, device))
     timings = alternate(ways, options.rounds, device, options.say)
     floors = {p: best_rate(*step.hidden, p, device).floor(step.operations) for p in ("float32", "bf16")}
     columns = ["training step", "time", "times faster than plain", "floor", "distance", "peak memory"]
@@ -54,8 +58,6 @@ def compare(options: Options, step: Step, models: Mapping[str, nn.Module]) -> tu
         floor = floors["bf16" if name == BF16 else "float32"]
         faster, distance = gain(timing.gain_over(timings[PLAIN])), f"{timing.median / floor:.2f}"
         rows.append([name, duration(timing.median), faster, duration(floor), distance, memory[name]])
-    if device.type != "cuda":
-        return columns[:-1], [row[:-1] for row in rows]
     return columns, rows
 
 
@@ -88,11 +90,3 @@ def training_step(
         optimizer.zero_grad(set_to_none=True)
 
     return take
-
-
-def _peak_memory(step: Callable[[], None], device: torch.device) -> str:
-    if device.type != "cuda":
-        return ""
-    torch.cuda.reset_peak_memory_stats(device)
-    step()
-    return f"{torch.cuda.max_memory_allocated(device) / 2**30:.1f} GiB"

@@ -1,6 +1,10 @@
 """Experiment A: a training step, and the rendering of a batch."""
 
+import copy
+from collections.abc import Callable
+
 import torch
+from torch import Tensor, nn
 
 from benchmarks.floor import count
 from benchmarks.rendering import rendering
@@ -18,25 +22,33 @@ def measure(options: Options) -> list[Table]:
     return [_training(options), _rendering(options)]
 
 
-def _training(options: Options) -> Table:
+def problem(options: Options) -> tuple[FERNNPredictor, Callable[[nn.Module], Tensor]]:
+    """The network with the most generators, and the loss of one like it on a batch."""
     section, device = options.params.translation, options.device
-    data, sizes = section.data, section.architecture
-    flow = max((Translation.parse(model.flow) for model in section.models.values()), key=len)
+    data, flow = section.data, _largest(options)
     batch = options.step_batch(section.training.batch)
     frames = torch.rand(batch, data.seen + data.predicted, 1, data.frame, data.frame, device=device)
     task = PredictionTask(lambda *_: frames, lambda *_: frames, batch, batch, batch, data.seen)
-
     torch.manual_seed(0)
-    model = FERNNPredictor(flow, 1, **sizes.model_dump()).to(device)
+    model = FERNNPredictor(flow, 1, **section.architecture.model_dump())
+    return model.to(device, memory_format=torch.channels_last), lambda model: task.loss(model, frames)
+
+
+def _largest(options: Options) -> Translation:
+    return max((Translation.parse(model.flow) for model in options.params.translation.models.values()), key=len)
+
+
+def _training(options: Options) -> Table:
+    section = options.params.translation
+    data, sizes, flow = section.data, section.architecture, _largest(options)
+    batch = options.step_batch(section.training.batch)
+    model, loss = problem(options)
+    second, third = copy.deepcopy(model), copy.deepcopy(model)
     lab = plain.PlainPredictor(model)
-    model.to(memory_format=torch.channels_last)
-    second, third = (
-        FERNNPredictor(flow, 1, **sizes.model_dump()).to(device, memory_format=torch.channels_last) for _ in range(2)
-    )
     step = Step(
-        loss=lambda model: task.loss(model, frames),
+        loss=loss,
         clip_norm=section.training.clip_norm,
-        operations=count(lambda: task.loss(model, frames[:1]), batch),
+        operations=count(lambda: loss(model), 1),
         hidden=(batch * len(flow), sizes.hidden_channels, sizes.kernel_size, data.frame),
     )
     options.say(f"training step, {flow.name}, batch {batch}")
