@@ -169,6 +169,13 @@ def test_a_run_of_an_unknown_model_is_named(content: dict[str, Any]) -> None:
         resolve(content)
 
 
+@pytest.mark.parametrize("scale", [1, ["quick"], None, {}])
+def test_a_scale_is_a_name(content: dict[str, Any], scale: Any) -> None:
+    content["scale"] = scale
+    with pytest.raises(FernnError, match="is not known; expected one of paper, released, small, quick"):
+        resolve(content)
+
+
 def test_an_unknown_scale_is_named(content: dict[str, Any]) -> None:
     with pytest.raises(FernnError, match=r"'tiny' is not known; expected one of paper, released, small, quick"):
         resolve(content, "tiny")

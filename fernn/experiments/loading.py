@@ -42,16 +42,16 @@ def resolve(content: Mapping[str, Any], scale: str | None = None, source: str = 
     """
     merged = copy.deepcopy(dict(content))
     scales = _scales(merged.pop("scales", None), source)
-    scale = scale or merged.get("scale")
-    if scale != "paper" and scale not in scales:
-        raise FernnError(f"{source}: scale {scale!r} is not known; expected one of {', '.join(['paper', *scales])}.")
-    merged = _merge(merged, scales.get(scale) or {})
-    merged["scale"] = scale
+    named = scale or merged.get("scale")
+    if not isinstance(named, str) or named not in {"paper", *scales}:
+        raise FernnError(f"{source}: scale {named!r} is not known; expected one of {', '.join(['paper', *scales])}.")
+    merged = _merge(merged, scales.get(named) or {})
+    merged["scale"] = named
     try:
         return schema().model_validate(merged)
     except ValidationError as error:
         lines = [_explain(problem) for problem in error.errors()]
-        raise FernnError("\n".join([f"{source} (scale {scale}): {len(lines)} to mend", *lines])) from None
+        raise FernnError("\n".join([f"{source} (scale {named}): {len(lines)} to mend", *lines])) from None
 
 
 def _scales(scales: Any, source: str) -> Mapping[str, Any]:
