@@ -10,6 +10,7 @@ import pytest
 from tabulate import tabulate
 
 from .harness import SEED, SHARE, Project, Server, commands, write_project
+from .page import write_table
 
 Ledger = Callable[[str, str, int], None]
 LEDGER = "faults"
@@ -71,12 +72,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.write_line(table)
     page = os.environ.get("FERNN_RELIABILITY")
     if page and not lost:
-        _write(Path(page), table)
-
-
-BEGIN, END = "<!-- written by make test-faults -->", "<!-- end -->"
-
-
-def _write(page: Path, table: str) -> None:
-    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    page.write_text(f"{before}{BEGIN}\n\n{table}\n\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+        write_table(Path(page), "make test-faults", table)
