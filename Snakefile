@@ -23,6 +23,9 @@ include: "workflow/rules/report.smk"
 
 # jobs that are run by another process, on a node of a cluster say, are held to what was planned here
 onstart:
+    if not REMOTE:
+        pass_on()
+        in_words(refuse_without_gpu, PARAMS, GPUS, workflow.dag.needrun_jobs())
     PLAN.announce()
 
 

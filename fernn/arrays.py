@@ -76,7 +76,9 @@ def read_arrays(path: str | Path) -> "tuple[dict[str, Tensor], dict[str, Any]]":
         for name, shape in about.pop(PACKED, {}).items():
             arrays[name] = _inflated(name, arrays.get(name), shape)
     except FileNotFoundError:
-        raise FernnError(f"{path}: no such file. `fernn dataset` makes it, or run snakemake for it.") from None
+        raise FernnError(
+            f"{path}: no such file. `snakemake --cores all --config scale=SCALE` makes it, with the name of your scale."
+        ) from None
     except ValueError as error:
         raise FernnError(f"{path}: broken or of another kind ({error}). Remove it and make it again.") from None
     return {name: torch.from_numpy(array) for name, array in arrays.items()}, about

@@ -1,11 +1,14 @@
 """The command `fernn`: one subcommand for each stage of the pipeline, each usable by hand."""
 
+import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 from fernn.errors import FernnError
 from fernn.extras import missing
+from fernn.faults import explain
 from fernn.messages import say
 
 try:
@@ -309,11 +312,18 @@ def main() -> None:
     except Exception as error:
         # a run that was asked to stop saved its state first; 128 + signal is what the shell expects
         signum = getattr(error, "signum", None)
-        told = missing(error) if isinstance(error, ModuleNotFoundError) else error
-        if signum is None and not isinstance(told, FernnError):
+        if signum is None and isinstance(error, BrokenPipeError):  # of `fernn runs | head`: nobody reads on
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(128 + signal.SIGPIPE)
+        told = error if isinstance(error, FernnError) or signum is not None else _of_elsewhere(error)
+        if told is None:
             raise
         say(f"fernn: {told}")
         sys.exit(1 if signum is None else 128 + signum)
+
+
+def _of_elsewhere(error: Exception) -> object:
+    return missing(error) if isinstance(error, ModuleNotFoundError) else explain(error)
 
 
 def _start(file: Path, scale: str | None) -> tuple[Any, Any]:

@@ -43,6 +43,10 @@ def temporary_beside(path: Path) -> Iterator[Path]:
     os.close(descriptor)
     try:
         yield Path(name)
+    except OSError as error:
+        if error.filename is None:  # as where a disk is full
+            error.filename = str(path)
+        raise
     finally:
         Path(name).unlink(missing_ok=True)
 

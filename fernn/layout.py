@@ -5,6 +5,7 @@ from pathlib import Path
 
 MODEL, METRICS, EVALUATION, SAMPLES = "model.safetensors", "metrics.csv", "evaluation.json", "samples.safetensors"
 RECORD = "record.json"  # beside each result
+SUPERSEDED = "superseded"  # the folder of finished runs that made room for others of their names
 REPORT = "report.html"
 COST = ("cost.csv", "cost.md")  # of the tables, those that tell how fast a machine was
 CLAIMS = ("claims.csv", "claims.md")  # what became of the claims of the paper
@@ -62,7 +63,7 @@ class Layout:
 
     def superseded(self, run: str, lineage: str) -> Path:
         """The folder of a finished run that made room for another one of its name."""
-        return self.base / "superseded" / run / lineage
+        return self.base / SUPERSEDED / run / lineage
 
     def lock(self, run: str) -> Path:
         """The folder of the lock that whoever trains or evaluates a run holds."""

@@ -17,7 +17,7 @@ from fernn.experiments import load_params
 from fernn.export.archive import members_of
 from fernn.files import sha256
 from fernn.jobs import Jobs
-from fernn.layout import COST, RECORD, REPORT, Layout
+from fernn.layout import COST, RECORD, REPORT, SUPERSEDED, Layout
 from fernn.provenance.code import PACKAGE
 from fernn.provenance.environment import environment
 from fernn.provenance.records import DamagedRecordError, Record, read_record
@@ -55,7 +55,9 @@ def find_records(results: list[Path]) -> list[Path]:
                 f"{result}: no such file or folder. Name a result, such as results/quick/tables/table1.md."
             )
         folder = result if result.is_dir() else result.parent
-        records = sorted(path for path in folder.rglob(f"*{RECORD}") if not path.name.startswith("."))
+        every = (path.relative_to(folder) for path in folder.rglob(f"*{RECORD}"))
+        # what was moved out of the way is no result of today, unless that is what is asked for
+        records = sorted(folder / path for path in every if path.name[0] != "." and SUPERSEDED not in path.parts)
         if result.is_file() and result not in records:
             told = ((path, read_record(path)) for path in records)
             records = [path for path, record in told if record and result.as_posix() in record.outputs]

@@ -70,6 +70,34 @@ def set_at(content: dict[str, Any], path: str, value: Any) -> None:
         ("checkpoint_minutes", 0, ["checkpoint_minutes = 0", "greater than 0"]),
         ("allow_cpus", True, ["allow_cpus", "unknown key", "allow_cpu"]),
         ("seeds", [1], ["seeds", "unknown key"]),
+        ("translation.training.epochs", True, ["translation.training.epochs = True", "valid integer"]),
+        ("translation.training.epochs", "3", ["translation.training.epochs = '3'", "valid integer"]),
+        ("translation.training.epochs", 3.0, ["translation.training.epochs = 3.0", "valid integer"]),
+        ("translation.training.batch", 0, ["translation.training.batch = 0", "greater than 0"]),
+        ("translation.training.threads", 9999, ["translation.training.threads = 9999", "less than or equal to 1024"]),
+        ("allow_cpu", "yes", ["allow_cpu = 'yes'", "valid boolean"]),
+        ("translation.training.clip_norm", float("inf"), ["translation.training.clip_norm = inf", "finite number"]),
+        ("kth.models.3D-CNN.learning_rate", float("nan"), ["learning_rate = nan", "finite number"]),
+        ("kth.models.3D-CNN.learning_rate", True, ["learning_rate = True", "valid number"]),
+        ("translation.seeds", [], ["translation.seeds = []", "at least 1 item"]),
+        ("translation.seeds", [0, 1, 0], ["translation.seeds: 0 stands twice; keep one"]),
+        ("translation.seeds", [-1], ["translation.seeds.0 = -1", "greater than or equal to 0"]),
+        (
+            "translation.data.seed",
+            2**64,
+            ["translation.data.seed = 18446744073709551616", "less than 9223372036854775808"],
+        ),
+        ("translation.runs.0.models", ["G-RNN", "G-RNN"], ["runs.0.models: G-RNN stands twice"]),
+        ("kth.runs.0.search", [1e-3, 1.0000001e-3], ["kth.runs.0.search: 0.001 stands twice"]),
+        ("translation.models.G-RNN.learning_rate", 1.00000001e-4, ["0.0001", "both lr0.0001 in the name of a run"]),
+        ("experiments", ["kth", "kth"], ["experiments: kth stands twice"]),
+        ("translation.models.FERNN-V1T.flow", "V2T", ["models.FERNN-V1T has the flow V2T; its name says V1T"]),
+        ("kth.models.FERNN-V1T.flow", "V2T", ["models.FERNN-V1T has the flow V2T; its name says V1T"]),
+        ("translation.models.G-RNN.flow", "V14T", ["V14T has speeds of -14 to 14", "frame of 28", "those of V13T"]),
+        ("translation.data.velocity.flow", "V14T", ["V14T has speeds of -14 to 14"]),
+        ("kth.runs.0.evaluate", ["V16T"], ["V16T has speeds", "frame of 32", "those of V15T"]),
+        ("rotation.data.velocity.flow", "V18R", ["V18R has turns of -18 to 18 times 10 degrees"]),
+        ("translation.models", {"../G": {"flow": "V0T", "learning_rate": 0.1}}, ["'../G'", "should match pattern"]),
     ],
 )
 def test_a_wrong_value_is_named(content: dict[str, Any], path: str, value: Any, said: list[str]) -> None:
@@ -88,6 +116,10 @@ def test_rotated_digits_may_be_cropped(content: dict[str, Any], frame: int) -> N
 
 @pytest.mark.parametrize(("degrees", "order"), [(30, 12), (20, 36), (360 / 7, 7), (90, 4), (180, 2)])
 def test_a_turn_is_an_element_of_the_group(content: dict[str, Any], degrees: float, order: int) -> None:
+    still = {"models": {"G-RNN": {"flow": "V0R", "learning_rate": 1e-3}}, "data": {"velocity": {"flow": "V0R"}}}
+    content["scales"]["paper"] = {"rotation": still}  # of few turns in a circle, some sets V have the same one twice
+    content["rotation"]["models"] = {}
+    content["rotation"]["runs"] = [{"flow": "V0R", "models": ["G-RNN"], "evaluate": ["test"]}]
     set_at(content, "rotation.data.degrees", degrees)
     set_at(content, "rotation.architecture.group_order", order)
     assert resolve(content).rotation.data.degrees == degrees
@@ -137,12 +169,34 @@ def test_a_run_of_an_unknown_model_is_named(content: dict[str, Any]) -> None:
         resolve(content)
 
 
+@pytest.mark.parametrize("scale", [1, ["quick"], None, {}])
+def test_a_scale_is_a_name(content: dict[str, Any], scale: Any) -> None:
+    content["scale"] = scale
+    with pytest.raises(FernnError, match="is not known; expected one of paper, released, small, quick"):
+        resolve(content)
+
+
 def test_an_unknown_scale_is_named(content: dict[str, Any]) -> None:
     with pytest.raises(FernnError, match=r"'tiny' is not known; expected one of paper, released, small, quick"):
         resolve(content, "tiny")
 
 
-@pytest.mark.parametrize(("text", "said"), [("a: [1", "not YAML"), ("- 1", "expected a mapping")])
+@pytest.mark.parametrize("scales", [["quick"], "quick", 3, {"quick": 3}, {"quick": ["a"]}])
+def test_scales_are_mappings(content: dict[str, Any], scales: Any) -> None:
+    content["scales"] = scales
+    with pytest.raises(FernnError, match=r"scales(.quick)? is .*; expected a mapping"):
+        resolve(content, "quick")
+
+
+@pytest.mark.parametrize("scale", ["../out", "a/b", ".hidden", "a b", "$(ls)", "a;b", "-x", ""])
+def test_a_scale_is_the_name_of_a_folder(content: dict[str, Any], scale: str) -> None:
+    content["scales"][scale] = {}
+    content["scale"] = scale
+    with pytest.raises(FernnError):
+        resolve(content)
+
+
+@pytest.mark.parametrize(("text", "said"), [("a: [1", "line 1"), ("- 1", "expected a mapping"), ("", "a mapping")])
 def test_a_file_of_another_kind(tmp_path: Path, text: str, said: str) -> None:
     file = tmp_path / "params.yaml"
     file.write_text(text)

@@ -81,4 +81,6 @@ def find(folder: str | Path, name: str) -> Path:
     for path in (Path(folder) / name, Path(folder) / f"{name}.gz"):
         if path.is_file():
             return path
-    raise FernnError(f"there is no {name} or {name}.gz in {folder}. Bring it there with: fernn fetch mnist")
+    raise FernnError(
+        f"there is no {name} or {name}.gz in {folder}. Bring it there with: fernn fetch mnist --scale SCALE"
+    )

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from fernn.errors import FernnError
 from fernn.experiments.registry import schema
 from fernn.params import Params
+from fernn.params.document import read_yaml
 
 
 def load_params(path: str | Path = "params.yaml", scale: str | None = None) -> Params:
@@ -24,13 +24,11 @@ def load_params(path: str | Path = "params.yaml", scale: str | None = None) -> P
         FernnError: if the file is missing, is no YAML mapping, or a key or value in it is not allowed.
     """
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        content = read_yaml(path)
     except FileNotFoundError:
         raise FernnError(
             f"{path}: no such file. Run in the project's folder, or name the file with --params."
         ) from None
-    except yaml.YAMLError as error:
-        raise FernnError(f"{path}: not YAML: {error}") from None
     if not isinstance(content, dict):
         raise FernnError(f"{path}: expected a mapping with the keys {', '.join(schema().model_fields)}.")
     return resolve(content, scale, str(path))
@@ -43,17 +41,27 @@ def resolve(content: Mapping[str, Any], scale: str | None = None, source: str = 
         FernnError: naming each key that is unknown, missing or has a value that is not allowed.
     """
     merged = copy.deepcopy(dict(content))
-    scales = merged.pop("scales", None) or {}
-    scale = scale or merged.get("scale")
-    if scale != "paper" and scale not in scales:
-        raise FernnError(f"{source}: scale {scale!r} is not known; expected one of {', '.join(['paper', *scales])}.")
-    merged = _merge(merged, scales.get(scale) or {})
-    merged["scale"] = scale
+    scales = _scales(merged.pop("scales", None), source)
+    named = scale or merged.get("scale")
+    if not isinstance(named, str) or named not in {"paper", *scales}:
+        raise FernnError(f"{source}: scale {named!r} is not known; expected one of {', '.join(['paper', *scales])}.")
+    merged = _merge(merged, scales.get(named) or {})
+    merged["scale"] = named
     try:
         return schema().model_validate(merged)
     except ValidationError as error:
         lines = [_explain(problem) for problem in error.errors()]
-        raise FernnError("\n".join([f"{source} (scale {scale}): {len(lines)} to mend", *lines])) from None
+        raise FernnError("\n".join([f"{source} (scale {named}): {len(lines)} to mend", *lines])) from None
+
+
+def _scales(scales: Any, source: str) -> Mapping[str, Any]:
+    scales = {} if scales is None else scales
+    if not isinstance(scales, Mapping):
+        raise FernnError(f"{source}: scales is {scales!r}; expected a mapping of names to what they override.")
+    for name, over in scales.items():
+        if not isinstance(over, Mapping | None):
+            raise FernnError(f"{source}: scales.{name} is {over!r}; expected a mapping of keys to what they override.")
+    return scales
 
 
 def check_overrides(config: Mapping[str, Any], path: str | Path) -> None:
@@ -66,7 +74,7 @@ def check_overrides(config: Mapping[str, Any], path: str | Path) -> None:
     Raises:
         FernnError: if anything differs but `scale` and `allow_cpu`, which jobs are told.
     """
-    content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    content = read_yaml(path)
     changed = [key for key in config if key not in ("scale", "allow_cpu") and config[key] != content.get(key)]
     if changed:
         raise FernnError(

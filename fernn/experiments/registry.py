@@ -6,11 +6,12 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, create_model
+from pydantic import AfterValidator, Field, create_model
 
 from fernn.errors import FernnError
 from fernn.experiments.experiment import Experiment
 from fernn.params import Params
+from fernn.params.base import once
 
 
 @cache
@@ -40,5 +41,5 @@ def schema() -> type[Params]:
     """The whole shape of params.yaml: what all scales have, and a section for each experiment."""
     sections: dict[str, Any] = {name: (each.schema, ...) for name, each in experiments().items()}
     known: Any = Literal[tuple(sections)]
-    sections["experiments"] = (Annotated[list[known], Field(min_length=1)], ...)
+    sections["experiments"] = (Annotated[list[known], Field(min_length=1), AfterValidator(once)], ...)
     return create_model("Params", __base__=Params, **sections)

@@ -1,6 +1,7 @@
 """The names of the sets V of generators: V_k^T of the paper is "V2T" in params.yaml and file names, V_k^R "V4R"."""
 
 import re
+from collections.abc import Iterable
 
 from fernn.errors import FernnError
 
@@ -24,6 +25,26 @@ def reach(flow: str, kind: str = "") -> int:
         such = every if kind else "a name such as V2T (V_2^T) or V4R (V_4^R)"
         raise FernnError(f"{flow!r} names no flow{OF[kind]}: expected {such}.")
     return int(match[1])
+
+
+def check_told_apart(frame: int, flows: Iterable[str]) -> None:
+    """Refuse translations that are the same in a frame of so many pixels, whose other side is next to this one.
+
+    Raises:
+        ValueError: if there are such.
+    """
+    for flow in sorted(flows):
+        if 2 * reach(flow) >= frame:
+            raise ValueError(
+                f"{flow} has speeds of -{reach(flow)} to {reach(flow)} pixels per frame, which a frame of {frame} "
+                f"pixels on a torus cannot tell apart; it can those of V{(frame - 1) // 2}T"
+            )
+
+
+def in_name(name: str) -> str | None:
+    """The flow that stands in the name of a model, such as V2T in "FERNN-V2T"; None if there is none."""
+    found = re.search(r"(?<![A-Za-z0-9])V\d+[A-Z](?![A-Za-z0-9])", name)
+    return found[0] if found else None
 
 
 def still(flow: str) -> str:

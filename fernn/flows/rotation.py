@@ -10,7 +10,7 @@ is what a gradient needs, are gathers here: deterministic on CUDA, where the gra
 
 import math
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fernn.errors import FernnError
+from fernn.flows.kept import kept
 from fernn.flows.names import reach
 
 NEGLIGIBLE = 1e-9  # interpolation weights below this are rounding of the angle's sine
@@ -160,8 +161,7 @@ def _of_batch(taps: Taps, batch: int, pixels: int) -> Taps:
     return *every, weights.repeat(batch)
 
 
-@lru_cache(maxsize=512)
-@torch.inference_mode(False)  # what is kept here must serve training too
+@kept(512)
 def _taps(degrees: float, height: int, width: int, device: torch.device) -> tuple[Taps, Taps]:
     """The map of pixels that turns an image, and its transpose."""
     target, source, weight = _bilinear(degrees, height, width)

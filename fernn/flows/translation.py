@@ -6,13 +6,14 @@ index, exact and invertible.
 """
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from fernn.errors import FernnError
+from fernn.flows.kept import kept
 from fernn.flows.names import reach
 
 Offsets = tuple[tuple[int, int], ...]  # (row, column) for each generator
@@ -111,8 +112,7 @@ class Translation:
         return moved
 
 
-@lru_cache(maxsize=512)  # offsets come again after height * width frames, so a long rollout meets a bounded number
-@torch.inference_mode(False)  # what is kept here must serve training too
+@kept(512)  # offsets come again after height * width frames, so a long rollout meets a bounded number
 def _sources(offsets: Offsets, height: int, width: int, device: torch.device) -> Tensor:
     y = torch.arange(height).view(1, -1, 1)
     x = torch.arange(width).view(1, 1, -1)

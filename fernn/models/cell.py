@@ -22,7 +22,7 @@ from fernn.errors import FernnError
 from fernn.flows.translation import Translation
 from fernn.models.borders import circular_pad
 from fernn.models.kernels import ACTIVATIONS, border_of, convolve, max_over_flow, moving_step, prepared
-from fernn.models.precision import compute_dtype
+from fernn.models.precision import check_numbers, compute_dtype
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,8 @@ class FERNNCell(nn.Module):
             h_{t+1}.
 
         Raises:
-            FernnError: if the frame has another number of channels or is smaller than the kernel's border.
+            FernnError: if the frame has another number of channels, is smaller than the kernel's border, or is not of
+                floating point.
         """
         self._check(frame, state)
         dtype = compute_dtype(self.U.weight)
@@ -131,6 +132,7 @@ class FERNNCell(nn.Module):
                 f"FERNNCell got a frame of {frame.shape[-2]}x{frame.shape[-1]} pixels, "
                 f"smaller than the border of its kernel, {self.border}."
             )
+        check_numbers("FERNNCell", frame)
         if state is not None and state.flow != self.flow:
             raise FernnError(
                 f"FERNNCell of {self.flow!r} got a state of {state.flow!r}: a state belongs to the cell that made it."

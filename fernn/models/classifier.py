@@ -13,7 +13,7 @@ from fernn.flows.translation import Translation
 from fernn.models.borders import circular_pad
 from fernn.models.cell import advance
 from fernn.models.kernels import border_of, convolve, prepared
-from fernn.models.precision import compute_dtype
+from fernn.models.precision import check_numbers, compute_dtype
 from fernn.models.stem import Stem
 
 
@@ -64,13 +64,14 @@ class _Recognizer(nn.Module, ABC):
             Logits (B, classes).
 
         Raises:
-            FernnError: if the clips have another shape.
+            FernnError: if the clips have another shape or are not of floating point.
         """
         if clips.ndim != 5 or clips.shape[1] < 1 or clips.shape[2] != self.config["channels"]:
             raise FernnError(
                 f"{type(self).__name__} got clips of shape {tuple(clips.shape)}: "
                 f"expected (batch, time >= 1, {self.config['channels']}, height, width)."
             )
+        check_numbers(type(self).__name__, clips)
         logits: Tensor = self.head(self._last(self.stem(clips)).mean((2, 3)))
         return logits
 

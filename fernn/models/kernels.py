@@ -111,7 +111,7 @@ class _MaxOverFlow(torch.autograd.Function):
         rows = maps.permute(0, 2, 3, 1).reshape(maps.shape[0] // generators, -1, channels)
         lab = rows.index_select(1, sources.flatten()).view(rows.shape[0], generators, height * width, channels)
         value, winner = lab.max(1)
-        ctx.save_for_backward(winner.to(torch.int16), sources)
+        ctx.save_for_backward(winner.to(torch.int16 if generators <= 2**15 else torch.int32), sources)
         ctx.shape = maps.shape
         return value.view(-1, height, width, channels).permute(0, 3, 1, 2)
 

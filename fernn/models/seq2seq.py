@@ -45,7 +45,7 @@ class Seq2Seq(nn.Module):
             (released code).
 
         Raises:
-            FernnError: if there is no frame to start from, or its shape is another.
+            FernnError: if there is no frame to start from, its shape is another, or it is not of floating point.
         """
         if frames.ndim != 5 or frames.shape[1] < 1:
             raise FernnError(

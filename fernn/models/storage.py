@@ -69,10 +69,21 @@ def read_model(path: str | Path, kinds: tuple[type[nn.Module], ...], device: tor
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except FileNotFoundError:
         raise FernnError(f"{path}: no such file. Expected a model that `fernn train` or `save_model` wrote.") from None
-    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise FernnError(
             f"{path}: not a model of this library ({error}). Expected a file that `save_model` wrote."
         ) from None
-    model = channels_last(build(**config).to(device))
-    model.load_state_dict(weights)
+    try:
+        model = build(**config).to(device)
+        types = {value.dtype for value in weights.values() if value.is_floating_point()}
+        if len(types) == 1:  # as it was saved: a network of float64 is one again
+            model.to(types.pop())
+        model = channels_last(model)
+        model.load_state_dict(weights)
+    except (RuntimeError, TypeError, FernnError) as error:
+        said = " ".join(str(error).split())
+        raise FernnError(
+            f"{path}: damaged, or of another version: its {about['model']} cannot be built ({said[:200]}). "
+            "Expected a file that `save_model` of this version wrote."
+        ) from None
     return model.eval()

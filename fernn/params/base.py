@@ -3,19 +3,34 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+
+from fernn.flows.names import in_name
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9+._-]*$")]
 Count = Annotated[int, Field(ge=0)]
-Models = Annotated[list[Name], Field(min_length=1)]
-Seeds = Annotated[list[Count], Field(min_length=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]  # torch takes no larger one
+
+
+def once(values: Sequence[object]) -> Sequence[object]:
+    """A list that gives nothing twice; numbers count as the same where they have the same name in a run's id."""
+    names = [f"{value:g}" if isinstance(value, float) else str(value) for value in values]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"{twice} stands twice; keep one")
+    return values
+
+
+Models = Annotated[list[Name], Field(min_length=1), AfterValidator(once)]
+Seeds = Annotated[list[Seed], Field(min_length=1), AfterValidator(once)]
+Rates = Annotated[list[PositiveFloat], Field(min_length=1), AfterValidator(once)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Section(BaseModel):
-    """A mapping of params.yaml; a key that it does not know is an error."""
+    """A mapping of params.yaml; a key that it does not know is an error, and so is a value of another type."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Training(Section):
@@ -32,7 +47,7 @@ class Training(Section):
     clip_norm: PositiveFloat | None
     precision: Literal["float32", "tf32", "bf16"]
     winograd: bool
-    threads: Count
+    threads: Annotated[int, Field(ge=0, le=1024)]
     validate_every: PositiveInt | None
 
     def validations(self, sequences: int) -> int:
@@ -55,7 +70,7 @@ class Runs(Section):
 
     flow: str
     models: Models
-    search: list[PositiveFloat] | None = None
+    search: Rates | None = None
     seeds: Seeds | None = None
     evaluate: Annotated[Sequence[str], Field(min_length=1)]
 
@@ -74,4 +89,27 @@ class ExperimentParams(Section):
             for name in group.models:
                 if name not in self.models:
                     raise ValueError(f"runs.{number}.models names {name!r}; models has {', '.join(self.models)}")
+        return self
+
+    def flows(self) -> set[str]:
+        """The flows of models and of data."""
+        of_models = {getattr(model, "flow", None) for model in self.models.values()}
+        return {flow for flow in of_models | {group.flow for group in self.runs} if flow is not None}
+
+    @model_validator(mode="after")
+    def _names_of_flows(self) -> "ExperimentParams":
+        for name, model in self.models.items():
+            named, own = in_name(name), getattr(model, "flow", None)
+            if named is not None and own is not None and named != own:
+                raise ValueError(f"models.{name} has the flow {own}; its name says {named}: mend one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _rates_of_names(self) -> "ExperimentParams":
+        rates = [model.learning_rate for model in self.models.values()]
+        names: dict[str, float] = {}
+        for rate in rates + [rate for group in self.runs for rate in group.search or ()]:
+            other = names.setdefault(f"{rate:g}", rate)
+            if other != rate:
+                raise ValueError(f"the rates {other!r} and {rate!r} are both lr{rate:g} in the name of a run; keep one")
         return self

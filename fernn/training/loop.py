@@ -152,6 +152,8 @@ def fit(
         progress.saved(state)
         return monotonic()
 
+    bad = torch.full((), -1, device=device)  # the first batch of the epoch whose loss is not finite
+
     progress.start(settings.epochs, task.batches, state)
     saved = monotonic()
     with _stop_signals() as stop:
@@ -167,6 +169,7 @@ def fit(
                 if settings.clip_norm is not None:
                     nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm)
                 optimizer.step()
+                bad = torch.where(torch.isfinite(state.loss_sum) | (bad >= 0), bad, state.batch)
                 state.batch += 1
                 progress.batch(state)
                 inside = state.batch < task.batches
@@ -175,12 +178,18 @@ def fit(
                     model.train()
                 # by the clock of the host alone: a batch that does not save waits for no device
                 if inside and (stop or monotonic() - saved >= save_every):
-                    saved = save()
+                    if state.loss_sum.isfinite():  # else the last good checkpoint stays
+                        saved = save()
+                    elif not may_diverge:
+                        raise FernnError(_divergence(state, settings, int(bad)))
                     if stop:
                         raise Interrupted(stop[0], checkpoint)
             _end_epoch(model, task, settings, state)
             if state.diverged:
-                _tell_divergence(state, settings, progress, may_diverge)
+                told = _divergence(state, settings, int(bad))
+                if not may_diverge:
+                    raise FernnError(told)
+                progress.tell(f"{told} As a candidate of a search it counts as failed.")
             saved = save()
             progress.epoch(state)
             if stop and not over():
@@ -212,16 +221,18 @@ def _weights(model: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in model.state_dict().items()}
 
 
-def _tell_divergence(state: Checkpoint, settings: Settings, progress: "TrainingProgress", may_diverge: bool) -> None:
-    last = state.history[-1]
-    found = (
-        f"the training diverged in epoch {state.epoch}: its loss is {last['train_loss']}, on validation "
-        f"{last['validation_loss']}. The learning rate is {settings.learning_rate:g}, the gradient clip "
-        f"{settings.clip_norm}"
+def _divergence(state: Checkpoint, settings: Settings, bad: int) -> str:
+    """What a person is told; `bad` is the first batch whose loss is not finite, from 0, or -1."""
+    if state.batch:  # the epoch is under way
+        epoch, losses = state.epoch + 1, f"its loss is {state.loss_sum.item()}"
+    else:
+        last = state.history[-1]
+        epoch, losses = state.epoch, f"its loss is {last['train_loss']}, on validation {last['validation_loss']}"
+    where = f"epoch {epoch}, batch {bad + 1}" if bad >= 0 else f"epoch {epoch}"
+    return (
+        f"the training diverged in {where}: {losses}. The learning rate is {settings.learning_rate:g}, the gradient "
+        f"clip {settings.clip_norm}; lower them in params.yaml. The last good checkpoint stays."
     )
-    if not may_diverge:
-        raise FernnError(f"{found}; lower them in params.yaml.")
-    progress.tell(f"{found}. As a candidate of a search it counts as failed.")
 
 
 @contextmanager

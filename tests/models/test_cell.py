@@ -3,7 +3,7 @@ import torch
 
 from fernn.errors import FernnError
 from fernn.flows.translation import Translation
-from fernn.models import FERNNCell, FERNNPredictor, GRNNPredictor
+from fernn.models import FERNNCell, FERNNClassifier, FERNNPredictor, GRNNPredictor, RotationPredictor
 
 
 @pytest.fixture
@@ -98,3 +98,20 @@ def test_a_state_of_another_cell(model):
 def test_sequences_of_another_shape(shape):
     with pytest.raises(FernnError, match=r"GRNNPredictor got .*expected \(batch, time >= 1"):
         GRNNPredictor(hidden_channels=2)(torch.zeros(shape), 1)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int64, torch.bool])
+@pytest.mark.parametrize(
+    "model",
+    [
+        lambda: FERNNPredictor("V1T", hidden_channels=2, decoder_layers=1),
+        lambda: RotationPredictor("V1R", 90, fields=1, group_order=4, decoder_layers=1),
+        lambda: FERNNClassifier("V1T", (2, 3), (3, 3)),
+    ],
+    ids=["translation", "rotation", "classifier"],
+)
+def test_bytes_are_no_frames(model, dtype):
+    network = model()
+    steps = () if isinstance(network, FERNNClassifier) else (1,)
+    with pytest.raises(FernnError, match=rf"got frames of {dtype}.*/ 255"):
+        network(torch.ones(1, 2, 1, 6, 6, dtype=dtype), *steps)

@@ -8,6 +8,7 @@ from fernn.flows.translation import Translation
 from fernn.models import FERNNCell, FERNNPredictor
 from fernn.models.kernels import max_over_flow, moving_step
 from fernn.models.precision import autocast
+from fernn.models.rotation.cell import max_over
 from tests.closeness import DTYPES, assert_close, relative_error
 from tests.models.random_models import Problem, problems
 from tests.reference import translation as plain
@@ -118,6 +119,19 @@ def test_derivative_of_the_max(border, time):
     flow = Translation(1)
     maps = torch.randn(2 * len(flow), 2, 3 + 2 * border, 4 + 2 * border, dtype=torch.float64, requires_grad=True)
     assert_derivatives(lambda maps: max_over_flow(maps, flow, time, border), maps)
+
+
+def test_any_number_of_generators_may_win():
+    """The number of the winner is kept as small as it can be; V_91^T has 33,489, more than two bytes with a sign."""
+    flow = Translation(91)
+    maps = torch.zeros(len(flow), 1, 2, 1, requires_grad=True)
+    with torch.no_grad():
+        maps[-1, 0, 0], maps[-2, 0, 1] = 1, 1
+    max_over_flow(maps, flow, 0, 0).sum().backward()
+    assert torch.equal(maps.grad, maps.detach())
+    turned = tuple(torch.full((1, 1, 1, 1), float(number == 256), requires_grad=True) for number in range(300))
+    max_over(turned).sum().backward()
+    assert [each.grad.item() for each in turned] == [float(number == 256) for number in range(300)]
 
 
 @pytest.mark.parametrize("held", [1, 9])

@@ -97,3 +97,40 @@ def test_model_of_another_library(tmp_path):
     with pytest.raises(FernnError, match=r"Linear.*FERNNPredictor"):
         save_model(nn.Linear(2, 2), tmp_path / "model")
     assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        lambda: FERNNPredictor("V1T", hidden_channels=2, decoder_layers=1),
+        lambda: RotationPredictor("V1R", 90, fields=1, group_order=4, decoder_layers=1),
+        lambda: FERNNClassifier("V1T", (2, 3), (3, 3)),
+    ],
+    ids=["translation", "rotation", "classifier"],
+)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_its_numbers_stay_as_they_were(model, dtype, tmp_path):
+    saved = model().to(dtype)
+    save_model(saved, tmp_path / "model.safetensors")
+    loaded = load_model(tmp_path / "model.safetensors")
+    for name, value in saved.state_dict().items():
+        assert loaded.state_dict()[name].dtype == value.dtype
+        assert torch.equal(loaded.state_dict()[name], value)
+
+
+def test_a_damaged_header_is_one_sentence(model, tmp_path):
+    """Each byte of the header in turn; numbers may change unseen, which is what digests in records are for."""
+    path = tmp_path / "model.safetensors"
+    save_model(model, path)
+    whole = path.read_bytes()
+    refused = 0
+    for place in range(8 + int.from_bytes(whole[:8], "little")):
+        for byte in {whole[place] ^ 1, whole[place] ^ 32, 0xFF}:
+            path.write_bytes(whole[:place] + bytes([byte]) + whole[place + 1 :])
+            try:
+                load_model(path)
+            except FernnError as error:
+                refused += 1
+                assert str(error).startswith(f"{path}: ")
+                assert len(str(error).splitlines()) == 1
+    assert refused > 1000

@@ -98,7 +98,10 @@ def test_trivial_forecasts_of_other_steps_are_refused(params, layout):
     with pytest.raises(FernnError, match=said):
         write_tables(params, layout)
     path.unlink()
-    with pytest.raises(FernnError, match=r"trivial-test-V2T.safetensors: no such file. `fernn dataset` makes it"):
+    with pytest.raises(
+        FernnError,
+        match=r"trivial-test-V2T.safetensors: no such file. `snakemake --cores all --config scale=SCALE` makes it",
+    ):
         write_tables(params, layout)
 
 

@@ -11,6 +11,7 @@ from fernn.datasets.translating import TranslationSampler, render
 from fernn.errors import FernnError
 from fernn.flows import Translation
 from fernn.models import FERNNPredictor
+from fernn.training.checkpoint import read_checkpoint
 from fernn.training.loop import Interrupted
 from fernn.training.prediction import PredictionTask
 from tests.closeness import assert_close
@@ -58,6 +59,27 @@ def test_divergence(tmp_path, loss):
 def test_divergence_of_the_training_loss(tmp_path):
     with pytest.raises(FernnError, match=r"diverged in epoch 1: its loss is (nan|inf)"):
         train(tmp_path / "c", learning_rate=1e30, clip_norm=None)
+
+
+class Broken(Toy):
+    """One batch of which holds no numbers."""
+
+    def batch(self, epoch, number):
+        images, targets = super().batch(epoch, number)
+        return (images * math.nan, targets) if (epoch, number) == (1, 2) else (images, targets)
+
+
+@pytest.mark.parametrize("save_every", [math.inf, 0.0])
+def test_the_batch_is_named_and_the_last_good_checkpoint_stays(tmp_path, save_every):
+    """Where checkpoints are written inside an epoch, the training ends there and not at the epoch's end."""
+    task = Broken()
+    with pytest.raises(FernnError, match=r"diverged in epoch 2, batch 3: its loss is nan"):
+        train(tmp_path / "c", task=task, save_every=save_every)
+    assert task.trained() == BATCHES + (3 if save_every == 0 else BATCHES)
+    kept = read_checkpoint(tmp_path / "c", torch.device("cpu"))
+    assert (kept.epoch, kept.batch) == (1, 2 if save_every == 0 else 0)
+    assert all(value.isfinite().all() for value in kept.tensors["model"].values())
+    assert same(train(tmp_path / "c"), train(tmp_path / "d"))  # of a task that is whole, it goes on
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf])

@@ -13,8 +13,10 @@ from fernn.layout import Layout
 from fernn.locks.gpus import visible_gpus
 from workflow.cluster import after_predecessors, check_slurm, resources_of, site
 from workflow.container import image_of, tell_apptainer
+from workflow.device import refuse_without_gpu
 from workflow.plan import Plan
 from workflow.presence import enter
+from workflow.stopping import pass_on
 from workflow.view import show
 
 # a rule's command is the one that belongs to this Snakemake, whether or not its environment is activated
@@ -24,6 +26,16 @@ os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(workflow.basedir), 
 
 REMOTE = workflow.resource_settings.nodes is not None  # what a cluster does, and not this machine
 CONTAINED = DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method
+
+
+
+def in_words(check, *arguments):
+    """Tell what it refuses as Snakemake tells an error, without a traceback."""
+    try:
+        check(*arguments)
+    except FernnError as error:
+        raise WorkflowError(str(error))
+
 
 try:
     check_overrides(config, "params.yaml")

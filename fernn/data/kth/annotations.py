@@ -40,7 +40,7 @@ def read_annotations(path: str | Path) -> Annotations:
     try:
         lines = Path(path).read_bytes().decode("ascii").split("\n")
     except OSError as error:
-        raise FernnError(f"cannot read {path}: {error}. Bring it there with: fernn fetch kth") from error
+        raise FernnError(f"cannot read {path}: {error}. Bring it there with: fernn fetch kth --scale SCALE") from error
     except UnicodeDecodeError as error:
         number = error.object[: error.start].count(b"\n") + 1
         raise FernnError(f"{path}, line {number}: byte {error.object[error.start]:#04x}, expected plain text") from None

@@ -32,7 +32,7 @@ def open_archive(path: str | Path, names: Collection[str]) -> Iterator[zipfile.Z
             _check_names(path, archive, set(names))
             yield archive
     except FileNotFoundError:
-        raise FernnError(f"{path}: no such file. Bring it there with: fernn fetch kth") from None
+        raise FernnError(f"{path}: no such file. Bring it there with: fernn fetch kth --scale SCALE") from None
     except OSError as error:
         raise FernnError(f"cannot read {path}: {error}") from error
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:

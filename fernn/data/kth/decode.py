@@ -114,12 +114,12 @@ def _inputs(folder: Path, fetched: dict[str, Any]) -> dict[str, str]:
     inputs = {}
     for file, told in fetched["files"].items():
         if not (folder / file).is_file():
-            raise FernnError(f"{folder / file}: no such file. Bring it there with: fernn fetch kth")
+            raise FernnError(f"{folder / file}: no such file. Bring it there with: fernn fetch kth --scale SCALE")
         inputs[file] = sha256(folder / file)
         if inputs[file] != told["sha256"]:
             raise FernnError(
                 f"{folder / file} has changed since it was fetched: found sha256:{inputs[file]}, expected "
-                f"sha256:{told['sha256']}. Delete it and run: fernn fetch kth"
+                f"sha256:{told['sha256']}. Delete it and run: fernn fetch kth --scale SCALE"
             )
     return inputs
 
@@ -153,5 +153,6 @@ def _too_many(dropped: list[dict[str, Any]], total: int, most: float) -> FernnEr
     return FernnError(
         f"{len(dropped)} of {total} sequences are not whole, expected no more than {most:.1%} of them:"
         f"{listed(told, LISTED)}\n"
-        "Do the archives and the annotations belong together? Delete those that are in doubt and run: fernn fetch kth"
+        "Do the archives and the annotations belong together? Delete those that are in doubt and run: "
+        "fernn fetch kth --scale SCALE"
     )

@@ -22,9 +22,11 @@ def read_record(folder: str | Path) -> dict[str, Any]:
             raise ValueError("it does not tell of all files")
         return record
     except FileNotFoundError:
-        raise FernnError(f"{folder} holds no {RECORD}: the files are not all there. Run: fernn fetch kth") from None
+        raise FernnError(
+            f"{folder} holds no {RECORD}: the files are not all there. Run: fernn fetch kth --scale SCALE"
+        ) from None
     except (ValueError, KeyError, TypeError) as error:
-        raise FernnError(f"{Path(folder) / RECORD} is broken ({error}). Run: fernn fetch kth") from None
+        raise FernnError(f"{Path(folder) / RECORD} is broken ({error}). Run: fernn fetch kth --scale SCALE") from None
 
 
 def contents(path: str | Path) -> str:

@@ -31,7 +31,7 @@ class UnknownDigestError(FernnError):
         super().__init__(
             f"{release.name}, into {folder}: files with unknown digests: {len(failures)}{told}\n"
             "They may be damaged, something else altogether, or published anew. If you trust them, say so (the record "
-            f"will tell):\n  fernn fetch kth {words}"
+            f"will tell):\n  fernn fetch kth --scale SCALE {words}"
         )
 
 

@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field, PositiveInt, ValidationError, model
 
 from fernn.flows.names import still
 from fernn.params import Params
-from fernn.params.base import Count, ExperimentModel, ExperimentParams, Name, Runs, Section, Share, Training
+from fernn.params.base import ExperimentModel, ExperimentParams, Name, Runs, Section, Seed, Share, Training
 
 
 def _at_a_time(value: Any) -> int | Literal["auto"] | None:
@@ -57,7 +57,7 @@ class DigitData(Section):
     test: PositiveInt
     length: Length
     velocity: Velocity
-    seed: Count
+    seed: Seed
 
     @model_validator(mode="after")
     def _sizes(self) -> "DigitData":

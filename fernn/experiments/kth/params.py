@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import Field, PositiveInt, model_validator
 
-from fernn.flows.names import TRANSLATION
-from fernn.params.base import Count, ExperimentModel, ExperimentParams, Name, Runs, Section, Share
+from fernn.flows.names import TRANSLATION, check_told_apart
+from fernn.params.base import Count, ExperimentModel, ExperimentParams, Name, Runs, Section, Seed, Share
 
 Flow = Annotated[str, Field(pattern=TRANSLATION, description="V_k^T, such as V2T")]
 Persons = Annotated[list[Annotated[int, Field(ge=1, le=25)]], Field(min_length=1)]
@@ -53,7 +53,7 @@ class StandIns(Section):
     persons: Persons
     scenarios: Annotated[list[Annotated[int, Field(ge=1, le=4)]], Field(min_length=1)]
     frames: Annotated[int, Field(ge=112)]
-    seed: Count
+    seed: Seed
 
 
 class KthSource(Section):
@@ -75,7 +75,7 @@ class KthData(Section):
     persons: Split
     flip: Share
     draws: Count
-    seed: Count
+    seed: Seed
 
 
 class KthArchitecture(Section):
@@ -95,3 +95,8 @@ class KthParams(ExperimentParams):
     architecture: KthArchitecture
     models: dict[Name, KthModel]
     runs: list[KthRuns]
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> "KthParams":
+        check_told_apart(self.data.frame, self.flows() | {flow for group in self.runs for flow in group.evaluate})
+        return self

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from fernn.experiments.digits.params import DigitData, DigitModel, DigitParams, DigitRuns, Velocity
-from fernn.flows.names import ROTATION
+from fernn.flows.names import ROTATION, reach
 from fernn.params.base import Count, Name, Section
 
 Flow = Annotated[str, Field(pattern=ROTATION, description="V_k^R, such as V4R")]
@@ -66,6 +66,16 @@ class RotationParams(DigitParams):
     architecture: RotationArchitecture
     models: dict[Name, RotationModel]
     runs: list[RotationRuns]
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> "RotationParams":
+        for flow in sorted(self.flows() | {self.data.velocity.flow}):
+            if 2 * reach(flow) * self.data.degrees >= 360:
+                raise ValueError(
+                    f"{flow} has turns of -{reach(flow)} to {reach(flow)} times {self.data.degrees:g} degrees, some of "
+                    "which are the same; they must be less than 360 degrees apart"
+                )
+        return self
 
     @model_validator(mode="after")
     def _turns(self) -> "RotationParams":

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field, PositiveInt, model_validator
 
 from fernn.experiments.digits.params import DigitData, DigitModel, DigitParams, DigitRuns, Velocity
-from fernn.flows.names import TRANSLATION
+from fernn.flows.names import TRANSLATION, check_told_apart
 from fernn.params.base import Count, Name, Section
 
 Flow = Annotated[str, Field(pattern=TRANSLATION, description="V_k^T, such as V2T")]
@@ -56,3 +56,8 @@ class TranslationParams(DigitParams):
     architecture: TranslationArchitecture
     models: dict[Name, TranslationModel]
     runs: list[TranslationRuns]
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> "TranslationParams":
+        check_told_apart(self.data.frame, self.flows() | {self.data.velocity.flow})
+        return self

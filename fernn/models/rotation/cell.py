@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from fernn.errors import FernnError
 from fernn.flows.rotation import Rotation, rotate
+from fernn.models.precision import check_numbers
 from fernn.models.rotation.convolution import CONVOLUTIONS, Kernel, Lifting, Regular, field_first
 
 FRAMES = ("lab", "co-moving")
@@ -157,6 +158,7 @@ class RotationCell(nn.Module):
             raise FernnError(
                 f"RotationCell got a frame of shape {tuple(frame.shape)}: expected (batch, {channels}, side, side)."
             )
+        check_numbers("RotationCell", frame)
         if state is not None and (state.flow, state.frame) != (self.flow, self.frame):
             raise FernnError(
                 f"RotationCell of {self.flow!r} in the {self.frame} frame got a state of {state.flow!r} in the "
@@ -171,11 +173,11 @@ def max_over(maps: tuple[Tensor, ...]) -> Tensor:
 
 
 class _Max(torch.autograd.Function):
-    """Keeps the number of the winner, a byte, in place of the maps stacked up."""
+    """Keeps the number of the winner, mostly a byte, in place of the maps stacked up."""
 
     @staticmethod
     def forward(ctx: Any, *maps: Tensor) -> Tensor:
-        best, winner = maps[0], torch.zeros_like(maps[0], dtype=torch.uint8)
+        best, winner = maps[0], torch.zeros_like(maps[0], dtype=torch.uint8 if len(maps) <= 2**8 else torch.int16)
         for number, each in enumerate(maps[1:], 1):
             winner.masked_fill_(each > best, number)
             best = torch.maximum(best, each)

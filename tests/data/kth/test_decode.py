@@ -124,7 +124,9 @@ def test_one_video_broken(made, tmp_path):
 
 
 def test_archives_that_were_not_fetched(tmp_path):
-    with pytest.raises(FernnError, match=r"holds no fetched\.json: the files are not all there. Run: fernn fetch kth"):
+    with pytest.raises(
+        FernnError, match=r"holds no fetched\.json: the files are not all there. Run: fernn fetch kth --scale SCALE"
+    ):
         decode_kth(tmp_path, tmp_path / "frames", size=32, most_dropped=0.01)
 
 

@@ -108,7 +108,7 @@ def test_unknown_digests_are_told_all_at_once_then_accepted_on_record(mirror, re
     assert caught.value.found == truth
     message = str(caught.value)
     assert f"expected sha1:{'0' * 40}" in message
-    words = message.partition("fernn fetch kth --accept ")[2].split(" --accept ")
+    words = message.partition("fernn fetch kth --scale SCALE --accept ")[2].split(" --accept ")
     assert parse_accept(words) == truth
 
     with pytest.raises(UnknownDigestError, match="unknown digests: 1"):
@@ -188,7 +188,7 @@ def test_annotations_of_other_videos(broken, made):
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"files": {}}', '{"files": {"boxing.zip": {}}}'])
 def test_a_broken_record(broken, release, text):
     (broken / "fetched.json").write_text(text)
-    with pytest.raises(FernnError, match=r"fetched\.json is broken .*Run: fernn fetch kth"):
+    with pytest.raises(FernnError, match=r"fetched\.json is broken .*Run: fernn fetch kth --scale SCALE"):
         read_record(broken)
     fetch_kth(broken, release=release)
     assert set(read_record(broken)["files"]) == set(FILES)

@@ -1,0 +1,124 @@
+"""What was interrupted goes on, as often as it takes, and ends with the same bytes."""
+
+import os
+import random
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .conftest import Ledger
+from .harness import SCALE, SEED, SHARE, Project, Server
+
+GOES_ON = "A training that is killed goes on from where it was, and ends with the bytes of one that was not"
+ONE = "Of several starters of one run, one makes it"
+TIMES = "Times of files mean nothing: a clock that was ahead, or behind, changes no result"
+NOTICED = "A result that was changed, by one bit, is named"
+
+
+def edit(project: Project, change: dict[str, Any]) -> None:
+    """Change the translations of the scale."""
+    path = project.folder / "params.yaml"
+    content = yaml.safe_load(path.read_text())
+    content["scales"][SCALE]["translation"]["training"].update(change)
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+
+
+def run_of(project: Project) -> str:
+    return next(run for run in project.jobs.runs if run.startswith("translation/"))
+
+
+def copy_of(template: Project, folder: Path) -> Project:
+    shutil.copytree(template.folder, folder, symlinks=True)
+    return Project(folder, template.server)
+
+
+def trained(project: Project, run: str) -> dict[str, str]:
+    return {name: digest for name, digest in project.digests().items() if f"/runs/{run}/" in f"/{name}"}
+
+
+def test_killed_again_and_again(template: Project, tmp_path: Path, ledger: Ledger) -> None:
+    """And what it keeps while it is under way does not grow."""
+    run, wanted = run_of(template), round(300 * SHARE)
+    for name in ("undisturbed", "killed"):
+        project = copy_of(template, tmp_path / name)
+        edit(project, {"epochs": 12 * wanted})
+        shutil.rmtree(project.folder / f"results/{SCALE}/runs/{run}")
+        if name == "undisturbed":
+            ended = project.fernn("train", run)
+            assert ended.status == 0, ended.said
+            whole, seconds = trained(project, run), ended.seconds
+    chance, killed, held = random.Random(f"{SEED} again"), 0, set()
+    each = seconds / wanted
+    while True:
+        ended = project.fernn("train", run, fault={"kind": "kill", "after": each * (0.5 + chance.random())})
+        if ended.status == 0:
+            break
+        assert ended.status == -9, ended.said
+        killed += 1
+        kept = list((project.folder / f"results/{SCALE}/unfinished/{run}").glob("*"))
+        held.add(sum(path.stat().st_size for path in kept if path.suffix == ".safetensors"))
+        assert len([path for path in kept if not path.name.endswith(".partial")]) <= 2
+        assert killed < 20 * wanted, "it does not come to an end"
+    assert killed >= wanted / 4
+    assert max(held) < min(held - {0}) + 400 * 12 * wanted  # its table of losses grows, by a line for each epoch
+    assert trained(project, run) == whole
+    assert project.leftovers() == []
+    ledger(GOES_ON, "kill -9 of one training, again and again", killed)
+
+
+def test_two_starters(template: Project, tmp_path: Path, ledger: Ledger) -> None:
+    run, number = run_of(template), max(2, round(12 * SHARE))
+    other = Server()
+    try:
+        for _ in range(number):
+            project = copy_of(template, tmp_path / "project")
+            shutil.rmtree(project.folder / f"results/{SCALE}/runs/{run}")
+            twin = Project(project.folder, other)
+            with ThreadPoolExecutor(2) as pool:
+                answers = list(pool.map(lambda each: each.fernn("train", run), (project, twin)))
+            assert [answer.status for answer in answers] == [0, 0], answers
+            told = [answer.said for answer in answers]
+            assert sum("there already" in each for each in told) == 1, told
+            assert project.digests() == template.digests()
+            assert project.leftovers() == []
+            shutil.rmtree(project.folder)
+    finally:
+        other.close()
+    ledger(ONE, "two starters of one training", number)
+
+
+def test_each_changed_file_is_named(template: Project, tmp_path: Path, ledger: Ledger) -> None:
+    project = copy_of(template, tmp_path / "project")
+    outputs = [path for job in project.jobs.all.values() for path in (*job.writes, job.record)]
+    chance = random.Random(f"{SEED} changed")
+    chosen = chance.sample(outputs, max(1, round(len(outputs) * SHARE)))
+    for path in chosen:
+        file = project.folder / path
+        whole = file.read_bytes()
+        place = chance.randrange(len(whole))
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << chance.randrange(8)]) + whole[place + 1 :])
+        told = project.fernn("verify", f"results/{SCALE}")
+        assert told.status == 1, told.said
+        assert str(path) in told.said
+        assert "Traceback" not in told.said
+        file.write_bytes(whole)
+    assert project.fernn("verify", f"results/{SCALE}").status == 0
+    ledger(NOTICED, "a bit that flipped in a result or a record", len(chosen))
+
+
+def test_a_clock_that_jumps(template: Project, tmp_path: Path, ledger: Ledger) -> None:
+    project, chance = copy_of(template, tmp_path / "project"), random.Random(f"{SEED} clock")
+    files = [path for path in (project.folder / "results").rglob("*") if path.is_file()]
+    for path in files:
+        when = chance.choice((1, 86_400, 1e9, 4e9)) + chance.random()
+        os.utime(path, (when, when))
+    assert project.fernn("verify", f"results/{SCALE}").status == 0
+    for command in (("evaluate", run_of(project)), ("tables",)):
+        ended = project.fernn(*command)
+        assert ended.status == 0
+        assert "there already" in ended.said
+    assert project.digests() == template.digests()
+    ledger(TIMES, "files of other times", len(files))

@@ -1,0 +1,65 @@
+"""A Snakemake that is asked to stop hands its trainings on; one that cannot begin says so before it begins."""
+
+import signal
+import subprocess
+import time
+from typing import Any
+
+from .conftest import Project
+
+
+def longer(scale: dict[str, Any]) -> None:
+    scale["translation"]["training"]["epochs"] = 300
+
+
+def test_it_is_asked_to_stop(project: Project) -> None:
+    """Without its trainings it would wait until they are done."""
+    project.edit_params(longer)
+    said = project.folder / "said"
+    with said.open("w") as file:
+        process = subprocess.Popen(
+            ["snakemake", "--cores", "1", "--config", "scale=micro"],
+            cwd=project.folder,
+            env=project.environment,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    patience = time.monotonic() + 300
+    while not list(project.folder.glob("results/micro/unfinished/**/checkpoint.safetensors")):
+        assert process.poll() is None, said.read_text()
+        assert time.monotonic() < patience
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) != 0
+    assert "Traceback" not in said.read_text()
+    (checkpoint,) = project.folder.glob("results/micro/unfinished/**/checkpoint.safetensors")
+    run = "/".join(checkpoint.parent.relative_to(project.folder / "results/micro/unfinished").parts)
+    assert not (project.folder / f"results/micro/runs/{run}/model.safetensors").exists()
+    ended = project.snakemake()
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert not checkpoint.exists()
+
+
+def without_cpu(scale: dict[str, Any]) -> None:
+    scale["allow_cpu"] = False
+    scale["resources"] = {"train": {"gpu": 1}, "evaluate": {"gpu": 1}}
+    scale["translation"]["data"]["test"] = 5  # a data set is to be made first
+
+
+def test_without_a_gpu_it_says_so_once(project: Project) -> None:
+    project.edit_params(longer)
+    project.edit_params(without_cpu)
+    test = project.folder / "results/micro/datasets/translation/test-V2T.safetensors"
+    before = test.read_bytes()
+    environment = {**project.environment, "CUDA_VISIBLE_DEVICES": ""}
+    command = ["snakemake", "--cores", "1", "--config", "scale=micro"]
+    ended = subprocess.run(command, cwd=project.folder, env=environment, capture_output=True, text=True)
+    told = ended.stdout + ended.stderr
+    assert ended.returncode != 0
+    assert told.count("computes on a GPU, and there is none here: 3 trainings and 3 evaluations are to be done") == 1
+    assert "Traceback" not in told
+    assert test.read_bytes() == before
+    data = subprocess.run([*command, "--until", "dataset"], cwd=project.folder, env=environment, capture_output=True)
+    assert data.returncode == 0
+    assert test.read_bytes() != before
