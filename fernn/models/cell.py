@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from fernn.errors import FernnError
 from fernn.flows.translation import Translation
 from fernn.models.borders import circular_pad
-from fernn.models.kernels import ACTIVATIONS, border_of, convolve, max_over_flow, moving_step, prepared
+from fernn.models.kernels import ACTIVATIONS, Kernel, border_of, convolve, max_over_flow, moving_step, prepared
 from fernn.models.precision import check_numbers, compute_dtype
 
 
@@ -44,7 +44,7 @@ class FlowState:
     time: int
     flow: Translation
     border: int
-    W: Tensor
+    W: Kernel
     shared: bool = False
 
     def co_moving(self) -> Tensor:
@@ -139,7 +139,7 @@ class FERNNCell(nn.Module):
             )
 
 
-def advance(state: FlowState | None, drive: Tensor, W: Tensor, flow: Translation, activation: str) -> FlowState:
+def advance(state: FlowState | None, drive: Tensor, W: Kernel, flow: Translation, activation: str) -> FlowState:
     """One step of the recurrence, given the frame's part of it.
 
     Args:

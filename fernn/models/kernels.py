@@ -25,12 +25,15 @@ _DERIVATIVES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
-def border_of(W: Tensor) -> int:
+Kernel = Tensor | winograd.Transformed  # (C', C, 2p+1, 2p+1), or of 3x3 what stands for it
+
+
+def border_of(W: Kernel) -> int:
     """The border p of a kernel (C', C, 2p+1, 2p+1), prepared or not."""
-    return 1 if W.ndim == 3 else W.shape[-1] // 2
+    return W.shape[-1] // 2 if isinstance(W, Tensor) else 1
 
 
-def prepared(W: Tensor, height: int, width: int) -> Tensor:
+def prepared(W: Tensor, height: int, width: int) -> Kernel:
     """A kernel as `convolve` and `moving_step` take it: itself, or transformed where fewer products pay.
 
     Args:
@@ -39,17 +42,17 @@ def prepared(W: Tensor, height: int, width: int) -> Tensor:
         width: of the maps, without border.
 
     Returns:
-        W, or `winograd.transform(W)`, (36, C, C').
+        W, or `winograd.transform(W)`.
     """
     return winograd.transform(W) if winograd.pays(W, height, width) else W
 
 
-def convolve(maps: Tensor, W: Tensor) -> Tensor:
+def convolve(maps: Tensor, W: Kernel) -> Tensor:
     """W * maps for maps that carry their border, (N, C, H+2p, W+2p), and a prepared kernel: (N, C', H, W)."""
-    return winograd.convolve(maps, W) if W.ndim == 3 else F.conv2d(maps, W)
+    return F.conv2d(maps, W) if isinstance(W, Tensor) else winograd.convolve(maps, W)
 
 
-def moving_step(maps: Tensor, drive: Tensor, W: Tensor, activation: str, flow: Translation, time: int) -> Tensor:
+def moving_step(maps: Tensor, drive: Tensor, W: Kernel, activation: str, flow: Translation, time: int) -> Tensor:
     """act(W * maps + psi_{-time}(nu).drive), with its border.
 
     Args:
@@ -63,7 +66,8 @@ def moving_step(maps: Tensor, drive: Tensor, W: Tensor, activation: str, flow: T
     Returns:
         g_time with border, (B*V, C, H+2p, W+2p), channels last.
     """
-    result: Tensor = _MovingStep.apply(maps, drive, W, activation, flow.offsets(-time, *drive.shape[-2:]))
+    weight, U = (W, None) if isinstance(W, Tensor) else (W.taps, W.U)
+    result: Tensor = _MovingStep.apply(maps, drive, weight, U, activation, flow.offsets(-time, *drive.shape[-2:]))
     return result
 
 
@@ -75,31 +79,33 @@ def max_over_flow(maps: Tensor, flow: Translation, time: int, border: int) -> Te
 
 class _MovingStep(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, maps: Tensor, drive: Tensor, W: Tensor, activation: str, offsets: Offsets) -> Tensor:
-        p = border_of(W)
+    def forward(
+        ctx: Any, maps: Tensor, drive: Tensor, weight: Tensor, U: Tensor | None, activation: str, offsets: Offsets
+    ) -> Tensor:
+        p = border_of(weight) if U is None else 1
         result = torch.empty_like(maps)
         inner = interior(result, p)
-        moved = winograd.correlate(maps, W, inner) if W.ndim == 3 else F.conv2d(maps, W)
+        moved = F.conv2d(maps, weight) if U is None else winograd.correlate(maps, U, inner)
         _add_moved(moved, drive, offsets, inner)
         _IN_PLACE[activation](inner)
         wrap(result, p)
-        ctx.save_for_backward(maps, W, result)
-        ctx.activation, ctx.offsets = activation, offsets
+        ctx.save_for_backward(maps, weight if U is None else U, result)
+        ctx.activation, ctx.offsets, ctx.transformed = activation, offsets, U is not None
         return result
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         maps, W, result = ctx.saved_tensors
         # the border of the result has the values, and so the derivatives, of what it is a copy of
-        inner = unwrap_(_DERIVATIVES[ctx.activation](gradient, result), border_of(W))
+        inner = unwrap_(_DERIVATIVES[ctx.activation](gradient, result), 1 if ctx.transformed else border_of(W))
         of_maps, of_drive, of_W, *_ = ctx.needs_input_grad
-        if W.ndim == 3:
+        if ctx.transformed:
             to_maps, to_W = winograd.gradients(maps, W, inner, of_maps, of_W)
         else:
             to_maps, to_W, _ = torch.ops.aten.convolution_backward(
                 inner, maps, W, None, [1, 1], [0, 0], [1, 1], False, [0, 0], 1, [of_maps, of_W, False]
             )
-        return to_maps, _sum_moved_back(inner, ctx.offsets) if of_drive else None, to_W, None, None
+        return to_maps, _sum_moved_back(inner, ctx.offsets) if of_drive else None, to_W, None, None, None
 
 
 class _MaxOverFlow(torch.autograd.Function):

@@ -8,7 +8,7 @@ filter and o the product by elements (Lavin and Gray, "Fast Algorithms for Convo
 so that 36 products of a channel with a channel do what 144 do in the direct form. Summed over channels, these are 36
 products of matrices, (tiles x C) (C x C'), and B and A cost a few additions. Gradients go the same way back:
 
-    (G g G^T)' = V^T Q,    d' = B ( Q (G g G^T)^T ) B^T,    Q = A result' A^T,    V = B^T d B
+    g' = G^T (V^T Q) G,    d' = B ( Q (G g G^T)^T ) B^T,    Q = A result' A^T,    V = B^T d B
 
 It is for CPUs and float32. Rounding is some three times that of the direct form, about 2e-6 of the result.
 """
@@ -64,29 +64,49 @@ def pays(W: Tensor, height: int, width: int) -> bool:
     return suits and W.device.type == "cpu" and compute_dtype(W) == torch.float32 and _wanted.get()
 
 
-def convolve(maps: Tensor, U: Tensor) -> Tensor:
+@dataclass(frozen=True)
+class Transformed:
+    """A kernel W, and what is multiplied in its place.
+
+    Attributes:
+        taps: W in another order, (9, C, C'); gradients go to it. They are a quarter as large as those of U, of which
+            each convolution with the kernel would add one.
+        U: G g G^T, (36, C, C'), without gradient.
+    """
+
+    taps: Tensor
+    U: Tensor
+
+
+def convolve(maps: Tensor, kernel: Transformed) -> Tensor:
     """`correlate`, differentiable, of maps in any memory format."""
-    result: Tensor = _Convolve.apply(maps.contiguous(memory_format=torch.channels_last), U)
+    result: Tensor = _Convolve.apply(maps.contiguous(memory_format=torch.channels_last), kernel.taps, kernel.U)
     return result
 
 
 class _Convolve(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, maps: Tensor, U: Tensor) -> Tensor:
+    def forward(ctx: Any, maps: Tensor, taps: Tensor, U: Tensor) -> Tensor:
         ctx.save_for_backward(maps, U)
         return correlate(maps, U)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         maps, U = ctx.saved_tensors
-        of_maps, of_U = ctx.needs_input_grad
-        return gradients(maps, U, gradient.contiguous(memory_format=torch.channels_last), of_maps, of_U)
+        of_maps, of_taps, _ = ctx.needs_input_grad
+        return *gradients(maps, U, gradient, of_maps, of_taps), None
 
 
-def transform(W: Tensor) -> Tensor:
-    """G g G^T of a kernel W (C', C, 3, 3): (36, C, C'). Differentiable."""
-    G = torch.tensor(_G, dtype=W.dtype, device=W.device)
-    return torch.einsum("ia,jb,ocab->ijco", G, G, W).reshape(POINTS, W.shape[1], W.shape[0])
+def transform(W: Tensor) -> Transformed:
+    """A kernel W (C', C, 3, 3) as `convolve` takes it. Differentiable."""
+    taps = W.permute(2, 3, 1, 0).flatten(0, 1).contiguous()
+    return Transformed(taps, torch.tensordot(_points(W), taps.detach(), 1))
+
+
+def _points(like: Tensor) -> Tensor:
+    """G g G^T as a matrix (36, 9)."""
+    G = torch.tensor(_G, dtype=like.dtype, device=like.device)
+    return torch.kron(G, G)
 
 
 def correlate(maps: Tensor, U: Tensor, result: Tensor | None = None) -> Tensor:
@@ -111,7 +131,7 @@ def correlate(maps: Tensor, U: Tensor, result: Tensor | None = None) -> Tensor:
 
 
 def gradients(
-    maps: Tensor, U: Tensor, gradient: Tensor, of_maps: bool, of_U: bool
+    maps: Tensor, U: Tensor, gradient: Tensor, of_maps: bool, of_taps: bool
 ) -> tuple[Tensor | None, Tensor | None]:
     """What `correlate` passes back.
 
@@ -120,13 +140,13 @@ def gradients(
         U: as `correlate` took it.
         gradient: of its result, (N, C', H, W), channels last.
         of_maps: whether the gradient of the maps is wanted.
-        of_U: whether that of U is.
+        of_taps: whether that of the kernel is.
 
     Returns:
-        The gradients of maps, with border, and of U; None where not wanted.
+        The gradients of maps, with border, and of the kernel, (9, C, C'); None where not wanted.
     """
     to_maps = torch.empty_like(maps) if of_maps else None
-    to_U = torch.zeros_like(U) if of_U else None
+    to_U = torch.zeros_like(U) if of_taps else None
     for some, room in _in_parts(maps, U):
         room.take_gradient(some.of(gradient))
         Q = room.M.view(POINTS, -1, U.shape[2])
@@ -137,7 +157,7 @@ def gradients(
         if to_maps is not None:
             torch.bmm(Q, U.transpose(1, 2), out=V)
             room.give_gradient(some.of(to_maps))
-    return to_maps, to_U
+    return to_maps, None if to_U is None else torch.tensordot(_points(U).T, to_U, 1)
 
 
 @dataclass(frozen=True)
