@@ -109,11 +109,14 @@ def _load() -> None:
 
     for module in pkgutil.walk_packages(fernn.__path__, "fernn."):
         importlib.import_module(module.name)
-    for name in ("matplotlib.backends.backend_agg", "matplotlib.backends.backend_pdf", "escnn", "av"):
+    for name in ("matplotlib.backends.backend_agg", "matplotlib.backends.backend_pdf", "av"):
         importlib.import_module(name)
     import torch
 
+    from fernn.models import RotationPredictor
+
     torch.set_num_threads(1)  # a pool of threads would not be there in the children
+    RotationPredictor("V0R", 90, fields=1, group_order=4, decoder_layers=0)  # brings escnn, in its own way
 
 
 def main() -> None:
