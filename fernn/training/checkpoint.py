@@ -139,6 +139,8 @@ def take_up(path: Path, identity: str, device: torch.device, say: Callable[[str]
     What is damaged, or of a training of other params, code or data, is moved aside and named, never overwritten; that
     of this training comes back from there.
     """
+    for left in path.parent.glob(".*.partial"):  # of a training that was killed while it wrote; its lock is ours now
+        left.unlink()
     own = aside(path, identity)
     state = None
     if path.exists():

@@ -47,16 +47,16 @@ def test_killed_again_and_again(template: Project, tmp_path: Path, ledger: Ledge
         edit(project, {"epochs": 12 * wanted})
         shutil.rmtree(project.folder / f"results/{SCALE}/runs/{run}")
         if name == "undisturbed":
-            ended = project.fernn("train", run)
+            ended = project.fernn("train", run, fault={"kind": "count"})
             assert ended.status == 0, ended.said
-            whole, seconds = trained(project, run), ended.seconds
+            whole, each = trained(project, run), ended.operations // wanted
     chance, killed, held = random.Random(f"{SEED} again"), 0, set()
-    each = seconds / wanted
-    while True:
-        ended = project.fernn("train", run, fault={"kind": "kill", "after": each * (0.5 + chance.random())})
+    while True:  # each time some epochs further, each of which writes its checkpoint
+        at = chance.randint(each, 4 * each)
+        ended = project.fernn("train", run, fault={"kind": "crash", "at": at})
         if ended.status == 0:
             break
-        assert ended.status == -9, ended.said
+        assert ended.status == 137, ended.said
         killed += 1
         kept = list((project.folder / f"results/{SCALE}/unfinished/{run}").glob("*"))
         held.add(sum(path.stat().st_size for path in kept if path.suffix == ".safetensors"))

@@ -115,4 +115,5 @@ def read_release(path: str | Path) -> Release:
             stand_in=bool(content["stand_in"]),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise FernnError(f"{path} does not describe a release ({error!r}). Make it again with its archives") from error
+        said = f"{type(error).__name__}: {error}"[:200]
+        raise FernnError(f"{path} does not describe a release ({said}). Make it again with its archives") from error
