@@ -1,6 +1,5 @@
 """The project on which faults are tried, and the ledger of what was tried."""
 
-import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -10,7 +9,6 @@ import pytest
 from tabulate import tabulate
 
 from .harness import SEED, SHARE, Project, Server, commands, write_project
-from .page import write_table
 
 Ledger = Callable[[str, str, int], None]
 LEDGER = "faults"
@@ -57,7 +55,7 @@ def ledger(record_property: Callable[[str, object], None]) -> Ledger:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What was promised, what was tried, and what was lost; FERNN_RELIABILITY names the page to write it to."""
+    """What was promised, what was tried, and what was lost."""
     tried: Counter[tuple[str, str]] = Counter()
     for report in terminalreporter.getreports("passed"):
         for name, value in report.user_properties:
@@ -70,6 +68,3 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     table = tabulate([*rows, ["all", "", sum(tried.values())]], ["promise", "fault", "tried"], tablefmt="pipe")
     terminalreporter.section(f"faults: share {SHARE:g}, seed {SEED}, tests that failed: {lost}")
     terminalreporter.write_line(table)
-    page = os.environ.get("FERNN_RELIABILITY")
-    if page and not lost:
-        write_table(Path(page), "make test-faults", table)

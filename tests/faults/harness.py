@@ -1,14 +1,12 @@
-"""A small project whose stages all ran once, and what has to hold after a fault in one of them."""
+"""A small project whose stages all ran once, in which faults are tried."""
 
-import errno
 import json
 import os
 import random
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -185,79 +183,7 @@ def of(job: Job) -> tuple[str, ...]:
     return (job.stage, job.name) if job.name else (job.stage,)
 
 
-@dataclass
-class Trial:
-    """A command whose result is taken away and made again, with a fault and then without.
-
-    Attributes:
-        template: the project after an undisturbed pass; stays as it is.
-        command: without its options.
-        outputs: files that are removed before it.
-    """
-
-    template: Project
-    command: tuple[str, ...]
-    outputs: tuple[Path, ...]
-    whole: dict[str, str] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.whole = self.template.digests()
-
-    def operations(self, folder: Path) -> tuple[int, float]:
-        """How many operations on files it does, undisturbed, and how long it takes."""
-        project = self.project(folder)
-        found = project.fernn(*self.command, fault={"kind": "count"})
-        assert found.status == 0, found.said
-        shutil.rmtree(folder)
-        return found.operations, found.seconds
-
-    def project(self, folder: Path) -> Project:
-        """A copy without the outputs."""
-        shutil.copytree(self.template.folder, folder, symlinks=True)
-        for path in self.outputs:
-            (folder / path).unlink()
-        return Project(folder, self.template.server)
-
-    def crash(self, folder: Path, fault: dict[str, Any]) -> None:
-        """The process dies; the same command then completes, and all is as if nothing had been."""
-        project = self.project(folder)
-        died = project.fernn(*self.command, fault=fault)
-        assert died.status in (137, -9, 0), died.said  # 0: it was faster than the kill
-        self._nothing_half_written(project)
-        self._completes(project)
-        shutil.rmtree(folder)
-
-    def refuse(self, folder: Path, number: int, at: int) -> None:
-        """Every operation from one on fails; it says so in a sentence, and once it can, completes."""
-        project = self.project(folder)
-        failed = project.fernn(*self.command, fault={"kind": "error", "at": at, "errno": number})
-        assert "Traceback" not in failed.said, failed.said
-        if failed.status == 0:  # what failed was no part of the result, such as a remark on the pace
-            assert project.digests() == self.whole
-        else:
-            assert failed.status == 1, failed.said
-            (told,) = [line for line in failed.said.splitlines() if line.startswith("fernn: ")]
-            assert os.strerror(number).lower() in told.lower(), told
-        self._nothing_half_written(project)
-        self._completes(project)
-        shutil.rmtree(folder)
-
-    def _nothing_half_written(self, project: Project) -> None:
-        for name, digest in project.digests().items():
-            if not name.endswith(".partial"):
-                assert digest == self.whole.get(name), f"{name} stands there half-written"
-
-    def _completes(self, project: Project) -> None:
-        ended = project.fernn(*self.command)
-        assert ended.status == 0, ended.said
-        assert project.digests() == self.whole
-        assert project.leftovers() == []
-
-
 def drawn(cases: list[Any], name: str) -> list[Any]:
     """A seeded share of cases, at least one."""
     number = max(1, round(SHARE * len(cases)))
     return sorted(random.Random(f"{SEED} {name}").sample(cases, number), key=cases.index)
-
-
-FULL = {"a full disk": errno.ENOSPC, "a read-only folder": errno.EROFS, "a disk that fails": errno.EIO}
