@@ -57,10 +57,9 @@ def run(way: Way, scale: str = "paper", batch: Annotated[int | None, typer.Optio
 def _most_memory(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    import resource  # not on Windows
-
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    # of this program alone, where ru_maxrss begins with what the process held that started it
+    status = Path("/proc/self/status").read_text(encoding="utf-8") if sys.platform == "linux" else ""
+    return next((1024 * int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")), 0)
 
 
 def measure(options: Options) -> list[Table]:
