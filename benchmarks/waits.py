@@ -84,7 +84,7 @@ def _seconds(path: Path) -> float:
 def _commands(options: Options, clone: Path) -> list[list[str]]:
     own = {"PYTHONPATH": str(clone)}
     ways: dict[str, Sequence[str]] = {
-        "`fernn --help`": ["fernn", "--help"],
+        "the help of `fernn`": ["fernn", "--help"],
         "`snakemake -n` at scale paper": ["snakemake", "-n", "--config", "scale=paper"],
     }
     if options.params.scale != "quick":

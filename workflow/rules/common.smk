@@ -28,7 +28,6 @@ REMOTE = workflow.resource_settings.nodes is not None  # what a cluster does, an
 CONTAINED = DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method
 
 
-
 def in_words(check, *arguments):
     """Tell what it refuses as Snakemake tells an error, without a traceback."""
     try:
