@@ -125,9 +125,9 @@ def test_a_trained_run_of_other_params_is_set_aside(project: Project) -> None:
     assert (aside / "model.safetensors").read_bytes() == before
     assert sorted(path.name for path in aside.iterdir()) == ["metrics.csv", "model.safetensors", "record.json"]
     assert model.read_bytes() != before
-    told = fernn(project, "verify", "results/micro", "results/micro/superseded").stdout.splitlines()
+    told = project.run("fernn", "verify", "results/micro", "results/micro/superseded").stdout.splitlines()
     assert len([line for line in told if f"train {RUN}" in line]) == 2
-    told = fernn(project, "verify", "results/micro").stdout.splitlines()  # it is no result of today
+    told = project.run("fernn", "verify", "results/micro").stdout.splitlines()  # it is no result of today
     assert len([line for line in told if f"train {RUN}" in line]) == 1
     assert str(aside.relative_to(project.folder) / "model.safetensors") in fernn(project, "prune").stdout
 
