@@ -74,7 +74,7 @@ def test_same_content_same_bytes(arrays, tmp_path):
 
 
 def test_missing_file(tmp_path):
-    with pytest.raises(FernnError, match=r"none: no such file.*fernn dataset"):
+    with pytest.raises(FernnError, match=r"none: no such file.*snakemake --cores all"):
         read_arrays(tmp_path / "none")
     with pytest.raises(FileNotFoundError):
         read_about(tmp_path / "none")
