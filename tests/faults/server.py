@@ -1,6 +1,6 @@
 """Runs commands of `fernn` in forked children, so that a thousand of them load their libraries once.
 
-One request a line on standard input, as JSON; one answer a line. A child stops, or fails, at the operation on files
+One request a line on standard input, as JSON; one answer a line. A child dies at the operation on files
 that the request names: Python tells of each one before it is done (`sys.addaudithook`).
 """
 
@@ -8,10 +8,8 @@ import importlib
 import json
 import os
 import pkgutil
-import signal
 import sys
 import tempfile
-import threading
 import time
 import traceback
 from pathlib import Path
@@ -35,9 +33,6 @@ class Injected:
         self.count += 1
         if self.fault["kind"] == "crash" and self.count == self.fault["at"]:
             os._exit(ENDED_BY_FAULT)  # what is in the process's own buffers is lost, as with kill -9
-        if self.fault["kind"] == "error" and self.count >= self.fault["at"] and event not in ("os.remove", "os.rmdir"):
-            number = self.fault["errno"]
-            raise OSError(number, os.strerror(number), arguments[0])  # a disk stays full, but things can be removed
 
     def _counts(self, event: str, arguments: tuple[Any, ...]) -> bool:
         if event == "open":
@@ -59,14 +54,9 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
         child = os.fork()
         if child == 0:
             _command(request, said.fileno(), told)
-        if request["fault"]["kind"] == "kill":
-            killer = threading.Timer(request["fault"]["after"], os.kill, [child, signal.SIGKILL])
-            killer.start()
         began = time.monotonic()
         _, status = os.waitpid(child, 0)
         took = time.monotonic() - began
-        if request["fault"]["kind"] == "kill":
-            killer.cancel()
         said.seek(0)
         told.seek(0)
         return {
