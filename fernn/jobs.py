@@ -41,7 +41,8 @@ class Job:
         stage: the command of `fernn` that makes it: standins, dataset, train, evaluate, tables, figures or report.
         name: of the run or the part; empty where there is one job of a stage.
         code: the modules whose code, with all that they import, decides the bytes of the result.
-        inputs: everything else that does, besides the files, as plain values; and the digest of that code as "code".
+        values: gives everything else that does, besides the files; asked for once, and only when it is needed, since
+            those of the report are the digests of nearly all code.
         reads: the files that it is made of.
         writes: its files.
         record: the file that tells how it was made.
@@ -51,16 +52,17 @@ class Job:
     stage: str
     name: str
     code: tuple[str, ...]
-    inputs: dict[str, Any]
+    values: Callable[[], dict[str, Any]]
     reads: tuple[Path, ...]
     writes: tuple[Path, ...]
     record: Path
     make: Callable[..., Any]
 
-    def __post_init__(self) -> None:
-        # as a record gives them back, so that the two can be compared
-        plain = json.loads(json.dumps({**self.inputs, "code": code_digest(*self.code)}))
-        object.__setattr__(self, "inputs", plain)
+    @cached_property
+    def inputs(self) -> dict[str, Any]:
+        """The values, and the digest of the code as "code"; as a record gives them back, so that the two compare."""
+        plain: dict[str, Any] = json.loads(json.dumps({**self.values(), "code": code_digest(*self.code)}))
+        return plain
 
     def __str__(self) -> str:
         """As on the command line."""
@@ -90,8 +92,7 @@ class Jobs:
             *evaluated,
             *shown,
         ]
-        made.append(self._report(made))
-        return {(job.stage, job.name): job for job in made}
+        return {(job.stage, job.name): job for job in [*made, self._report(made)]}
 
     def of(self, stage: str) -> dict[str, Job]:
         """The jobs of a stage by name."""
@@ -147,7 +148,9 @@ class Jobs:
     def _standins(self, wanted: StandIns) -> Job:
         folder, inputs = self.layout.standins(), wanted.model_dump()
         make = partial(drawing.make_standins, folder, **inputs)
-        return Job("standins", "", (drawing.__name__,), inputs, (), (self.layout.release(),), folder / RECORD, make)
+        return Job(
+            "standins", "", (drawing.__name__,), lambda: inputs, (), (self.layout.release(),), folder / RECORD, make
+        )
 
     def _datasets(self, readers: list[Job]) -> list[Job]:
         """The parts of data sets that these read, such as "translation/test-V2T"; what others are made of first."""
@@ -163,7 +166,7 @@ class Jobs:
         if carried := {path.as_posix(): sha256(path) for path in reads if self.carried(path) and path.exists()}:
             inputs["carried"] = carried  # DVC sees no more of them than this
         file, record = self.layout.dataset(experiment, part), self.layout.dataset_record(experiment, part)
-        return Job("dataset", name, work.code, inputs, reads, (file,), record, lambda: work.do(file, say))
+        return Job("dataset", name, work.code, lambda: inputs, reads, (file,), record, lambda: work.do(file, say))
 
     def _train(self, run: Run) -> Job:
         work = find_experiment(run.experiment).training(self.params, self.layout, run)
@@ -176,7 +179,9 @@ class Jobs:
 
     def _of_run(self, stage: str, run: Run, work: Work[Any], files: list[Path]) -> Job:
         reads, writes, record = tuple(work.files.values()), tuple(files[:-1]), files[-1]
-        return Job(stage, run.id, work.code, work.plain, reads, writes, record, lambda place: work.do(place, writes))
+        return Job(
+            stage, run.id, work.code, lambda: work.plain, reads, writes, record, lambda place: work.do(place, writes)
+        )
 
     def _tables(self) -> Job:
         of = tables_of(self.params, self.experiments)
@@ -191,7 +196,7 @@ class Jobs:
         numbers = (self.layout.metrics(*model) for model in tabulated_models(self.params, self.experiments))
         writes = (*map(self.layout.table, table_names(self.params, self.experiments)), *numbers)
         make = partial(self._show, tables.write_tables)
-        return Job("tables", "", code, inputs, reads, writes, self.layout.table(RECORD), make)
+        return Job("tables", "", code, lambda: inputs, reads, writes, self.layout.table(RECORD), make)
 
     def _figures(self) -> Job:
         drawn = {kind.draw.__module__ for each in self.experiments for kind in each.figures}
@@ -201,7 +206,7 @@ class Jobs:
         reads = (*self._of_runs(EVALUATION, SAMPLES), *dict.fromkeys(extra))
         writes = tuple(self.layout.figure(name) for panel in panels for name in panel.names)
         code, make = (figures.__name__, *sorted(drawn)), partial(self._show, figures.write_figures)
-        return Job("figures", "", code, self._shown(), reads, writes, self.layout.figure(RECORD), make)
+        return Job("figures", "", code, self._shown, reads, writes, self.layout.figure(RECORD), make)
 
     def _report(self, made: list[Job]) -> Job:
         """It is made of what tables and figures show, and of the records of trainings."""
@@ -209,9 +214,13 @@ class Jobs:
         pictures = (path for path in figures_job.writes if path.suffix == ".png")
         reads = (*tables_job.writes, *pictures, *(self.layout.run(run, RECORD) for run in self.runs))
         names = [table.name for table in tables_of(self.params, self.experiments)]
-        inputs = report_inputs(self.params, self.experiments, names, made, KTH.name)
-        make, writes = partial(report.write_report, self.layout, inputs), (self.layout.report(),)
-        return Job("report", "", (report.__name__,), inputs, reads, writes, self.layout.report_record(), make)
+        inputs = partial(report_inputs, self.params, self.experiments, names, made, KTH.name)
+        writes, record = (self.layout.report(),), self.layout.report_record()
+
+        def make() -> None:
+            report.write_report(self.layout, inputs())
+
+        return Job("report", "", (report.__name__,), inputs, reads, writes, record, make)
 
     def _of_runs(self, *files: str) -> list[Path]:
         return [

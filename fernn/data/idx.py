@@ -12,6 +12,8 @@ from fernn.errors import FernnError
 from fernn.files import atomic
 
 UNSIGNED_BYTE = 0x08
+LARGEST = 1 << 28  # bytes, unpacked; the largest file of MNIST has 47 million
+RANKS = 32
 CURE = "Delete it and fetch it again"
 GZIP_MAGIC = b"\x1f\x8b"
 
@@ -26,6 +28,8 @@ def read_idx(path: str | Path) -> np.ndarray:
         found = content[:4].hex(" ") or "no bytes at all"
         raise FernnError(f"{path} is no IDX file of unsigned bytes: it starts with {found}, expected 00 00 08. {CURE}")
     rank = content[3]
+    if rank > RANKS:
+        raise FernnError(f"{path} is damaged: it has {rank} dimensions, expected at most {RANKS}. {CURE}")
     start = 4 + 4 * rank
     if len(content) < start:
         raise FernnError(f"{path} is cut off in its header: {len(content)} bytes, expected {start}. {CURE}")
@@ -35,7 +39,10 @@ def read_idx(path: str | Path) -> np.ndarray:
         fault = "is cut off" if len(content) < expected else "has trailing bytes"
         wanted = f"{expected:,} for {'x'.join(map(str, shape))}"
         raise FernnError(f"{path} {fault}: {len(content):,} bytes, expected {wanted}. {CURE}")
-    return np.frombuffer(content, np.uint8, offset=start).reshape(shape).copy()
+    try:
+        return np.frombuffer(content, np.uint8, offset=start).reshape(shape).copy()
+    except ValueError as error:  # none of one dimension, far too many of another
+        raise FernnError(f"{path} is damaged: its shape is {'x'.join(map(str, shape))} ({error}). {CURE}") from error
 
 
 def write_idx(path: str | Path, array: np.ndarray) -> None:
@@ -48,11 +55,16 @@ def write_idx(path: str | Path, array: np.ndarray) -> None:
 
 
 def read_plain(path: str | Path) -> bytes:
-    """The bytes of a file, unpacked if they are gzipped. FernnError if it cannot be read or is corrupt."""
+    """The bytes of a file, unpacked if they are gzipped. FernnError if it cannot be read, is corrupt or too large."""
     try:
-        content = Path(path).read_bytes()
-        return gzip.decompress(content) if content.startswith(GZIP_MAGIC) else content
+        with open(path, "rb") as file:
+            packed = file.peek(2).startswith(GZIP_MAGIC)
+            with gzip.GzipFile(fileobj=file) if packed else file as plain:
+                content = plain.read(LARGEST + 1)  # what is packed may swell beyond measure
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise FernnError(f"{path} is a corrupt gzip file ({error}). {CURE}") from error
     except OSError as error:
         raise FernnError(f"cannot read {path}: {error}") from error
+    if len(content) > LARGEST:
+        raise FernnError(f"{path} has more than {LARGEST:,} bytes, unpacked: no file of MNIST has. {CURE}")
+    return content

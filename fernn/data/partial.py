@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Self
 
-from fernn.files import write_json
+from fernn.files import remove_leftovers, write_json
 from fernn.locks.flock import in_place, take
 
 logger = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ class Partial:
 
     def __init__(self, target: Path, file: IO[bytes]) -> None:
         self.path = _beside(target)
-        self.note = self.path.with_name(f"{self.path.name}.json")
+        self.note = _note(self.path)
         self.file = file
         self.resumed = False
 
@@ -50,6 +50,7 @@ class Partial:
                 if not in_place(file.fileno(), path):
                     continue  # who held it before has renamed or removed it
                 partial = cls(target, file)
+                remove_leftovers(partial.note)
                 try:
                     if partial.origin is None:
                         partial.clear()
@@ -90,20 +91,33 @@ class Partial:
         """Give the whole file its final name."""
         os.fsync(self.file.fileno())
         os.replace(self.path, target)
-        self.note.unlink(missing_ok=True)
+        _remove_note(self.path)
 
     def remove(self) -> None:
         """Leave nothing behind."""
         self.path.unlink(missing_ok=True)
-        self.note.unlink(missing_ok=True)
+        _remove_note(self.path)
 
 
 def discard_partial(target: str | Path) -> None:
     """Forget what was downloaded of `target` (it came from elsewhere), unless a process is at it right now."""
-    with suppress(FileNotFoundError), open(_beside(Path(target)), "rb+") as file:
+    path = _beside(Path(target))
+    if not path.exists():  # its last writer may have been killed between this name and the next
+        _remove_note(path)
+        return
+    with suppress(FileNotFoundError), open(path, "rb+") as file:
         if take(file.fileno(), without=True):
             Partial(Path(target), file).remove()
 
 
 def _beside(target: Path) -> Path:
     return target.with_name(f"{target.name}.partial")
+
+
+def _note(partial: Path) -> Path:
+    return partial.with_name(f"{partial.name}.json")
+
+
+def _remove_note(partial: Path) -> None:
+    _note(partial).unlink(missing_ok=True)
+    remove_leftovers(_note(partial))

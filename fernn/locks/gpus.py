@@ -19,8 +19,7 @@ def visible_gpus() -> list[str]:
     if VISIBLE in os.environ:
         named = [name.strip() for name in os.environ[VISIBLE].split(",")]
         return [name for name in named if name and name not in ("-1", "NoDevFiles")]
-    said = answer("nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader") or ""
-    return [line for line in map(str.strip, said.splitlines()) if line.startswith("GPU-")]
+    return _uuids()
 
 
 @contextmanager
@@ -54,10 +53,10 @@ def one_gpu(say: Callable[[str], None], locks: Path | None = None, look: float =
 
 def _claim(gpus: list[str], locks: Path, say: Callable[[str], None], look: float) -> tuple[str, int]:
     """The first free GPU, and the open file that holds it; the system lets go of it in any death."""
-    told = False
+    told, uuids = False, _uuids()
     while True:
         for gpu in gpus:
-            file = locks / gpu.replace("/", "-")
+            file = locks / _own_name(gpu, uuids).replace("/", "-")
             descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
             if take(descriptor):
                 os.utime(descriptor)  # what is old in /tmp may be cleaned away
@@ -68,3 +67,20 @@ def _claim(gpus: list[str], locks: Path, say: Callable[[str], None], look: float
             say(f"all GPUs that this may use are taken ({', '.join(gpus)}); waiting for one")
             told = True
         time.sleep(look)
+
+
+def _uuids() -> list[str]:
+    """Of all GPUs of this machine, by their numbers."""
+    said = answer("nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader") or ""
+    return [line for line in map(str.strip, said.splitlines()) if line.startswith("GPU-")]
+
+
+def _own_name(gpu: str, uuids: list[str]) -> str:
+    """The UUID of a GPU that is named by its number or by the beginning of its UUID, so that a card has one lock.
+
+    CUDA numbers GPUs as nvidia-smi does where all are of one kind, or where CUDA_DEVICE_ORDER is PCI_BUS_ID.
+    """
+    if gpu.isdecimal() and int(gpu) < len(uuids):
+        return uuids[int(gpu)]
+    meant = [uuid for uuid in uuids if uuid.startswith(gpu)]
+    return meant[0] if len(meant) == 1 else gpu

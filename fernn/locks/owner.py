@@ -76,8 +76,8 @@ def _lives(owner: Owner) -> bool:
         os.kill(owner.pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:
-        pass  # somebody else's
+    except PermissionError:  # somebody else's, of which /proc may tell nothing
+        return _started(owner.pid) in (owner.started, "")
     return _started(owner.pid) == owner.started
 
 

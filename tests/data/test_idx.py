@@ -46,11 +46,13 @@ def test_write_refuses_other_types(tmp_path):
         (GOOD[:9], "cut off in its header: 9 bytes, expected 12"),
         (GOOD[:-1], "is cut off: 17 bytes, expected 18 for 2x3"),
         (GOOD + b"\n", "has trailing bytes: 19 bytes, expected 18 for 2x3"),
+        (bytes([0, 0, 8, 77]) + bytes(4 * 77), "77 dimensions, expected at most 32"),
+        (bytes([0, 0, 8, 4]) + bytes(4) + b"\xff" * 12, "its shape is 0x4294967295x4294967295x4294967295"),
         (gzip.compress(GOOD)[:-9], "corrupt gzip"),
         (gzip.compress(GOOD)[:15] + b"\xff\xff" + gzip.compress(GOOD)[17:], "corrupt gzip"),
         (gzip.compress(GOOD) + b"more", "corrupt gzip"),
     ],
-    ids=["empty", "html", "type", "header", "short", "long", "gz short", "gz corrupt", "gz long"],
+    ids=["empty", "html", "type", "header", "short", "long", "rank", "shape", "gz short", "gz corrupt", "gz long"],
 )
 def test_says_what_is_wrong(tmp_path, content, message):
     (tmp_path / "digits").write_bytes(content)
@@ -62,4 +64,11 @@ def test_says_what_is_wrong(tmp_path, content, message):
 
 def test_missing_file(tmp_path):
     with pytest.raises(FernnError, match=r"cannot read .*digits"):
+        read_idx(tmp_path / "digits")
+
+
+def test_what_swells_beyond_measure_is_not_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr("fernn.data.idx.LARGEST", 1000)
+    (tmp_path / "digits").write_bytes(gzip.compress(bytes(1001)))
+    with pytest.raises(FernnError, match="more than 1,000 bytes, unpacked"):
         read_idx(tmp_path / "digits")

@@ -102,3 +102,14 @@ def test_without_gpus_nothing_is_claimed(tmp_path, monkeypatch):
     with one_gpu(print, tmp_path):
         assert os.environ[VISIBLE] == ""
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("named", ["1", "GPU-bb", "GPU-bbbb"])
+def test_a_gpu_has_one_lock_however_it_is_named(named, tmp_path, monkeypatch):
+    """By its number, its UUID, or the beginning of that."""
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    monkeypatch.setattr("fernn.locks.gpus.answer", lambda *_: "GPU-aaaa\nGPU-bbbb\n")
+    monkeypatch.setenv(VISIBLE, named)
+    with one_gpu(print, tmp_path):
+        assert os.environ[VISIBLE] == named
+        assert [path.name for path in tmp_path.iterdir()] == ["GPU-bbbb"]

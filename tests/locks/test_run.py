@@ -178,6 +178,17 @@ def test_a_pid_that_was_given_again_is_another_process():
     assert not is_dead(myself(), still=1e9, beat=1.0)
 
 
+def test_a_process_that_proc_hides_is_not_taken_for_dead(monkeypatch):
+    """Of somebody else, where /proc is mounted with hidepid."""
+
+    def refused(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr("os.kill", refused)
+    monkeypatch.setattr("fernn.locks.owner._started", lambda pid: "")
+    assert not is_dead(replace(myself(), started="1"), still=1e9, beat=1.0)
+
+
 def test_a_machine_that_started_anew_has_none_of_its_processes(tmp_path):
     """Nothing of its pids can be asked, so its silence decides."""
     before = replace(myself(), machine="the start before this one")

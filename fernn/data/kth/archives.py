@@ -35,7 +35,7 @@ def open_archive(path: str | Path, names: Collection[str]) -> Iterator[zipfile.Z
         raise FernnError(f"{path}: no such file. Bring it there with: fernn fetch kth --scale SCALE") from None
     except OSError as error:
         raise FernnError(f"cannot read {path}: {error}") from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeDecodeError) as error:
         raise FernnError(f"{path} is a broken archive: {error}. {CURE}") from error
 
 

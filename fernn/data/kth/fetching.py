@@ -15,7 +15,7 @@ from fernn.data.kth.release import ANNOTATIONS, ARCHIVES, FILES, OFFICIAL, Relea
 from fernn.data.partial import discard_partial
 from fernn.data.transfer import Patience, Progress
 from fernn.errors import FernnError
-from fernn.files import write_json
+from fernn.files import remove_leftovers, write_json
 
 BY_USER = "by the user"
 KNOWN = "known"
@@ -83,6 +83,7 @@ def fetch_kth(
         try:
             if (folder / file).exists():
                 came[file] = Fetched(ALREADY_THERE, verify(folder / file, digests))
+                discard_partial(folder / file)
             elif from_folder is not None:
                 came[file] = _copy(Path(from_folder) / file, folder / file, digests)
             elif not bases:
@@ -111,6 +112,7 @@ def fetch_kth(
             for file, fetched in came.items()
         },
     }
+    remove_leftovers(folder / RECORD)
     write_json(folder / RECORD, record)
     return record
 

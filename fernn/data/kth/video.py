@@ -9,6 +9,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+LARGEST = 4096  # pixels along a side, so that sums fit
 BATCH = 64  # frames averaged at once
 GREY = "BT.601 luma, 16...235 stretched to 0...255, as a conversion to RGB and back to grey does"
 # each luma of 16 ... 235 in 0 ... 255, rounded
@@ -37,11 +38,14 @@ def decode_video(content: bytes, size: int, wanted: int) -> Decoded:
             if not container.streams.video:
                 raise ValueError("it has no video stream")
             stream = container.streams.video[0]
+            if stream.codec_context is None:
+                raise ValueError("its codec is not known")
             stream.codec_context.thread_count = 1  # whole videos are decoded side by side
             for frame in islice(container.decode(stream), wanted):
                 if frame.is_corrupt:
                     raise ValueError("the next one is cut off")
-                if min(frame.width, frame.height) < size or (full and full[0].shape != (frame.height, frame.width)):
+                sides = (frame.width, frame.height)
+                if min(sides) < size or max(sides) > LARGEST or (full and full[0].shape != (frame.height, frame.width)):
                     raise ValueError(f"the next one has {frame.width}x{frame.height} pixels")
                 full.append(_grey(frame))
     except av.FFmpegError as error:
@@ -69,14 +73,14 @@ def area_sums(images: NDArray[np.uint8], size: int) -> NDArray[np.uint32]:
     """Sum pixels over the cells of a `size` x `size` grid; a pixel on an edge counts for the share that lies within.
 
     Args:
-        images: (N, H, W) with H and W from `size` to 4096.
+        images: (N, H, W) with H and W from `size` to `LARGEST`.
         size: cells along each side.
 
     Returns:
         (N, size, size): the mean of each cell times H * W.
     """
     rows, columns = images.shape[1:]
-    if not size <= min(rows, columns) <= max(rows, columns) <= 4096:
+    if not size <= min(rows, columns) <= max(rows, columns) <= LARGEST:
         raise ValueError(f"images of {columns}x{rows} pixels cannot be averaged down to {size}x{size}")
     return _summed(_summed(images, 1, size), 2, size)
 

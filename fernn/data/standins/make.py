@@ -10,7 +10,7 @@ from fernn.data.kth.parallel import in_order
 from fernn.data.kth.release import ACTIONS, ANNOTATIONS, ARCHIVES, FILES, LOST, Release, Video, write_release
 from fernn.data.standins.film import cut, encode, film
 from fernn.data.standins.plan import SEQUENCES, SHORTEST, annotate, plan
-from fernn.files import atomic, sha256
+from fernn.files import atomic, remove_leftovers, sha256
 
 NAME = "drawn stand-ins for the KTH actions"
 RELEASE = "release.json"
@@ -45,6 +45,8 @@ def make_standins(
     if frames < SEQUENCES * (SHORTEST + 4):
         raise ValueError(f"frames is {frames}; expected at least {SEQUENCES * (SHORTEST + 4)}")
     everything = {Video(person, action, s) for person in persons for action in ACTIONS for s in scenarios}
+    for file in FILES:
+        remove_leftovers(folder / file)
     videos = sorted(everything - LOST, key=lambda video: (ACTIONS.index(video.action), video))
     contents = in_order(partial(_content, frames, seed), videos, workers)
     for action, file in ARCHIVES.items():

@@ -83,6 +83,16 @@ def test_no_archive_at_all(broken, contents, release, content):
     check_refused(broken, release, r"boxing\.zip is a broken archive")
 
 
+def test_a_name_that_is_no_text(broken, release):
+    content = bytearray((broken / BOXING).read_bytes())
+    entry = content.index(b"PK\1\2")
+    content[entry + 9] |= 8  # its name is in UTF-8, says the flag
+    content[entry + 46] = 0xCE
+    (broken / BOXING).write_bytes(content)
+    (broken / "fetched.json").unlink()
+    check_refused(broken, release, r"boxing\.zip is a broken archive: 'utf-8' codec can't decode")
+
+
 def test_an_encrypted_member(broken, release):
     content = bytearray((broken / BOXING).read_bytes())
     content[content.index(b"PK\1\2") + 8] |= 1  # the flag of the first member

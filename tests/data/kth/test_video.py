@@ -116,8 +116,10 @@ def test_luma_that_needs_no_stretching():
         (b"RIFF" + bytes(4), "Invalid data found when processing input"),
         (write("mpeg4", "yuv420p", [(160, 24)] * 2), "the next one has 160x24 pixels"),
         (write("huffyuv", "yuv422p", [(160, 120)] * 2), "the next one is of format yuv422p, expected yuv420p"),
+        (write("mpeg4", "yuv420p", [(4112, 48)] * 2), "the next one has 4112x48 pixels"),
+        (write("mpeg4", "yuv420p", [(160, 120)] * 2).replace(b"FMP4", b"what"), "its codec is not known"),
     ],
-    ids=["empty", "zeros", "playlist", "head", "small", "format"],
+    ids=["empty", "zeros", "playlist", "head", "small", "format", "large", "codec"],
 )
 def test_what_is_no_such_video(content, ended):
     decoded = decode_video(content, 32, 2)
