@@ -1,1 +1,1 @@
-"""Faults injected into stages: a seeded tenth of them; FERNN_FAULTS=all tries all."""
+"""Faults injected into every stage. `make test-faults` tries all of them, other targets a seeded tenth."""

@@ -1,17 +1,21 @@
-"""A small project whose stages all ran once, in which faults are tried."""
+"""A small project whose stages all ran once, and what has to hold after a fault in one of them."""
 
+import errno
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from fernn.data.kth.fetched import RECORD as FETCHED
+from fernn.data.kth.fetched import contents
 from fernn.experiments import load_params
 from fernn.files import sha256
 from fernn.jobs import Job, Jobs
@@ -143,16 +147,18 @@ class Project:
     def digests(self) -> dict[str, str]:
         """Of all files that are the same whenever they are made."""
         left_out = (*COST, REPORT)
-        return {
-            str(path.relative_to(self.folder)): sha256(path)
+        found = {
+            str(path.relative_to(self.folder)): contents(path) if path.name == FETCHED else sha256(path)
             for path in sorted((self.folder / "results").rglob("*"))
             if path.is_file() and not path.name.endswith(RECORD) and path.name not in left_out
-            if not {"locks", "unfinished"} & set(path.parts)
+            if not {"locks", "unfinished", "superseded"} & set(path.parts)
         }
+        return {name: digest for name, digest in found.items() if ".partial" not in name}
 
     def leftovers(self) -> list[Path]:
-        """What is half-written, under any name but a final one."""
-        return [path for path in (self.folder / "results").rglob("*.partial") if path.is_file()]
+        """What is half-written, under any name but a final one; of locks no file is ever removed."""
+        found = (self.folder / "results").rglob("*.partial*")
+        return [path for path in found if path.is_file() and "locks" not in path.parts]
 
 
 def write_project(folder: Path) -> None:
@@ -183,7 +189,91 @@ def of(job: Job) -> tuple[str, ...]:
     return (job.stage, job.name) if job.name else (job.stage,)
 
 
-def drawn(cases: list[Any], name: str) -> list[Any]:
-    """A seeded share of cases, at least one."""
-    number = max(1, round(SHARE * len(cases)))
+@dataclass
+class Trial:
+    """A command whose result is taken away and made again, with a fault and then without.
+
+    Attributes:
+        template: the project after an undisturbed pass; stays as it is.
+        command: without its options.
+        outputs: files that are removed before it.
+    """
+
+    template: Project
+    command: tuple[str, ...]
+    outputs: tuple[Path, ...]
+    whole: dict[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.whole = self.template.digests()
+
+    def operations(self, folder: Path) -> tuple[int, float]:
+        """How many operations on files it does, undisturbed, and how long it takes."""
+        project = self.project(folder)
+        found = project.fernn(*self.command, fault={"kind": "count"})
+        assert found.status == 0, found.said
+        shutil.rmtree(folder)
+        return found.operations, found.seconds
+
+    def project(self, folder: Path) -> Project:
+        """A copy without the outputs."""
+        shutil.copytree(self.template.folder, folder, symlinks=True)
+        for path in self.outputs:
+            (folder / path).unlink()
+        return Project(folder, self.template.server)
+
+    def crash(self, folder: Path, fault: dict[str, Any]) -> None:
+        """The process dies; the same command then completes, and all is as if nothing had been."""
+        project = self.project(folder)
+        died = project.fernn(*self.command, fault=fault)
+        assert died.status in (137, -9, 0), died.said  # 0: it was faster than the kill
+        self._nothing_half_written(project)
+        self._completes(project)
+        shutil.rmtree(folder)
+
+    def refuse(self, folder: Path, number: int, fault: dict[str, Any]) -> None:
+        """The machine refuses from some point on; it says so in a sentence, and once it can, completes."""
+        project = self.project(folder)
+        failed = project.fernn(*self.command, fault=fault)
+        assert "Traceback" not in failed.said, failed.said
+        if failed.status == 0:  # what failed was no part of the result, such as a remark on the pace
+            assert project.digests() == self.whole
+        else:
+            assert failed.status == 1, failed.said
+            (told,) = [line for line in failed.said.splitlines() if line.startswith("fernn: ")]
+            assert os.strerror(number).lower() in told.lower(), told
+        self._nothing_half_written(project)
+        self._completes(project)
+        shutil.rmtree(folder)
+
+    def beside_read_only(self, folder: Path) -> None:
+        """All files that are there may not be written, as those that DVC links to its cache; it replaces its own."""
+        project = Project(folder, self.template.server)
+        shutil.copytree(self.template.folder, folder, symlinks=True)
+        for path in (folder / "results").rglob("*"):
+            if path.is_file() and "locks" not in path.parts:
+                path.chmod(0o444)
+        (folder / self.outputs[-1]).unlink()  # its record: so that it is made again, over what is there
+        self._completes(project)
+        shutil.rmtree(folder)
+
+    def _nothing_half_written(self, project: Project) -> None:
+        for name, digest in project.digests().items():
+            assert digest == self.whole.get(name), f"{name} stands there half-written"
+
+    def _completes(self, project: Project) -> None:
+        ended = project.fernn(*self.command)
+        assert ended.status == 0, ended.said
+        found = project.digests()
+        other = sorted(name for name in found.keys() | self.whole.keys() if found.get(name) != self.whole.get(name))
+        assert not other, f"it ends otherwise: {other}"
+        assert not project.leftovers(), f"left behind: {project.leftovers()}"
+
+
+def drawn(cases: list[Any], name: str, most: int | None = None) -> list[Any]:
+    """A seeded share of cases, or of `most` of them; at least one."""
+    number = max(1, round(SHARE * min(len(cases), most or len(cases))))
     return sorted(random.Random(f"{SEED} {name}").sample(cases, number), key=cases.index)
+
+
+FULL = {"a full disk": errno.ENOSPC, "a read-only folder": errno.EROFS, "a disk that fails": errno.EIO}

@@ -1,6 +1,6 @@
 """Runs commands of `fernn` in forked children, so that a thousand of them load their libraries once.
 
-One request a line on standard input, as JSON; one answer a line. A child dies at the operation on files
+One request a line on standard input, as JSON; one answer a line. A child stops, or fails, at the operation on files
 that the request names: Python tells of each one before it is done (`sys.addaudithook`).
 """
 
@@ -8,8 +8,11 @@ import importlib
 import json
 import os
 import pkgutil
+import resource
+import signal
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from pathlib import Path
@@ -18,6 +21,9 @@ from typing import Any
 CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate", "os.chmod"}
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 ENDED_BY_FAULT = 137
+# what commands import when they need it
+LATER = ("matplotlib.backends.backend_agg", "matplotlib.backends.backend_pdf", "av", "dulwich.porcelain")
+LATER += ("torch._dynamo",)
 
 
 class Injected:
@@ -33,6 +39,9 @@ class Injected:
         self.count += 1
         if self.fault["kind"] == "crash" and self.count == self.fault["at"]:
             os._exit(ENDED_BY_FAULT)  # what is in the process's own buffers is lost, as with kill -9
+        if self.fault["kind"] == "error" and self.count >= self.fault["at"] and event not in ("os.remove", "os.rmdir"):
+            number = self.fault["errno"]
+            raise OSError(number, os.strerror(number), arguments[0])  # a disk stays full, but things can be removed
 
     def _counts(self, event: str, arguments: tuple[Any, ...]) -> bool:
         if event == "open":
@@ -54,9 +63,14 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
         child = os.fork()
         if child == 0:
             _command(request, said.fileno(), told)
+        if request["fault"]["kind"] == "kill":
+            killer = threading.Timer(request["fault"]["after"], os.kill, [child, signal.SIGKILL])
+            killer.start()
         began = time.monotonic()
         _, status = os.waitpid(child, 0)
         took = time.monotonic() - began
+        if request["fault"]["kind"] == "kill":
+            killer.cancel()
         said.seek(0)
         told.seek(0)
         return {
@@ -76,6 +90,8 @@ def _command(request: dict[str, Any], said: int, told: Any) -> None:
         os.dup2(said, 2)
         os.chdir(request["folder"])
         sys.argv = ["fernn", *request["arguments"]]
+        if request["fault"]["kind"] == "limit":  # a file may not grow beyond: writes fail, in whatever language
+            resource.setrlimit(resource.RLIMIT_FSIZE, (request["fault"]["bytes"], resource.RLIM_INFINITY))
         injected = Injected(request["folder"], request["fault"])
         sys.addaudithook(injected)
         try:
@@ -99,12 +115,23 @@ def _load() -> None:
 
     for module in pkgutil.walk_packages(fernn.__path__, "fernn."):
         importlib.import_module(module.name)
-    for name in ("matplotlib.backends.backend_agg", "matplotlib.backends.backend_pdf", "av"):
+    later = (
+        "matplotlib.backends.backend_agg",
+        "matplotlib.backends.backend_pdf",
+        "av",
+        "dulwich.porcelain",
+        "torch._dynamo",
+    )
+    for name in later:
         importlib.import_module(name)
     import torch
 
+    from fernn.experiments import load_params
+    from fernn.jobs import Jobs
+    from fernn.layout import Layout
     from fernn.models import RotationPredictor
 
+    Jobs(load_params("params.yaml", "quick"), Layout("quick")).find("tables")  # all code is read for its digests
     torch.set_num_threads(1)  # a pool of threads would not be there in the children
     RotationPredictor("V0R", 90, fields=1, group_order=4, decoder_layers=0)  # brings escnn, in its own way
 

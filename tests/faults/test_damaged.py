@@ -33,8 +33,8 @@ from fernn.provenance.records import read_record
 from fernn.results.reading.runs import read_metrics
 from fernn.training.checkpoint import Checkpoint, UnusableCheckpointError, read_checkpoint, write_checkpoint
 
-from .conftest import Ledger
 from .harness import SCALE, SEED, SHARE, Project
+from .ledger import Ledger
 
 PROMISE = "A damaged file is refused in a sentence, or read as what it holds; never a traceback"
 TRIED = 400  # mutations of each file

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Ledger
 from .harness import ROOT, SCALE, Project, drawn, of
+from .ledger import Ledger
 
 ANYWHERE = "The environment changes no byte of a result"
 ENVIRONMENTS: dict[str, dict[str, str]] = {

@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from .conftest import Ledger
 from .harness import SCALE, SEED, SHARE, Project, Server
+from .ledger import Ledger
 
 GOES_ON = "A training that is killed goes on from where it was, and ends with the bytes of one that was not"
 ONE = "Of several starters of one run, one makes it"

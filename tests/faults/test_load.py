@@ -7,8 +7,8 @@ from typing import Any
 
 from tests.workflow.conftest import make_project
 
-from .conftest import Ledger
 from .harness import SCALE, SHARE, Project
+from .ledger import Ledger
 
 MANY = "Thousands of jobs and a hundred thousand files are work as usual"
 

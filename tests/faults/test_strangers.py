@@ -19,7 +19,7 @@ from fernn.provenance.records import read_record
 from fernn.runs import all_runs
 from fernn.training.checkpoint import UnusableCheckpointError, read_checkpoint
 
-from .conftest import Ledger
+from .ledger import Ledger
 
 NO_CODE = "No file that is read can run code"
 CONFINED = "No archive writes or reads outside of its folder"

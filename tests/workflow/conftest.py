@@ -16,7 +16,9 @@ from filelock import FileLock
 
 from fernn.files import sha256
 from fernn.layout import COST, KEPT
+from tests.faults.ledger import ledger
 
+__all__ = ["ledger"]
 ROOT = Path(__file__).parent.parent.parent
 PARTS = ["Snakefile", "params.yaml", "profiles", "slurm", "workflow", "fernn", "resources", "dvc.yaml", ".dvcignore"]
 PARTS += [".dvc/config", ".dvc/.gitignore", ".gitignore", ".gitattributes", "artifacts/README.md", "README.md"]

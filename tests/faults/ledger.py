@@ -1,0 +1,49 @@
+"""The ledger of faults: what was promised, what was tried, and how often."""
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tabulate import tabulate
+
+from .harness import SEED, SHARE
+from .page import write_table
+
+Ledger = Callable[[str, str, int], None]
+NAME = "faults"
+
+
+@pytest.fixture
+def ledger(record_property: Callable[[str, object], None]) -> Ledger:
+    """Told of what was tried, once it has held: the promise, the fault, and how often."""
+
+    def note(promise: str, fault: str, tried: int) -> None:
+        record_property(NAME, [promise, fault, tried])
+
+    return note
+
+
+def tell(terminal: pytest.TerminalReporter) -> None:
+    """At the end of a session; FERNN_RELIABILITY names a page to write it to, if all has held."""
+    tried: Counter[tuple[str, str]] = Counter()
+    for report in terminal.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == NAME:
+                tried[value[0], value[1]] += value[2]
+    if not tried:
+        return
+    lost = len(terminal.getreports("failed")) + len(terminal.getreports("error"))
+    promises = sorted({promise for promise, _ in tried})
+    rows = [[promise, fault, tried[promise, fault]] for promise, fault in sorted(tried)]
+    for place in range(len(rows) - 1, 0, -1):  # a promise is told once
+        if rows[place][0] == rows[place - 1][0]:
+            rows[place][0] = ""
+    rows.append([f"{len(promises)} promises", "", sum(tried.values())])
+    table = tabulate(rows, ["promise", "fault", "tried"], tablefmt="pipe", intfmt=",")
+    terminal.section(f"faults: share {SHARE:g}, seed {SEED}, tests that failed: {lost}")
+    terminal.write_line(table)
+    page = os.environ.get("FERNN_RELIABILITY")
+    if page and not lost:
+        write_table(Path(page), "make test-faults", f"{table}\n\nEach held, every time.")

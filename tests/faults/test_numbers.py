@@ -1,0 +1,40 @@
+"""A loss that is no number ends a training at once, and what was good before stays."""
+
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from .harness import SCALE, SEED, Project, drawn
+from .ledger import Ledger
+
+NUMBERS = "A loss that is no number ends a training with its epoch and batch; it is never saved, and no model is made"
+EXPERIMENTS = ("translation", "rotation", "kth")
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_rates_that_diverge(experiment: str, template: Project, tmp_path: Path, ledger: Ledger) -> None:
+    """Rates so high that weights leave what float32 holds, at some batch."""
+    chance = random.Random(f"{SEED} rates {experiment}")
+    rates = drawn([float(f"1e{chance.randint(25, 38)}") for _ in range(8)], f"rates {experiment}")
+    for rate in rates:
+        folder = tmp_path / "project"
+        shutil.copytree(template.folder, folder, symlinks=True)
+        project = Project(folder, template.server)
+        content = yaml.safe_load((folder / "params.yaml").read_text())
+        for about in content["scales"][SCALE][experiment]["models"].values():
+            about["learning_rate"] = rate
+        (folder / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+        (run,) = [run for run in project.jobs.runs if run.startswith(experiment)]
+        ended = project.fernn("train", run)
+        assert ended.status == 1, ended.said
+        (told,) = [line for line in ended.said.splitlines() if line.startswith("fernn: ")]
+        assert "epoch" in told
+        assert "batch" in told
+        assert "Traceback" not in ended.said
+        assert not list((folder / f"results/{SCALE}/runs/{run}").glob("*"))
+        assert not project.leftovers()
+        shutil.rmtree(folder)
+    ledger(NUMBERS, "a rate that diverges", len(rates))

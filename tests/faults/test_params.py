@@ -1,0 +1,76 @@
+"""Every value of params.yaml, replaced by what it cannot be."""
+
+import copy
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from fernn.errors import FernnError
+from fernn.experiments import resolve
+from fernn.runs import all_runs
+
+from .harness import ROOT, SEED, drawn
+from .ledger import Ledger
+
+WRONG = "A value in params.yaml that cannot be is refused by its key, before anything is made"
+VALUES = [
+    None,
+    True,
+    -1,
+    0,
+    10**30,
+    0.5,
+    -0.0,
+    float("nan"),
+    float("inf"),
+    "",
+    "x",
+    "../x",
+    [],
+    [[]],
+    [None],
+    {},
+    {"x": 1},
+]
+
+
+def _leaves(content: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where values stand, whole sections among them."""
+    if at:
+        yield at
+    for key, inside in (
+        content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
+    ):
+        yield from _leaves(inside, (*at, key))
+
+
+def _replaced(content: Any, at: tuple[Any, ...], value: Any) -> Any:
+    content = copy.deepcopy(content)
+    inside = content
+    for key in at[:-1]:
+        inside = inside[key]
+    inside[at[-1]] = value
+    return content
+
+
+@pytest.mark.parametrize("scale", ["quick", "paper"])
+def test_any_value_anywhere(scale: str, ledger: Ledger) -> None:
+    content = yaml.safe_load((ROOT / "params.yaml").read_text())
+    content["scales"] = {scale: content["scales"].get(scale, {})} if scale != "paper" else {}
+    places = list(_leaves(content))
+    cases = [(place, value) for place in places for value in VALUES]
+    random.Random(f"{SEED} params").shuffle(cases)
+    refused = 0
+    for place, value in drawn(cases, f"params {scale}", 3000):
+        changed = _replaced(content, place, value)
+        try:
+            all_runs(resolve(changed, scale))
+        except FernnError as error:
+            refused += 1
+            named = [key.removesuffix("s") for key in place if isinstance(key, str)]  # "scale": the one of "scales"
+            assert any(key in str(error) for key in named), f"{place} = {value!r}: {error}"
+    assert refused
+    ledger(WRONG, f"a value of scale {scale}", refused)

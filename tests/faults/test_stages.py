@@ -1,0 +1,97 @@
+"""Every stage is killed, and refused, at each of its operations on files."""
+
+import errno
+import random
+from pathlib import Path
+
+import pytest
+
+from fernn.layout import Layout
+
+from .harness import FULL, SCALE, SEED, Project, Trial, drawn, of
+from .ledger import Ledger
+
+WHOLE = "A result stands there whole or not at all, and the same command makes it, byte for byte"
+READ_ONLY = "Files that may only be read, as those that DVC links to its cache, are replaced, never written to"
+TOLD = "What the machine refuses is told in a sentence, and nothing half-written is left"
+KTH = Path(f"results/{SCALE}/downloads/kth")
+STAGES = ["standins", "fetch", "digits", "rendered", "frames", "train", "rotation", "recognition", "evaluate", "tables"]
+STAGES += ["figures", "report"]
+MOST = {"figures": 8}  # faults of the stages that take seconds
+
+
+@pytest.fixture
+def trial(template: Project, request: pytest.FixtureRequest) -> Trial:
+    """A stage, by its short name."""
+    jobs, name = template.jobs, request.param
+    if name == "fetch":
+        files = tuple(sorted(path.relative_to(template.folder) for path in (template.folder / KTH).iterdir()))
+        return Trial(template, ("fetch", "kth"), files)
+    run = next(run for run in jobs.runs if run.startswith("translation/"))
+    short = {
+        "digits": ("dataset", "translation/digits"),
+        "rendered": ("dataset", "rotation/test-V1R"),
+        "frames": ("dataset", "kth/frames"),
+        "train": ("train", run),
+        "rotation": ("train", next(run for run in jobs.runs if run.startswith("rotation/"))),
+        "recognition": ("train", next(run for run in jobs.runs if run.startswith("kth/"))),
+        "evaluate": ("evaluate", run),
+    }
+    stage, of_stage = short.get(name, (name, ""))
+    job = jobs.find(stage, of_stage or next(iter(jobs.of(stage))))
+    return Trial(template, of(job), (*job.writes, job.record))
+
+
+@pytest.mark.parametrize("trial", STAGES, indirect=True)
+def test_killed_at_each_operation(trial: Trial, tmp_path: Path, ledger: Ledger, request) -> None:
+    name = request.node.callspec.id
+    operations, _ = trial.operations(tmp_path / "counted")
+    assert operations > 0
+    places = drawn(list(range(1, operations + 1)), f"crash {name}", MOST.get(name))
+    for at in places:
+        trial.crash(tmp_path / "project", {"kind": "crash", "at": at})
+    ledger(WHOLE, "killed at an operation on files", len(places))
+
+
+@pytest.mark.parametrize("trial", STAGES, indirect=True)
+def test_killed_at_any_moment(trial: Trial, tmp_path: Path, ledger: Ledger, request) -> None:
+    name = request.node.callspec.id
+    _, seconds = trial.operations(tmp_path / "counted")
+    chance = random.Random(f"{SEED} moment {name}")
+    moments = drawn([chance.random() * seconds for _ in range(30)], f"moment {name}", MOST.get(name))
+    for after in moments:
+        trial.crash(tmp_path / "project", {"kind": "kill", "after": after})
+    ledger(WHOLE, "kill -9 at a random moment", len(moments))
+
+
+@pytest.mark.parametrize("fault", FULL)
+@pytest.mark.parametrize("trial", STAGES, indirect=True)
+def test_the_disk_refuses(trial: Trial, fault: str, tmp_path: Path, ledger: Ledger, request) -> None:
+    name = request.node.callspec.id
+    operations, _ = trial.operations(tmp_path / "counted")
+    places = drawn(list(range(1, operations + 1)), f"{fault} {name}", 8)
+    for at in places:
+        trial.refuse(tmp_path / "project", FULL[fault], {"kind": "error", "at": at, "errno": FULL[fault]})
+    ledger(TOLD, fault, len(places))
+
+
+@pytest.mark.parametrize("trial", STAGES, indirect=True)
+def test_files_may_not_grow(trial: Trial, tmp_path: Path, ledger: Ledger, request) -> None:
+    """Writes themselves fail, in the middle of a file, as where a disk fills up or a quota ends."""
+    largest = max((trial.template.folder / path).stat().st_size for path in trial.outputs)
+    chance = random.Random(f"{SEED} growth {request.node.callspec.id}")
+    # what it says goes to a file, too, which has to have room for a sentence
+    sizes = drawn([chance.randrange(1000, max(1001, largest)) for _ in range(6)], f"growth {request.node.callspec.id}")
+    for size in sizes:
+        trial.refuse(tmp_path / "project", errno.EFBIG, {"kind": "limit", "bytes": size})
+    ledger(TOLD, "files that may not grow", len(sizes))
+
+
+@pytest.mark.parametrize("trial", STAGES, indirect=True)
+def test_beside_read_only_files(trial: Trial, tmp_path: Path, ledger: Ledger) -> None:
+    trial.beside_read_only(tmp_path / "project")
+    ledger(READ_ONLY, "results that may only be read", 1)
+
+
+def test_the_layout_is_the_one_that_is_looked_at() -> None:
+    assert Layout(SCALE).base == Path(f"results/{SCALE}")
