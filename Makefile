@@ -8,7 +8,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all test-slurm image test-image lint docs bench gpu artifacts evidence verify lock check-locks clean
+.PHONY: help setup demo test test-all test-faults mutations fuzz test-slurm image test-image lint docs bench gpu artifacts evidence verify lock check-locks clean
 MAKEFLAGS += --no-print-directory
 
 ARGS ?=
@@ -67,6 +67,15 @@ test: setup  ## linters, types, all quick tests, and the whole way once at a tin
 
 test-all: setup  ## those, and each edit, kill and damage that the pipeline has to survive
 	@$(IN_VENV) $(PYTEST) $(ARGS)
+
+test-faults: setup  ## all faults that docs/reliability.md tells of, and its table anew (some 15 minutes)
+	@$(IN_VENV) FERNN_FAULTS=all FERNN_RELIABILITY=docs/reliability.md $(PYTEST) tests/faults tests/workflow/test_interrupted.py $(ARGS)
+
+mutations: setup  ## remove each guard in a copy, and see a test fail there; the list in docs/reliability.md anew
+	@$(IN_VENV) python -m tests.faults.mutations --page docs/reliability.md
+
+fuzz: setup  ## files for each reader by a guided fuzzer, SECONDS (60) for each; needs `pip install atheris` in .venv
+	@$(IN_VENV) python -m tests.faults.fuzz --seconds $(or $(SECONDS),60) --page docs/reliability.md
 
 test-slurm: setup  ## tests on a real Slurm of two nodes on this machine, started for them and stopped (root; slurm-wlm, munge)
 	@$(IN_VENV) python -m pytest -m slurm tests/slurm $(ARGS)
