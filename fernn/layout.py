@@ -65,9 +65,9 @@ class Layout:
         """The folder of a finished run that made room for another one of its name."""
         return self.base / SUPERSEDED / run / lineage
 
-    def lock(self, run: str) -> Path:
-        """The folder of the lock that whoever trains or evaluates a run holds."""
-        return self.base / "locks" / run
+    def lock(self, result: str) -> Path:
+        """The folder of the lock that whoever trains or evaluates a run, or makes another result, holds."""
+        return self.base / "locks" / result
 
     def table(self, file: str) -> Path:
         """A table, or the tables' record."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from fernn.errors import FernnError
 from fernn.locks.flock import in_place, take
 from fernn.programs import answer
 
@@ -32,6 +33,9 @@ def one_gpu(say: Callable[[str], None], locks: Path | None = None, look: float =
         say: called with lines for a person.
         locks: folder of the locks, on this machine; of this user, if not given.
         look: seconds between looks while all are taken.
+
+    Raises:
+        FernnError: if the folder of the locks is on a file system without locks.
     """
     gpus = visible_gpus()
     if not gpus or "SLURM_JOB_ID" in os.environ:
@@ -58,7 +62,7 @@ def _claim(gpus: list[str], locks: Path, say: Callable[[str], None], look: float
         for gpu in gpus:
             file = locks / _own_name(gpu, uuids).replace("/", "-")
             descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
-            if take(descriptor):
+            if _take(descriptor, locks):
                 os.utime(descriptor)  # what is old in /tmp may be cleaned away
                 if in_place(descriptor, file):
                     return gpu, descriptor
@@ -67,6 +71,17 @@ def _claim(gpus: list[str], locks: Path, say: Callable[[str], None], look: float
             say(f"all GPUs that this may use are taken ({', '.join(gpus)}); waiting for one")
             told = True
         time.sleep(look)
+
+
+def _take(descriptor: int, locks: Path) -> bool:
+    try:
+        return take(descriptor)
+    except OSError as error:
+        os.close(descriptor)
+        raise FernnError(
+            f"{locks} has no locks, by which runs share the GPUs of a machine ({error.strerror}). Set TMPDIR to a "
+            "folder on a disk of this machine."
+        ) from error
 
 
 def _uuids() -> list[str]:

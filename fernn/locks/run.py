@@ -1,8 +1,8 @@
-"""One process at a time trains or evaluates a run, wherever it was started: here, or as a job on another node.
+"""One process at a time makes a result, such as a trained run, wherever it is: here, or in a job on another node.
 
 Locks of the operating system hold within one machine; on the file systems that the nodes of a cluster share they often
-do not. So a lock here is a file, `<n>` in a folder of the run, which is there whole or not at all and which only one of
-several can make. It names its owner, and its time moves as long as the owner lives. Whoever finds the newest lock
+do not. So a lock here is a file, `<n>` in a folder of the result, which is there whole or not at all and which only one
+of several can make. It names its owner, and its time moves as long as the owner lives. Whoever finds the newest lock
 free, or its owner dead, makes `<n+1>`.
 
 None of these files is ever removed: one that is given back stays, as a free one. So each number is made once, and
@@ -142,12 +142,12 @@ def _acquire(folder: Path, say: Callable[[str], None], pace: Pace) -> Lock:
                 seen, since = (number, moved), now
             if not is_dead(owner, still=now - since, beat=pace.beat):
                 if told != number:
-                    say(f"{owner} is at work on this run; waiting for its end")
+                    say(f"{owner} is at work on it; waiting for its end")
                     told = number
                 looked = time.monotonic()  # is_dead may ask Slurm, for as long as that takes
                 time.sleep(pace.look)
                 continue
-            say(f"{owner} died at its work on this run; going on from its checkpoint")
+            say(f"{owner} died at its work on it; going on from what it left")
         mine = folder / str(number + 1)
         if write_once(mine, json.dumps(asdict(myself()))):
             return Lock(mine)
@@ -171,5 +171,5 @@ def _read(path: Path) -> tuple[Owner, float] | None:
             return None if content is None else (Owner(**content), os.fstat(file.fileno()).st_mtime)
     except (ValueError, TypeError):
         raise FernnError(
-            f"{path} is no lock of this version. If nothing works on this run, free it: echo null > {path}"
+            f"{path} is no lock of this version. If nothing works there, free it: echo null > {path}"
         ) from None

@@ -16,6 +16,7 @@ from fernn.errors import FernnError
 from fernn.files import remove_leftovers
 from fernn.jobs import Job, Jobs
 from fernn.layout import Layout
+from fernn.locks.run import hold
 from fernn.messages import listed, say
 from fernn.params import Params
 from fernn.provenance.code import import_all
@@ -119,6 +120,8 @@ def making(jobs: Jobs, job: Job, planned: str | None) -> Iterator[Task | None]:
 def make_result(params: Params, layout: Layout, stage: str, name: str = "", planned: str | None = None) -> list[Path]:
     """Make stand-ins, a part of a data set, tables, figures or the report; returns the files, their record last.
 
+    Safe to start twice, with other params, too: the second waits for the first.
+
     Args:
         params: of a scale.
         layout: where its files lie.
@@ -131,11 +134,12 @@ def make_result(params: Params, layout: Layout, stage: str, name: str = "", plan
     """
     jobs = Jobs(params, layout)
     job = jobs.find(stage, name)
-    with making(jobs, job, planned) as task:
+    with hold(layout.lock(str(job).replace(" ", "/")), say) as lock, making(jobs, job, planned) as task:
         if task:
             task.check(jobs)
             job.make()
             task.check(jobs)
+            lock.check()
     return [*job.writes, job.record]
 
 

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -92,12 +93,12 @@ class Answer:
 
 
 class Server:
-    """Runs commands in forks of one process that has everything loaded."""
+    """Runs commands in forks of one process that has everything loaded; `within` starts that one."""
 
-    def __init__(self) -> None:
+    def __init__(self, *within: str) -> None:
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.server"],
+            [*within, sys.executable, "-m", "tests.faults.server"],
             cwd=ROOT,
             env=environment,
             stdin=subprocess.PIPE,
@@ -119,6 +120,11 @@ class Server:
         assert line, "the process that runs the commands has died"
         found: dict[str, Any] = json.loads(line)
         return found
+
+    @property
+    def root(self) -> Path:
+        """The root of the file system that it sees."""
+        return Path(f"/proc/{self._process.pid}/root")
 
     def close(self) -> None:
         """End it."""
@@ -197,11 +203,13 @@ class Trial:
         template: the project after an undisturbed pass; stays as it is.
         command: without its options.
         outputs: files that are removed before it.
+        server: runs it, if not that of the template.
     """
 
     template: Project
     command: tuple[str, ...]
     outputs: tuple[Path, ...]
+    server: Server | None = None
     whole: dict[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -220,7 +228,7 @@ class Trial:
         shutil.copytree(self.template.folder, folder, symlinks=True)
         for path in self.outputs:
             (folder / path).unlink()
-        return Project(folder, self.template.server)
+        return Project(folder, self.server or self.template.server)
 
     def crash(self, folder: Path, fault: dict[str, Any]) -> None:
         """The process dies; the same command then completes, and all is as if nothing had been."""
@@ -231,10 +239,17 @@ class Trial:
         self._completes(project)
         shutil.rmtree(folder)
 
-    def refuse(self, folder: Path, number: int, fault: dict[str, Any]) -> None:
+    def refuse(
+        self,
+        folder: Path,
+        number: int,
+        fault: dict[str, Any] = NONE,
+        while_it_runs: AbstractContextManager[Any] | None = None,
+    ) -> None:
         """The machine refuses from some point on; it says so in a sentence, and once it can, completes."""
         project = self.project(folder)
-        failed = project.fernn(*self.command, fault=fault)
+        with while_it_runs or nullcontext():
+            failed = project.fernn(*self.command, fault=fault)
         assert "Traceback" not in failed.said, failed.said
         if failed.status == 0:  # what failed was no part of the result, such as a remark on the pace
             assert project.digests() == self.whole

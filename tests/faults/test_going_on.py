@@ -3,17 +3,22 @@
 import os
 import random
 import shutil
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
-from .harness import SCALE, SEED, SHARE, Project, Server
+from fernn.arrays import read_arrays
+from fernn.files import write_text
+
+from .harness import SCALE, SEED, SHARE, Project, Server, of
 from .ledger import Ledger
 
 GOES_ON = "A training that is killed goes on from where it was, and ends with the bytes of one that was not"
-ONE = "Of several starters of one run, one makes it"
+ONE = "Of several starters of one result, one makes it; the params of the last one decide"
 TIMES = "Times of files mean nothing: a clock that was ahead, or behind, changes no result"
 NOTICED = "A result that was changed, by one bit, is named"
 
@@ -69,16 +74,18 @@ def test_killed_again_and_again(template: Project, tmp_path: Path, ledger: Ledge
     ledger(GOES_ON, "kill -9 of one training, again and again", killed)
 
 
-def test_two_starters(template: Project, tmp_path: Path, ledger: Ledger) -> None:
-    run, number = run_of(template), max(2, round(12 * SHARE))
+@pytest.mark.parametrize("stage", ["standins", "dataset", "train", "evaluate", "tables", "report"])
+def test_two_starters(stage: str, template: Project, tmp_path: Path, ledger: Ledger) -> None:
+    job, number = next(iter(template.jobs.of(stage).values())), max(1, round(6 * SHARE))
     other = Server()
     try:
         for _ in range(number):
             project = copy_of(template, tmp_path / "project")
-            shutil.rmtree(project.folder / f"results/{SCALE}/runs/{run}")
+            for path in (*job.writes, job.record):
+                (project.folder / path).unlink()
             twin = Project(project.folder, other)
             with ThreadPoolExecutor(2) as pool:
-                answers = list(pool.map(lambda each: each.fernn("train", run), (project, twin)))
+                answers = list(pool.map(lambda each: each.fernn(*of(job)), (project, twin)))
             assert [answer.status for answer in answers] == [0, 0], answers
             told = [answer.said for answer in answers]
             assert sum("there already" in each for each in told) == 1, told
@@ -87,7 +94,35 @@ def test_two_starters(template: Project, tmp_path: Path, ledger: Ledger) -> None
             shutil.rmtree(project.folder)
     finally:
         other.close()
-    ledger(ONE, "two starters of one training", number)
+    ledger(ONE, f"two starters of {'a training' if stage == 'train' else stage}", number)
+
+
+def test_a_successor_with_other_params(template: Project, tmp_path: Path, ledger: Ledger) -> None:
+    """What an orphan of a killed Snakemake makes with the params of yesterday does not lie there in the end."""
+    number, part = max(1, round(8 * SHARE)), "translation/test-V1T"
+    chance, other = random.Random(f"{SEED} successor"), Server()
+    job = template.jobs.find("dataset", part)
+    try:
+        for _ in range(number):
+            project = copy_of(template, tmp_path / "project")
+            for path in (*job.writes, job.record):
+                (project.folder / path).unlink()
+            twin = Project(project.folder, other)
+            with ThreadPoolExecutor(2) as pool:
+                orphan = pool.submit(project.fernn, *of(job))
+                time.sleep(chance.random() * 0.4)
+                content = yaml.safe_load((project.folder / "params.yaml").read_text())
+                content["scales"][SCALE]["translation"]["data"]["test"] = 6
+                write_text(project.folder / "params.yaml", yaml.safe_dump(content, sort_keys=False))
+                successor = twin.fernn(*of(job))
+                orphan.result()
+            assert successor.status == 0, successor.said
+            assert len(read_arrays(project.folder / job.writes[0])[0]["digit"]) == 6
+            assert "there already" in project.fernn(*of(job)).said
+            shutil.rmtree(project.folder)
+    finally:
+        other.close()
+    ledger(ONE, "a starter with other params than its predecessor", number)
 
 
 def test_each_changed_file_is_named(template: Project, tmp_path: Path, ledger: Ledger) -> None:

@@ -1,14 +1,18 @@
 """Every stage is killed, and refused, at each of its operations on files."""
 
 import errno
+import os
 import random
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from fernn.layout import Layout
 
-from .harness import FULL, SCALE, SEED, Project, Trial, drawn, of
+from .harness import FULL, SCALE, SEED, Project, Server, Trial, drawn, of
 from .ledger import Ledger
 
 WHOLE = "A result stands there whole or not at all, and the same command makes it, byte for byte"
@@ -85,6 +89,40 @@ def test_files_may_not_grow(trial: Trial, tmp_path: Path, ledger: Ledger, reques
     for size in sizes:
         trial.refuse(tmp_path / "project", errno.EFBIG, {"kind": "limit", "bytes": size})
     ledger(TOLD, "files that may not grow", len(sizes))
+
+
+@pytest.fixture(scope="module")
+def small_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Path]]:
+    """A file system of some megabytes, mounted where only the process that runs commands sees it; needs no root."""
+    folder = tmp_path_factory.mktemp("disk")
+    unshare = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c")
+    if subprocess.run([*unshare, f"mount -t tmpfs none {folder}"], capture_output=True).returncode:
+        pytest.skip("this kernel lets no ordinary user mount anything")
+    server = Server(*unshare, f'mount -t tmpfs -o size=48m none {folder} && exec "$@"', "sh")
+    yield server, Path(f"{server.root}{folder}")
+    server.close()
+
+
+@contextmanager
+def filled(disk: Path, left: int) -> Iterator[None]:
+    """So many bytes are left on it."""
+    filler = disk / "filler"
+    free = os.statvfs(disk)
+    with open(filler, "wb") as file:
+        os.posix_fallocate(file.fileno(), 0, free.f_bavail * free.f_frsize - left)
+    yield
+    filler.unlink()
+
+
+@pytest.mark.parametrize("trial", STAGES, indirect=True)
+def test_a_disk_fills_up(trial: Trial, small_disk: tuple[Server, Path], ledger: Ledger, request) -> None:
+    trial.server, disk = small_disk
+    largest = max((trial.template.folder / path).stat().st_size for path in trial.outputs)
+    chance = random.Random(f"{SEED} disk {request.node.callspec.id}")
+    rooms = drawn([chance.randrange(0, largest + 1, 4096) for _ in range(3)], f"disk {request.node.callspec.id}")
+    for room in rooms:
+        trial.refuse(disk / "project", errno.ENOSPC, while_it_runs=filled(disk, room))
+    ledger(TOLD, "a disk that is full", len(rooms))
 
 
 @pytest.mark.parametrize("trial", STAGES, indirect=True)

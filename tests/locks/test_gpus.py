@@ -1,5 +1,6 @@
 """One run on each GPU, on a machine whose GPUs are made up."""
 
+import errno
 import fcntl
 import os
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from fernn.errors import FernnError
 from fernn.locks.gpus import VISIBLE, one_gpu, visible_gpus
 
 CLAIM = """
@@ -113,3 +115,14 @@ def test_a_gpu_has_one_lock_however_it_is_named(named, tmp_path, monkeypatch):
     with one_gpu(print, tmp_path):
         assert os.environ[VISIBLE] == named
         assert [path.name for path in tmp_path.iterdir()] == ["GPU-bbbb"]
+
+
+def test_a_file_system_without_locks(tmp_path, monkeypatch):
+    def refused(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    monkeypatch.setenv(VISIBLE, "GPU-a")
+    monkeypatch.setattr(fcntl, "flock", refused)
+    with pytest.raises(FernnError, match="has no locks, by which"), one_gpu(print, tmp_path):
+        pass

@@ -110,7 +110,7 @@ def test_a_killed_process_is_followed_at_once(tmp_path, root):
     with hold(tmp_path, said.append, Pace(beat=3600.0, look=0.01)):
         assert time.monotonic() - began < 600  # the beat is of an hour
         assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "2"]
-    assert any("died at its work on this run" in line for line in said)
+    assert any("died at its work on it" in line for line in said)
     first.communicate()
 
 
