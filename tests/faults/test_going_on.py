@@ -76,7 +76,7 @@ def test_killed_again_and_again(template: Project, tmp_path: Path, ledger: Ledge
 
 @pytest.mark.parametrize("stage", ["standins", "dataset", "train", "evaluate", "tables", "report"])
 def test_two_starters(stage: str, template: Project, tmp_path: Path, ledger: Ledger) -> None:
-    job, number = next(iter(template.jobs.of(stage).values())), max(1, round(6 * SHARE))
+    job, number = next(iter(template.jobs.of(stage).values())), max(1, round(4 * SHARE))
     other = Server()
     try:
         for _ in range(number):

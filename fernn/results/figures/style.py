@@ -119,7 +119,9 @@ def save(figure: Figure, path: Path) -> None:
         else:
             FigureCanvasAgg(figure)
             nothing = dict.fromkeys(("Creator", "Producer", "CreationDate"))
-            figure.savefig(temporary, format="pdf", metadata=nothing)
+            drawn = io.BytesIO()  # where a disk is full, matplotlib would end in an error of its own
+            figure.savefig(drawn, format="pdf", metadata=nothing)
+            temporary.write_bytes(drawn.getvalue())
 
 
 def save_moving(figures: list[Figure], path: Path) -> None:
