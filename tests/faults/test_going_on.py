@@ -13,12 +13,13 @@ import yaml
 
 from fernn.arrays import read_arrays
 from fernn.files import write_text
+from fernn.layout import Layout
 
-from .harness import SCALE, SEED, SHARE, Project, Server, of
+from .harness import SCALE, SEED, SHARE, Project, Server, Trial, of
 from .ledger import Ledger
 
 GOES_ON = "A training that is killed goes on from where it was, and ends with the bytes of one that was not"
-ONE = "Of several starters of one result, one makes it; the params of the last one decide"
+ONE = "Of several starters of one result, one makes it; who comes later waits, and its params decide"
 TIMES = "Times of files mean nothing: a clock that was ahead, or behind, changes no result"
 NOTICED = "A result that was changed, by one bit, is named"
 
@@ -80,9 +81,7 @@ def test_two_starters(stage: str, template: Project, tmp_path: Path, ledger: Led
     other = Server()
     try:
         for _ in range(number):
-            project = copy_of(template, tmp_path / "project")
-            for path in (*job.writes, job.record):
-                (project.folder / path).unlink()
+            project = Trial(template, of(job), (*job.writes, job.record)).project(tmp_path / "project")
             twin = Project(project.folder, other)
             with ThreadPoolExecutor(2) as pool:
                 answers = list(pool.map(lambda each: each.fernn(*of(job)), (project, twin)))
@@ -104,13 +103,14 @@ def test_a_successor_with_other_params(template: Project, tmp_path: Path, ledger
     job = template.jobs.find("dataset", part)
     try:
         for _ in range(number):
-            project = copy_of(template, tmp_path / "project")
-            for path in (*job.writes, job.record):
-                (project.folder / path).unlink()
+            project = Trial(template, of(job), (*job.writes, job.record)).project(tmp_path / "project")
             twin = Project(project.folder, other)
             with ThreadPoolExecutor(2) as pool:
                 orphan = pool.submit(project.fernn, *of(job))
-                time.sleep(chance.random() * 0.4)
+                while not list((project.folder / Layout(SCALE).lock(f"dataset/{part}")).glob("1")):
+                    assert not orphan.done(), orphan.result().said
+                    time.sleep(0.001)
+                time.sleep(chance.random() * 0.1)
                 content = yaml.safe_load((project.folder / "params.yaml").read_text())
                 content["scales"][SCALE]["translation"]["data"]["test"] = 6
                 write_text(project.folder / "params.yaml", yaml.safe_dump(content, sort_keys=False))
