@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks import alone, cost, equivariance, kth, rotation, translation, variants, waits
+from benchmarks import alone, cost, equivariance, kth, pace, rotation, translation, variants, waits
 from benchmarks.report import Options, page, sections
 from fernn.errors import FernnError
 from fernn.experiments import load_params
@@ -25,7 +25,9 @@ EXPERIMENTS = {  # each gives its tables
     "equivariance": equivariance.measure,
     "kth": kth.measure,
     "cost": cost.measure,
-    "variants": variants.measure,  # on a GPU
+    "translation-variants": variants.translation,  # on a GPU
+    "rotation-variants": variants.rotation,  # on a GPU
+    "pace": pace.measure,  # on a GPU
     "waits": waits.measure,
 }
 Part = StrEnum("Part", list(EXPERIMENTS))  # type: ignore[misc]

@@ -29,8 +29,15 @@ from fernn.provenance.environment import environment
 
 ROOT = Path(__file__).parents[1]
 NO_GPU = "make gpu needs a CUDA GPU, and torch {version} finds none here. ARGS=--dry-run prints what it would do."
+OVER = 124  # the status of what did not end in its time, as of `timeout`
 GRACE = 120  # seconds that a part may take to save its state when its time is over
 SMALL = 16 * 2**20  # bytes of a checkpoint that is carried
+WHOLE = 30  # minutes that the limits of the parts are made for
+MEASURED = {  # with the minutes of each, at most
+    **{"pace": 5, "translation": 3, "translation-variants": 2, "kth": 2},
+    **{"rotation-variants": 4, "rotation": 5},  # slow in float32, so after the others
+}
+BY_HAND = "<!-- by hand -->"
 ORDER = ("G-RNN", "FERNN-V1T", "FERNN-V2T")  # the trainings, the shortest first
 
 
@@ -41,7 +48,7 @@ class Part:
     Attributes:
         name: of its files.
         about: what it is, in words.
-        minutes: its limit; None is what is left.
+        minutes: its limit, of the `WHOLE`; None is what is left.
         commands: run one after the other.
         run: the training that it is, or None.
     """
@@ -53,20 +60,21 @@ class Part:
     run: str | None = None
 
 
-def parts(params: Params, quick: bool = False) -> Iterator[Part]:
+def parts(params: Params, quick: bool = False, rounds: int = 3) -> Iterator[Part]:
     """What there is to do, in order.
 
     Args:
         params: of the scale that is trained.
         quick: measure at small sizes.
+        rounds: of the measurements.
     """
     python = sys.executable, "-m"
-    sizes = ["--quick", "--rounds", "1"] if quick else ["--rounds", "3"]
+    sizes = ["--rounds", str(rounds), *(["--quick"] if quick else [])]
     tests = [*python, "pytest", "-q", "--numprocesses", "0", "tests/device"]
-    yield Part("tests", "The tests that know a device", 6, [tests])
-    for name in ("translation", "rotation", "kth", "variants"):
+    yield Part("tests", "The tests that know a device", 5, [tests])
+    for name, limit in MEASURED.items():
         command = [*python, "benchmarks", "--only", name, *sizes]
-        yield Part(f"measure-{name}", f"Measurements: {name}", 4, [command])
+        yield Part(f"measure-{name}", f"Measurements: {name}", limit, [command])
     jobs = Jobs(params, Layout(params.scale))
     flow, seed = params.translation.runs[0].flow, params.translation.seeds[0]  # of Table 1
     for model in ORDER:
@@ -101,14 +109,15 @@ def main(
     scale: Annotated[str, typer.Option(help="The scale that is trained.")] = "paper",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the parts and their minutes; do nothing.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="Small sizes, on a CPU too, to see that it runs.")] = False,
+    rounds: Annotated[int, typer.Option(min=1, help="How often the ways of a measurement take turns.")] = 3,
     output: Annotated[Path, typer.Option(help="The page to write.")] = ROOT / "docs" / "gpu.md",
 ) -> None:
     """Test, measure and train on a CUDA machine for some minutes."""
     params = load_params(ROOT / "params.yaml", scale)
-    plan = list(parts(params, quick))
+    plan = list(parts(params, quick, rounds))
     if dry_run:
         for part in plan:
-            limit = "what is left" if part.minutes is None else f"at most {part.minutes:g} min"
+            limit = "what is left" if part.minutes is None else f"at most {part.minutes * minutes / WHOLE:g} min"
             typer.echo(f"{part.about}: {limit}{', done' if _state(folder, part).get('done') else ''}")
         typer.echo(f"All of it: {minutes:g} min, then {output}")
         return
@@ -123,9 +132,9 @@ def main(
             continue
         if not _state(folder, part).get("done"):
             carry_in(folder, layout, part)
-            do(folder, part, left if part.minutes is None else min(left, 60 * part.minutes))
+            do(folder, part, left if part.minutes is None else min(left, 60 * part.minutes * minutes / WHOLE))
             carry_out(folder, layout, part)
-    write_text(output, page(folder, layout, plan))
+    write_text(output, page(folder, layout, plan) + by_hand(output))
     typer.echo(f"written to {output}; carry {folder} along to go on elsewhere")
 
 
@@ -141,7 +150,7 @@ def do(folder: Path, part: Part, seconds: float) -> None:
                 break
     spent = _state(folder, part).get("seconds", 0) + time.monotonic() - began
     write_json(_file(folder, part), {"done": status == 0, "status": status, "seconds": spent, **_machine()})
-    typer.echo(f"{part.about}: {'done' if status == 0 else f'ended with status {status}'}", err=True)
+    typer.echo(f"{part.about}: {_how(_state(folder, part))}", err=True)
 
 
 def _run(command: Sequence[str], log: int, seconds: float) -> int:
@@ -153,10 +162,10 @@ def _run(command: Sequence[str], log: int, seconds: float) -> int:
             os.killpg(process.pid, number)
             try:
                 process.wait(wait)
-                return 124
+                return OVER
             except subprocess.TimeoutExpired:
                 continue
-        return 124
+        return OVER
     except BaseException:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait()
@@ -194,7 +203,7 @@ def page(folder: Path, layout: Layout, plan: Sequence[Part]) -> str:
     text += ["| part | machine | minutes | |", "| --- | --- | --- | --- |"]
     for part in plan:
         state = _state(folder, part)
-        how = "not run" if not state else "done" if state["done"] else f"ended with status {state['status']}"
+        how = _how(state)
         minutes = f"{state['seconds'] / 60:.1f}" if state else ""
         text.append(f"| {part.about} | {state.get('machine', '')} | {minutes} | {how}{_reached(folder, part)} |")
     for part in plan:
@@ -203,6 +212,21 @@ def page(folder: Path, layout: Layout, plan: Sequence[Part]) -> str:
             _, *sections = log.read_text(encoding="utf-8").split("\n## ")
             text += [f"\n## {section.strip()}" for section in sections]
     return "\n".join(text) + "\n"
+
+
+def by_hand(output: Path) -> str:
+    """What people wrote at the end of the page that is there: it stays."""
+    before = output.read_text(encoding="utf-8") if output.exists() else ""
+    _, mark, rest = before.partition(BY_HAND)
+    return "\n" + mark + rest if mark else ""
+
+
+def _how(state: dict[str, Any]) -> str:
+    if not state:
+        return "not run"
+    if state["done"]:
+        return "done"
+    return "its time was over" if state["status"] == OVER else f"ended with status {state['status']}"
 
 
 def _reached(folder: Path, part: Part) -> str:

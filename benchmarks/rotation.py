@@ -191,7 +191,7 @@ def _rendering(options: Options) -> Table:
 
 def _batch(options: Options) -> int:
     """Sequences in a step: few, since the plain way is slow on a CPU and large on a GPU."""
-    return options.batch or (8 if options.device.type == "cuda" else 1)
+    return options.batch or (4 if options.device.type == "cuda" else 1)
 
 
 def _frames(options: Options) -> int:

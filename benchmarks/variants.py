@@ -11,6 +11,7 @@ from benchmarks.report import Options, Table, duration, size
 from benchmarks.timing import alternate
 from fernn.flows.rotation import Rotation
 from fernn.flows.translation import Translation
+from fernn.models.memory import channels_last
 from fernn.models.precision import autocast, use_precision
 from fernn.models.predictor import FERNNPredictor
 from fernn.models.rotation.predictor import RotationPredictor
@@ -42,12 +43,10 @@ class Variant:
         return ", ".join(filter(None, [*words, "" if self.deterministic else "not deterministic"]))
 
 
-def measure(options: Options) -> list[Table]:
-    """A table for A and one for B; none on a CPU, where these are not choices."""
-    return [_translation(options), _rotation(options)] if options.device.type == "cuda" else []
-
-
-def _translation(options: Options) -> Table:
+def translation(options: Options) -> list[Table]:
+    """A table for A; none on a CPU, where these are not choices."""
+    if options.device.type != "cuda":
+        return []
     section = options.params.translation
     flow = max((Translation.parse(model.flow) for model in section.models.values()), key=len)
     batch = options.step_batch(section.training.batch)
@@ -58,13 +57,16 @@ def _translation(options: Options) -> Table:
     def model(_: Variant) -> nn.Module:
         return FERNNPredictor(flow, 1, **section.architecture.model_dump())
 
-    return _table(options, "A", section, every, batch, model)
+    return [_table(options, "A", section, every, batch, model)]
 
 
-def _rotation(options: Options) -> Table:
+def rotation(options: Options) -> list[Table]:
+    """A table for B; none on a CPU."""
+    if options.device.type != "cuda":
+        return []
     section = options.params.rotation
     flow = max((Rotation.parse(model.flow, section.data.degrees) for model in section.models.values()), key=len)
-    batch = options.batch or max(1, section.training.batch // 4)
+    batch = options.batch or max(1, section.training.batch // 8)
     every = [Variant(p, batch, form) for form in ("steerable", "dense") for p in ("float32", "tf32", "bf16")]
     every += [Variant("tf32", batch, "dense", deterministic=False)]
 
@@ -72,7 +74,7 @@ def _rotation(options: Options) -> Table:
         sizes = {**section.architecture.model_dump(), "convolution": variant.convolution}
         return RotationPredictor(flow, **sizes)
 
-    return _table(options, "B", section, every, batch, model)
+    return [_table(options, "B", section, every, batch, model)]
 
 
 def _table(
@@ -98,7 +100,7 @@ def _table(
 def step(options: Options, section: object, variant: Variant, batch: int, model: nn.Module) -> Callable[[], None]:
     """A training step as the loop takes it, in parts, which sets its switches itself."""
     data, training, device = section.data, section.training, options.device  # type: ignore[attr-defined]
-    model = model.to(device, memory_format=torch.channels_last)
+    model = channels_last(model.to(device))
     frames = torch.rand(batch, data.seen + data.predicted, 1, data.frame, data.frame, device=device)
     task = PredictionTask(
         lambda *_: frames, lambda *_: frames, batch, batch, batch, data.seen, micro_batch=variant.at_a_time

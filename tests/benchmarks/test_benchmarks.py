@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from benchmarks import floor, timing, translation
+from benchmarks import floor, pace, timing, translation
 from benchmarks.report import Options, page
 from fernn.experiments import load_params
 from fernn.models import FERNNPredictor
@@ -51,3 +51,18 @@ def test_page_at_the_quick_scale(root, monkeypatch):
     assert torch.__version__ in text
     assert max(map(len, text.splitlines())) <= 120
     assert any("round 1 of 1: plain" in line for line in said)
+
+
+def test_the_pace_of_each_model(root, monkeypatch):
+    monkeypatch.setattr(timing, "AT_LEAST", 1e-9)
+    params = load_params(root / "params.yaml", "quick").model_copy(update={"experiments": ["translation", "kth"]})
+    (table,) = pace.measure(Options(params, CPU, 1, None, str))
+    section = params.translation
+    rows = {row[0]: dict(zip(table.columns, row, strict=True)) for row in table.rows}
+    assert {*rows} == {f"{name}, {model}" for name in params.experiments for model in params.section(name).models}
+    row = rows["translation, FERNN-V2T"]
+    batch, epochs = section.training.batch, section.training.epochs
+    assert (row["batch"], row["steps"]) == (str(batch), str(epochs * section.data.train // batch))
+    measured, counted = (float(row[each].split()[0]) for each in ("peak memory", "counted"))
+    assert 0.5 < measured / counted < 2  # the formula that `auto` goes by
+    assert pace.measure(Options(load_params(root / "params.yaml", "paper"), CPU, 1, None, str)) == []

@@ -1,5 +1,6 @@
 """What makes a host wait for its GPU: reading a value back, or copying between the two."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -50,8 +51,10 @@ def never_waits(device: torch.device) -> Iterator[None]:
     """Fails where a block makes the host wait for the device; on CUDA torch itself watches."""
     if device.type == "cuda":
         before = torch.cuda.get_sync_debug_mode()
-        torch.cuda.set_sync_debug_mode("error")
         try:
+            with warnings.catch_warnings():  # that this is a prototype
+                warnings.simplefilter("ignore")
+                torch.cuda.set_sync_debug_mode("error")
             yield
         finally:
             torch.cuda.set_sync_debug_mode(before)
