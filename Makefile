@@ -69,7 +69,7 @@ test-all: setup  ## those, and each edit, kill and damage that the pipeline has 
 	@$(IN_VENV) $(PYTEST) $(ARGS)
 
 test-faults: setup  ## all faults that docs/reliability.md tells of, and its table anew (some 15 minutes)
-	@$(IN_VENV) FERNN_FAULTS=all FERNN_RELIABILITY=docs/reliability.md $(PYTEST) tests/faults tests/workflow/test_interrupted.py $(ARGS)
+	@$(IN_VENV) FERNN_FAULTS=all FERNN_RELIABILITY=docs/reliability.md $(PYTEST) tests/workflow/test_interrupted.py tests/faults $(ARGS)
 
 mutations: setup  ## remove each guard in a copy, and see a test fail there; the list in docs/reliability.md anew
 	@$(IN_VENV) python -m tests.faults.mutations --page docs/reliability.md

@@ -50,7 +50,7 @@ def test_killed_again_and_again(template: Project, tmp_path: Path, ledger: Ledge
     run, wanted = run_of(template), round(300 * SHARE)
     for name in ("undisturbed", "killed"):
         project = copy_of(template, tmp_path / name)
-        edit(project, {"epochs": 12 * wanted})
+        edit(project, {"epochs": 4 * wanted})
         shutil.rmtree(project.folder / f"results/{SCALE}/runs/{run}")
         if name == "undisturbed":
             ended = project.fernn("train", run, fault={"kind": "count"})
@@ -58,7 +58,7 @@ def test_killed_again_and_again(template: Project, tmp_path: Path, ledger: Ledge
             whole, each = trained(project, run), ended.operations // wanted
     chance, killed, held = random.Random(f"{SEED} again"), 0, set()
     while True:  # each time some epochs further, each of which writes its checkpoint
-        at = chance.randint(each, 4 * each)
+        at = chance.randint(each // 2, 3 * each // 2)
         ended = project.fernn("train", run, fault={"kind": "crash", "at": at})
         if ended.status == 0:
             break
@@ -68,8 +68,8 @@ def test_killed_again_and_again(template: Project, tmp_path: Path, ledger: Ledge
         held.add(sum(path.stat().st_size for path in kept if path.suffix == ".safetensors"))
         assert len([path for path in kept if not path.name.endswith(".partial")]) <= 2
         assert killed < 20 * wanted, "it does not come to an end"
-    assert killed >= wanted / 4
-    assert max(held) < min(held - {0}) + 400 * 12 * wanted  # its table of losses grows, by a line for each epoch
+    assert killed >= wanted / 2
+    assert max(held) < min(held - {0}) + 400 * 4 * wanted  # its table of losses grows, by a line for each epoch
     assert trained(project, run) == whole
     assert project.leftovers() == []
     ledger(GOES_ON, "kill -9 of one training, again and again", killed)
