@@ -68,7 +68,7 @@ test: setup  ## linters, types, all quick tests, and the whole way once at a tin
 test-all: setup  ## those, and each edit, kill and damage that the pipeline has to survive
 	@$(IN_VENV) $(PYTEST) $(ARGS)
 
-test-faults: setup  ## all faults that docs/reliability.md tells of, and its table anew (some 15 minutes)
+test-faults: setup  ## all faults that docs/reliability.md tells of, and its table anew (20 minutes)
 	@$(IN_VENV) FERNN_FAULTS=all FERNN_RELIABILITY=docs/reliability.md $(PYTEST) tests/workflow/test_interrupted.py tests/faults $(ARGS)
 
 mutations: setup  ## remove each guard in a copy, and see a test fail there; the list in docs/reliability.md anew
