@@ -218,9 +218,11 @@ def test_of_what_snakemake_says_news_and_faults_are_told(tmp_path: Path) -> None
     assert "0 of 1 job done, 1 failed" in said
 
 
-def reckoned(jobs: Jobs, open_jobs: set[tuple[str, str]], monkeypatch: pytest.MonkeyPatch) -> TimeLeft:
-    """After one look at the files, without a thread."""
+def reckoned(jobs: Jobs, open_jobs: set[tuple[str, str]], monkeypatch: pytest.MonkeyPatch, **took: float) -> TimeLeft:
+    """After one look at the files, without a thread; `took` are seconds of jobs that trained a run."""
     left = TimeLeft(jobs, set())
+    for name, seconds in took.items():
+        left.finished("train", name, seconds)
     left._open = open_jobs
     monkeypatch.setattr(left._look, "wait", lambda _: setattr(left, "_over", True))
     left._reckon()
@@ -242,6 +244,10 @@ def test_time_left_is_that_of_the_plan(jobs: Jobs, monkeypatch: pytest.MonkeyPat
     assert wanted > 600
     assert left.seconds(1) == pytest.approx(wanted, rel=0.01)  # what has gone by since it was reckoned is taken off
     assert left.seconds(4) == pytest.approx(wanted / 4, rel=0.01)
+    # a job takes longer than its training; one that went on with one, less
+    for job, beside in ((1600.0, 1000.0), (50.0, 0.0)):
+        more = reckoned(jobs, set(names), monkeypatch, **{done: job}).seconds(1)
+        assert more == pytest.approx(wanted + beside * (len(runs) - 1), rel=0.01)
 
 
 def test_a_result_that_is_made_again_tells_no_time(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:

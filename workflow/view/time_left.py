@@ -3,6 +3,7 @@
 import threading
 import time
 from functools import cached_property
+from statistics import median
 
 from fernn.errors import FernnError
 from fernn.jobs import Jobs
@@ -21,7 +22,8 @@ class TimeLeft:
 
     A model that has finished a run costs what that took. Others cost what they are counted to, in the proportion found
     in their experiment, or in all experiments while theirs has no finished run. What is done of a training its
-    checkpoint tells.
+    checkpoint tells. A job of a training takes longer than its steps, by what it takes to start: of many small ones,
+    that is most.
     """
 
     def __init__(self, jobs: Jobs, open_jobs: set[tuple[str, str]]) -> None:
@@ -33,6 +35,7 @@ class TimeLeft:
         """
         self._jobs = jobs
         self._open = open_jobs
+        self._took: dict[str, float] = {}  # seconds of the jobs that trained a run
         self._known: tuple[float, float] | None = None  # seconds of work, and when that was reckoned
         self._look = threading.Event()
         self._over = False
@@ -40,9 +43,11 @@ class TimeLeft:
         if open_jobs:
             self._thread.start()
 
-    def finished(self, stage: str, run: str) -> None:
-        """Say that a job is done."""
+    def finished(self, stage: str, run: str, took: float) -> None:
+        """Say that a job is done, and how many seconds it took."""
         self._open.discard((stage, run))
+        if stage == "train":
+            self._took[run] = took
         self._look.set()
 
     def close(self) -> None:
@@ -75,9 +80,15 @@ class TimeLeft:
                     return
                 left = costs(self._jobs.params, state, Speed(speed), self._models).left
                 hours = sum(getattr(cost, stage) for run, cost in left.items() for stage in self._stages(run.id, still))
-                self._known = 3600 * hours, time.monotonic()
+                trainings = sum(stage == "train" for stage, _ in still)
+                self._known = 3600 * hours + trainings * self._beside(timed), time.monotonic()
             self._look.wait(EVERY)
             self._look.clear()
+
+    def _beside(self, trained: dict[Run, float]) -> float:
+        """Seconds of a job beside those of its training; one that went on with a training tells nothing."""
+        beside = [self._took[run.id] - seconds for run, seconds in trained.items() if run.id in self._took]
+        return max(0.0, median(beside)) if beside else 0.0
 
     @cached_property
     def _models(self) -> Models:

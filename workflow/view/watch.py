@@ -150,7 +150,7 @@ class Watch(View):
         took = time.time() - job.since
         self.took[job.rule].append(took)
         if self._left:
-            self._left.finished(job.rule, job.name)
+            self._left.finished(job.rule, job.name, took)
         if not self._live:
             left = f"; {about(self.left)}" if self.left else ""
             self.say(f"Job {number} done in {clock(took)} ({self.done} of {sum(self.jobs.values())}{left})")
