@@ -9,11 +9,12 @@ from torch import nn
 from benchmarks.memory import peak
 from benchmarks.report import Options, Table, duration, size
 from benchmarks.timing import alternate
+from benchmarks.training import take_step
 from fernn.experiments import find_experiment
 from fernn.experiments.experiment import Pass
 from fernn.layout import Layout
 from fernn.models.memory import channels_last
-from fernn.models.precision import autocast, use_precision
+from fernn.models.precision import use_precision
 from fernn.preflight.operations import Models, memory_of, models
 from fernn.runs import Run, all_runs
 from fernn.training.memory import sequences_at_a_time
@@ -86,12 +87,5 @@ class Step:
 
     def __call__(self) -> None:
         """Take it."""
-        use_precision(self.settings.precision)
-        for share, part in self.task.parts(self.batch):
-            with autocast(self.options.device, self.settings.precision):
-                loss = self.task.loss(self.model, part) * share
-            loss.backward()
-        if self.settings.clip_norm is not None:
-            nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        settings = self.settings
+        take_step(self.model, self.task, self.batch, self.optimizer, settings.precision, settings.clip_norm)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +12,7 @@ from benchmarks.memory import peak
 from benchmarks.report import Options, duration, gain, size
 from benchmarks.timing import alternate
 from fernn.models import winograd
-from fernn.models.precision import autocast
+from fernn.models.precision import autocast, use_precision
 
 OURS, DIRECT, BF16, PLAIN = "library, float32", "library, direct convolution", "library, bf16", "plain, float32"
 
@@ -59,6 +60,35 @@ def compare(options: Options, step: Step, models: Mapping[str, nn.Module]) -> tu
         faster, distance = gain(timing.gain_over(timings[PLAIN])), f"{timing.median / floor:.2f}"
         rows.append([name, duration(timing.median), faster, duration(floor), distance, memory[name]])
     return columns, rows
+
+
+def take_step(
+    model: nn.Module,
+    task: Any,
+    batch: Any,
+    optimizer: torch.optim.Optimizer,
+    precision: str,
+    clip_norm: float | None,
+) -> None:
+    """One step of a task in its parts, as `fernn train` takes it.
+
+    Args:
+        model: is trained.
+        task: of `fernn.training`.
+        batch: of the task.
+        optimizer: of the model's weights.
+        precision: see `fernn.models.precision`; its switches are set here.
+        clip_norm: largest norm of the gradient, or None.
+    """
+    use_precision(precision)
+    for share, part in task.parts(batch):
+        with autocast(next(model.parameters()).device, precision):
+            loss = task.loss(model, part) * share
+        loss.backward()
+    if clip_norm is not None:
+        nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
 
 
 def training_step(

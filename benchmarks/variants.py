@@ -9,10 +9,11 @@ from torch import nn
 from benchmarks.memory import peak
 from benchmarks.report import Options, Table, duration, size
 from benchmarks.timing import alternate
+from benchmarks.training import take_step
 from fernn.flows.rotation import Rotation
 from fernn.flows.translation import Translation
 from fernn.models.memory import channels_last
-from fernn.models.precision import autocast, use_precision
+from fernn.models.precision import use_precision
 from fernn.models.predictor import FERNNPredictor
 from fernn.models.rotation.predictor import RotationPredictor
 from fernn.training.prediction import PredictionTask
@@ -108,15 +109,7 @@ def step(options: Options, section: object, variant: Variant, batch: int, model:
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, fused=True)
 
     def take() -> None:
-        use_precision(variant.precision)
         torch.backends.cudnn.deterministic = variant.deterministic
-        for share, part in task.parts(frames):
-            with autocast(device, variant.precision):
-                loss = task.loss(model, part) * share
-            loss.backward()
-        if training.clip_norm is not None:
-            nn.utils.clip_grad_norm_(model.parameters(), training.clip_norm)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        take_step(model, task, frames, optimizer, variant.precision, training.clip_norm)
 
     return take
