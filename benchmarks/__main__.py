@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks import alone, cost, equivariance, kth, pace, rotation, translation, variants, waits
+from benchmarks import alone, cost, equivariance, kth, pace, rotation, translation, variants, waits, workers
 from benchmarks.report import Options, page, sections
 from fernn.errors import FernnError
 from fernn.experiments import load_params
@@ -28,6 +28,7 @@ EXPERIMENTS = {  # each gives its tables
     "translation-variants": variants.translation,  # on a GPU
     "rotation-variants": variants.rotation,  # on a GPU
     "pace": pace.measure,  # on a GPU
+    "workers": workers.measure,
     "waits": waits.measure,
 }
 Part = StrEnum("Part", list(EXPERIMENTS))  # type: ignore[misc]

@@ -144,12 +144,16 @@ def train(
     scale: Scale = None,
     allow_cpu: AllowCpu = False,
     planned: Planned = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="GPUs, or processes on a CPU, that share each batch; else as params.yaml says."),
+    ] = None,
 ) -> None:
     """Train one run, or go on with it where it was stopped."""
     from fernn.stages.runs import train_run
 
     params, layout = _start(file, scale)
-    print(train_run(params, layout, run, params.allow_cpu or allow_cpu, planned))
+    print(train_run(params, layout, run, params.allow_cpu or allow_cpu, planned, workers))
 
 
 @app.command()
@@ -248,14 +252,22 @@ def plan_command(
     bandwidth: Annotated[
         float, typer.Option(min=0.001, help="Terabytes per second to and from its memory, where none has run.")
     ] = 1.5,
+    gpus: Annotated[
+        int | None, typer.Option(min=1, help="GPUs that share each run; else as params.yaml says, model by model.")
+    ] = None,
+    link: Annotated[
+        float, typer.Option(min=0.001, help="Gigabytes per second between two of them, for the gradients.")
+    ] = 20.0,
 ) -> None:
     """Say what a scale costs: jobs, GPU-hours and memory by model, disk, the longest path."""
     from rich.console import Console
 
     from fernn.preflight.costs import show
     from fernn.preflight.operations import Speed
+    from fernn.preflight.sharing import Sharing
 
-    show(*_start(file, scale), Speed(rate * 1e12, bandwidth * 1e12), Console())
+    params, layout = _start(file, scale)
+    show(params, layout, Speed(rate * 1e12, bandwidth * 1e12), Sharing(gpus, link * 1e9), Console())
 
 
 @app.command("doctor")

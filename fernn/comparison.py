@@ -95,7 +95,7 @@ def _records(layout: Layout) -> dict[Key, Record]:
 
 
 def _machine(then: Record, now: Record) -> list[str]:
-    kinds = ({name: each.environment.get(name) for name in MACHINE} for each in (then, now))
+    kinds = ({name: each.environment.get(name) for name in MACHINE} | {"workers": each.workers} for each in (then, now))
     return differences(*kinds)
 
 

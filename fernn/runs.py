@@ -63,6 +63,12 @@ def evaluations_of(params: Params, run: Run) -> list[str]:
     return list(dict.fromkeys(name for group in _groups(params, run) for name in group.evaluate))
 
 
+def gpus_of(params: Params, run: Run) -> int:
+    """How many GPUs a training is shared over; 0: it asks for none."""
+    asked = params.resources.train
+    return asked.gpu_of.get(f"{run.experiment}/{run.model}", asked.gpu_of.get(run.experiment, asked.gpu))
+
+
 def is_candidate(params: Params, run: Run) -> bool:
     """Whether a search for the learning rate asks for this run."""
     return any(run.learning_rate in (group.search or ()) for group in _groups(params, run))

@@ -157,7 +157,10 @@ def _machine(record: Record) -> list[str]:
     then = record.environment
     device = ("cuda" if "cuda" in then else "cpu") if "determinism" in then else None
     lines = differences(then, environment(device))
-    return [line for line in lines if not line.startswith(UNCOMPARED) or line.startswith(INSTRUCTIONS)]
+    found = [line for line in lines if not line.startswith(UNCOMPARED) or line.startswith(INSTRUCTIONS)]
+    if record.workers > 1:
+        found.append(f"{record.workers} workers shared each batch, and other numbers of them round sums otherwise")
+    return found
 
 
 def _again(record: Record, params_file: Path) -> Iterator[str]:
@@ -177,6 +180,8 @@ def _again(record: Record, params_file: Path) -> Iterator[str]:
         command += ["--scale", record.scale, "--params", str(params_file.absolute())]
         if record.stage in ("train", "evaluate") and "cuda" not in record.environment:
             command.append("--allow-cpu")
+        if record.workers > 1:
+            command += ["--workers", str(record.workers)]
         path = os.pathsep.join([str(PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
         ended = subprocess.run(command, cwd=shadow, env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.DEVNULL)
         if ended.returncode:

@@ -9,6 +9,7 @@ import yaml
 
 from fernn.errors import FernnError
 from fernn.experiments import check_overrides, find_experiment, json_schema, load_params, resolve
+from fernn.runs import all_runs, gpus_of
 
 ROOT = Path(__file__).parent.parent
 FILE = ROOT / "params.yaml"
@@ -97,6 +98,9 @@ def set_at(content: dict[str, Any], path: str, value: Any) -> None:
         ("translation.data.velocity.flow", "V14T", ["V14T has speeds of -14 to 14"]),
         ("kth.runs.0.evaluate", ["V16T"], ["V16T has speeds", "frame of 32", "those of V15T"]),
         ("rotation.data.velocity.flow", "V18R", ["V18R has turns of -18 to 18 times 10 degrees"]),
+        ("resources.train.gpu_of", {"A": 4}, ["gpu_of names 'A'; expected an experiment, such as translation"]),
+        ("resources.train.gpu_of", {"kth/LSTM": 4}, ["gpu_of names 'kth/LSTM'", "such as translation/G-RNN"]),
+        ("resources.train.gpu_of", {"rotation": 0}, ["resources.train.gpu_of.rotation = 0", "greater than 0"]),
         ("translation.models", {"../G": {"flow": "V0T", "learning_rate": 0.1}}, ["'../G'", "should match pattern"]),
     ],
 )
@@ -106,6 +110,25 @@ def test_a_wrong_value_is_named(content: dict[str, Any], path: str, value: Any, 
         resolve(content)
     for words in said:
         assert words in str(caught.value)
+
+
+def test_gpus_of_a_run(content: dict[str, Any]) -> None:
+    """A model's own number, else that of its experiment, else that of all."""
+    set_at(content, "resources.train.gpu_of", {"rotation": 2, "rotation/FERNN-V4R": 4})
+    params = resolve(content)
+    found = {(run.experiment, run.model): gpus_of(params, run) for run in all_runs(params).values()}
+    assert found["rotation", "FERNN-V4R"] == 4
+    assert found["rotation", "G-RNN"] == 2
+    assert {count for (experiment, _), count in found.items() if experiment != "rotation"} == {1}
+    set_at(content, "resources.train.gpu", 0)
+    with pytest.raises(FernnError, match="gpu_of asks for GPUs where gpu is 0"):
+        resolve(content)
+
+
+def test_params_go_to_other_processes_as_plain_values(content: dict[str, Any]) -> None:
+    for scale in ("paper", "released", "small", "quick"):
+        params = resolve(content, scale)
+        assert resolve({**params.model_dump(), "scales": {scale: None}}) == params
 
 
 @pytest.mark.parametrize("frame", [28, 40, 14])

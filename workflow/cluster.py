@@ -12,6 +12,7 @@ from fernn.errors import FernnError
 from fernn.params.schema import AllResources
 
 Asked = dict[str, int | str]
+PER_GPU = ("mem_mb", "cpus_per_task", "local_gpu", "gpu", "gres")  # of a job, by the names of the executor's resources
 
 
 def check_slurm() -> None:
@@ -37,22 +38,31 @@ def check_slurm() -> None:
         )
 
 
-def resources_of(resources: AllResources, stage: str) -> Asked:
-    """What a job of a stage asks for, by the names of the executor's resources; what is not asked for is left out."""
+def resources_of(resources: AllResources, stage: str, gpus: int | None = None) -> Asked:
+    """What a job of a stage asks for, by the names of the executor's resources; what is not asked for is left out.
+
+    Args:
+        resources: of the params.
+        stage: the kind of job.
+        gpus: that it shares its work over, if not as many as the kind asks for.
+    """
     wanted, slurm = getattr(resources, stage), resources.slurm
+    gpus = wanted.gpu if gpus is None else gpus
+    each = max(gpus, 1)  # a worker for each GPU, with memory and cores of its own
     asked: dict[str, int | str | None] = {
-        "mem_mb": wanted.mem_mb,
+        "mem_mb": each * wanted.mem_mb,
         "runtime": wanted.runtime,
-        "cpus_per_task": wanted.cpus,  # `threads` would be cut to the cores of the machine that submits
-        "local_gpu": wanted.gpu,
+        "cpus_per_task": each * wanted.cpus,  # `threads` would be cut to the cores of the machine that submits
+        "local_gpu": gpus,
         **site(resources),
     }
-    if wanted.gpu:
+    if gpus:
+        asked["nodes"] = 1
         asked["slurm_partition"] = os.environ.get("SBATCH_PARTITION") or slurm.gpu_partition or slurm.partition
         if slurm.gpus == "gpus":
-            asked |= {"gpu": wanted.gpu, "gpu_model": slurm.gpu_model}
+            asked |= {"gpu": gpus, "gpu_model": slurm.gpu_model}
         elif slurm.gpus == "gres":
-            asked["gres"] = ":".join(["gpu", *([slurm.gpu_model] if slurm.gpu_model else []), str(wanted.gpu)])
+            asked["gres"] = ":".join(["gpu", *([slurm.gpu_model] if slurm.gpu_model else []), str(gpus)])
     return {name: value for name, value in asked.items() if value is not None}
 
 

@@ -1,4 +1,4 @@
-"""One run on each GPU of a machine: whoever trains or evaluates claims one, and waits while all are taken."""
+"""One run on each GPU of a machine: whoever trains or evaluates claims one or several, and waits till they are free."""
 
 import os
 import tempfile
@@ -24,60 +24,102 @@ def visible_gpus() -> list[str]:
 
 
 @contextmanager
-def one_gpu(say: Callable[[str], None], locks: Path | None = None, look: float = LOOK) -> Iterator[None]:
-    """Have one GPU alone: CUDA sees only that one inside. Does nothing where there is none.
+def some_gpus(number: int, say: Callable[[str], None], locks: Path | None = None, look: float = LOOK) -> Iterator[int]:
+    """Have GPUs alone: CUDA sees only those inside. Does nothing where there is none.
 
-    Under Slurm the GPUs that a job sees are its own, and are numbered anew in every job: there, too, it does nothing.
+    Of those who wait for the same GPUs, one at a time takes what becomes free until it has as many as it wants: so
+    whoever wants several is not passed by others that want one, and no two hold what the other waits for.
+
+    Under Slurm the GPUs that a job sees are its own, and are numbered anew in every job: there, too, it takes nothing.
 
     Args:
+        number: how many; all that there are, if these are fewer.
         say: called with lines for a person.
         locks: folder of the locks, on this machine; of this user, if not given.
-        look: seconds between looks while all are taken.
+        look: seconds between looks while too many are taken.
+
+    Gives:
+        How many there are inside; 0: none at all.
 
     Raises:
         FernnError: if the folder of the locks is on a file system without locks.
     """
     gpus = visible_gpus()
     if not gpus or "SLURM_JOB_ID" in os.environ:
-        yield
+        yield min(number, len(gpus))
         return
+    if number > len(gpus):
+        say(f"{number} GPUs were asked for and {len(gpus)} are here: it takes these ({', '.join(gpus)})")
     locks = locks or Path(tempfile.gettempdir()) / f"fernn-gpus-{os.getuid()}"
     locks.mkdir(mode=0o700, parents=True, exist_ok=True)
     before = os.environ.get(VISIBLE)
-    gpu, descriptor = _claim(gpus, locks, say, look)
-    os.environ[VISIBLE] = gpu
+    held = _claim(gpus, min(number, len(gpus)), locks, say, look)
+    os.environ[VISIBLE] = ",".join(held)
     try:
-        yield
+        yield len(held)
     finally:
-        os.close(descriptor)
+        for descriptor in held.values():
+            os.close(descriptor)
         os.environ.pop(VISIBLE)
         if before is not None:
             os.environ[VISIBLE] = before
 
 
-def _claim(gpus: list[str], locks: Path, say: Callable[[str], None], look: float) -> tuple[str, int]:
-    """The first free GPU, and the open file that holds it; the system lets go of it in any death."""
-    told, uuids = False, _uuids()
-    while True:
-        for gpu in gpus:
-            file = locks / _own_name(gpu, uuids).replace("/", "-")
-            descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
-            if _take(descriptor, locks):
-                os.utime(descriptor)  # what is old in /tmp may be cleaned away
-                if in_place(descriptor, file):
-                    return gpu, descriptor
-            os.close(descriptor)
+def _claim(gpus: list[str], number: int, locks: Path, say: Callable[[str], None], look: float) -> dict[str, int]:
+    """The first GPUs to become free, with the open files that hold them; the system lets go of these in any death."""
+    uuids = _uuids()
+    files = {gpu: locks / _own_name(gpu, uuids).replace("/", "-") for gpu in gpus}
+    held: dict[str, int] = {}
+    told = False
+
+    def wait() -> None:
+        nonlocal told
         if not told:
-            say(f"all GPUs that this may use are taken ({', '.join(gpus)}); waiting for one")
-            told = True
-        time.sleep(look)
+            wanted = "one" if number == 1 else f"{number}"
+            say(f"too few of the GPUs that this may use are free ({', '.join(gpus)}); waiting for {wanted}")
+        told = True
 
-
-def _take(descriptor: int, locks: Path) -> bool:
+    turns: list[int] = []
     try:
-        return take(descriptor)
+        for file in sorted(files.values()):  # all take them in one order, so that none waits for another in a circle
+            turns.append(_open(file.with_name(f"{file.name}.turn")))
+            _take(turns[-1], locks, wait)
+        while True:
+            for gpu, file in files.items():
+                if len(held) < number and gpu not in held and (descriptor := _hold(file, locks)) is not None:
+                    held[gpu] = descriptor
+            if len(held) == number:
+                return {gpu: held[gpu] for gpu in gpus if gpu in held}
+            wait()
+            time.sleep(look)
+    except BaseException:
+        for descriptor in held.values():
+            os.close(descriptor)
+        raise
+    finally:
+        for descriptor in turns:
+            os.close(descriptor)
+
+
+def _hold(file: Path, locks: Path) -> int | None:
+    """The open file of a GPU that is free, None for one that is taken."""
+    descriptor = _open(file)
+    if _take(descriptor, locks):
+        os.utime(descriptor)  # what is old in /tmp may be cleaned away
+        if in_place(descriptor, file):
+            return descriptor
+    os.close(descriptor)
+    return None
+
+
+def _open(file: Path) -> int:
+    return os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+
+
+def _take(descriptor: int, locks: Path, wait: Callable[[], object] | None = None) -> bool:
+    try:
+        return take(descriptor, wait)
     except OSError as error:
-        os.close(descriptor)
         raise FernnError(
             f"{locks} has no locks, by which runs share the GPUs of a machine ({error.strerror}). Set TMPDIR to a "
             "folder on a disk of this machine."

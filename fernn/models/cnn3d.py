@@ -4,6 +4,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from fernn.models.norm import BatchNorm3d
+
 
 class CNN3D(nn.Module):
     """3x3x3 convolutions with batch norm and ReLU, then a global average (paper, Section 5.2; released
@@ -37,6 +39,6 @@ class CNN3D(nn.Module):
 def _block(inputs: int, outputs: int, time: int = 1, space: int = 1) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv3d(inputs, outputs, 3, stride=(time, space, space), padding=1, bias=False),
-        nn.BatchNorm3d(outputs),
+        BatchNorm3d(outputs),
         nn.ReLU(),
     )

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+
+from fernn.models.norm import normalize
 
 
 class StepBatchNorm(nn.BatchNorm2d):
@@ -23,16 +24,11 @@ class StepBatchNorm(nn.BatchNorm2d):
         if not self.training:
             return super().forward(frames.flatten(0, 1)).view_as(frames)
         # a channel of its own for each step and channel: their statistics are those of the step alone
-        mean, variance = self.weight.new_zeros(2, steps * channels)
-        flat = F.batch_norm(
+        flat, mean, variance = normalize(
             frames.reshape(batch, steps * channels, height, width),
-            mean,
-            variance,
             self.weight.repeat(steps),
             self.bias.repeat(steps),
-            training=True,
-            momentum=1.0,  # the buffers receive the statistics themselves
-            eps=self.eps,
+            self.eps,
         )
         self._average(mean.view(steps, channels), variance.view(steps, channels))
         return flat.view_as(frames)

@@ -1,10 +1,11 @@
 """The shape of params.yaml, but for the sections of the experiments: these lie with each experiment."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt
+from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_validator
 
 from fernn.errors import FernnError
 from fernn.params.base import Count, ExperimentParams, Name, Section
@@ -73,6 +74,22 @@ class Resources(Section):
     gpu: Count
 
 
+class TrainResources(Resources):
+    """What a training asks for.
+
+    `gpu_of` has how many GPUs those of an experiment ("rotation") or of a model ("rotation/FERNN-V4R") share a run
+    over, where that is not `gpu`; then memory and cores are of each GPU. It changes no more than the rounding of sums.
+    """
+
+    gpu_of: Mapping[str, PositiveInt] = {}
+
+    @model_validator(mode="after")
+    def _gpus(self) -> "TrainResources":
+        if self.gpu_of and not self.gpu:
+            raise ValueError("gpu_of asks for GPUs where gpu is 0; let gpu be 1, or leave gpu_of away")
+        return self
+
+
 class Slurm(Section):
     """How a cluster wants to be asked; null leaves it to the cluster.
 
@@ -92,7 +109,7 @@ class AllResources(Section):
     """What jobs ask for, by kind of job, and how."""
 
     dataset: Resources
-    train: Resources
+    train: TrainResources
     evaluate: Resources
     slurm: Slurm
 
@@ -110,6 +127,19 @@ class Params(Section):
     image: Image | None
     mnist: Mnist
     resources: AllResources
+
+    @model_validator(mode="after")
+    def _gpus_of_models(self) -> "Params":
+        for name in self.resources.train.gpu_of:
+            experiment, _, model = name.partition("/")
+            models = getattr(getattr(self, experiment, None), "models", None)
+            if models is None or (model and model not in models):
+                raise ValueError(
+                    f"resources.train.gpu_of names {name!r}; expected an experiment, such as {self.experiments[0]}, "
+                    f"or one of its models, such as {self.experiments[0]}/"
+                    f"{next(iter(self.section(self.experiments[0]).models))}"
+                )
+        return self
 
     def section(self, experiment: str) -> ExperimentParams:
         """The section of an experiment.

@@ -16,6 +16,7 @@ from fernn.layout import Layout
 from fernn.params import Params
 from fernn.preflight.limits import too_short, tries_of
 from fernn.preflight.operations import Amount, Models, Speed, memory_of, models, of_run
+from fernn.preflight.sharing import Sharing
 from fernn.preflight.state import State, read_state
 from fernn.runs import Run, all_runs
 
@@ -26,7 +27,7 @@ KTH_FRAMES = 290_000  # in all annotated sequences
 
 @dataclass(frozen=True)
 class Costs:
-    """What runs cost, in hours of a GPU.
+    """What runs cost, in hours of one GPU.
 
     Attributes:
         whole: of each run, from its start to its end.
@@ -102,7 +103,7 @@ def disk(params: Params, layout: Layout, models: Models) -> list[tuple[str, int,
     return found
 
 
-def show(params: Params, layout: Layout, speed: Speed, console: Console) -> None:
+def show(params: Params, layout: Layout, speed: Speed, sharing: Sharing, console: Console) -> None:
     """Print the tables."""
     state = read_state(params, layout)
     counted = models(params)
@@ -127,12 +128,17 @@ def show(params: Params, layout: Layout, speed: Speed, console: Console) -> None
             "the speed that they go by.",
             soft_wrap=True,
         )
-    longest = max(left, key=lambda run: left[run].total)
+    shared = sharing.all(params, counted, left)
+    longest = max(shared, key=lambda run: shared[run].total)
+    if several := [key for key in counted if sharing.of(params, _first(found, key)) > 1]:
+        console.print(_shared(params, found, counted, sharing, several))
     console.print(
-        f"Longest path, with a GPU for every run: {_hours(left[longest].total)} h, by {longest.id}.", soft_wrap=True
+        f"Longest path, with {'their GPUs' if several else 'a GPU'} for every run: {_hours(shared[longest].total)} h, "
+        f"by {longest.id}.",
+        soft_wrap=True,
     )
     if tries := tries_of():
-        for sentence in too_short(params, left, tries):
+        for sentence in too_short(params, shared, tries):
             console.print(sentence, soft_wrap=True)
 
     table = Table("folder", "GB taken", "GB in the end", title="Disk", title_justify="left")
@@ -157,6 +163,26 @@ def _by_model(params: Params, found: Costs, counted: Models) -> Table:
     total = sum(cost.total for cost in found.left.values())
     table.add_row("all", "", _runs(found, [*found.left]), _hours(total), style="bold")
     return table
+
+
+def _shared(params: Params, found: Costs, counted: Models, sharing: Sharing, several: list[tuple[str, str]]) -> Table:
+    """What it brings that GPUs share a run."""
+    title = f"Shared at {sharing.link / 1e9:g} GB per second: hours of one training, by count"
+    table = Table("experiment", "model", title=title, title_justify="left")
+    for column in ("GPUs", "alone", "shared", "times as fast"):
+        table.add_column(column, justify="right")
+    for key in several:
+        run = _first(found, key)
+        alone = found.whole[run]
+        shared = sharing.shared(params, run, counted, alone)
+        hours = map(_hours, (alone.train, shared.train))
+        table.add_row(*key, str(sharing.of(params, run)), *hours, f"{alone.train / shared.train:.2g}")
+    return table
+
+
+def _first(found: Costs, key: tuple[str, str]) -> Run:
+    """A run of an experiment's model."""
+    return next(run for run in found.whole if (run.experiment, run.model) == key)
 
 
 def _runs(found: Costs, runs: list[Run]) -> str:

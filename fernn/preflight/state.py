@@ -22,8 +22,8 @@ class State:
 
     Attributes:
         done: which jobs of each rule have all their files.
-        trained: seconds that the training of a finished run took, on the device that `devices` names; None if it
-            diverged, since it ended early.
+        trained: seconds that the training of a finished run took, on the device that `devices` names, those of all its
+            workers added up; None if it diverged, since it ended early.
         evaluated: seconds that the evaluation of a run took.
         epochs: of a run that is under way, by its checkpoint.
         devices: what the finished runs were trained on.
@@ -72,7 +72,7 @@ def _look_at(state: State, layout: Layout, run: Run) -> None:
             if record.details.get("diverged"):
                 state.trained[run] = None
             elif seconds:
-                state.trained[run] = seconds
+                state.trained[run] = seconds * record.workers
                 state.devices.add(record.environment["device"])
                 state.on_gpu |= "cuda" in record.environment
     elif (epoch := _epochs(layout.unfinished(run.id) / "checkpoint.safetensors")) is not None:

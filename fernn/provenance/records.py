@@ -42,6 +42,11 @@ class Record(BaseModel):
     environment: dict[str, Any]
     details: dict[str, Any]
 
+    @property
+    def workers(self) -> int:
+        """The processes that shared the batches of a training: their number decides how sums are rounded."""
+        return int(self.details.get("workers", 1))
+
 
 class DamagedRecordError(FernnError):
     """A file is no record of this version, or is not as it was written."""

@@ -35,6 +35,7 @@ class Task:
         files: digests of what it reads, taken before it is read.
         started: in UTC.
         device: "cpu" or "cuda", where torch computes.
+        environment: of the process that made it, if that is not this one.
         details: what only this stage has to tell.
     """
 
@@ -43,6 +44,7 @@ class Task:
     files: dict[str, str]
     started: str
     device: str | None = None
+    environment: dict[str, Any] | None = None
     details: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -111,7 +113,7 @@ def making(jobs: Jobs, job: Job, planned: str | None) -> Iterator[Task | None]:
         outputs=Audit(jobs).digests(job.writes),
         started=task.started,
         ended=now(),
-        environment=environment(task.device),
+        environment=task.environment or environment(task.device),
         details=task.details,
     )
     write_record(job.record, record)

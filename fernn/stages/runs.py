@@ -1,25 +1,23 @@
 """The stages of a run: training and evaluation, both safe to start twice."""
 
-from collections.abc import Callable
 from pathlib import Path
 
-from fernn.evaluation.outcome import Workplace as EvaluationPlace
+from fernn.evaluation.outcome import Workplace
 from fernn.jobs import Jobs
 from fernn.layout import Layout
-from fernn.locks.gpus import one_gpu, visible_gpus
-from fernn.locks.run import Lock, hold
-from fernn.messages import say
+from fernn.locks.gpus import some_gpus, visible_gpus
+from fernn.locks.run import hold
 from fernn.params import Params
-from fernn.runs import is_candidate
-from fernn.stages.making import Task, making
+from fernn.runs import gpus_of
+from fernn.stages.making import making
+from fernn.stages.training import Order, teller, train
 from fernn.training.checkpoint import discard
 from fernn.training.device import choose_device
-from fernn.training.outcome import Workplace
-from fernn.training.pace import measured
-from fernn.training.progress import TrainingProgress
 
 
-def train_run(params: Params, layout: Layout, name: str, allow_cpu: bool, planned: str | None = None) -> Path:
+def train_run(
+    params: Params, layout: Layout, name: str, allow_cpu: bool, planned: str | None = None, workers: int | None = None
+) -> Path:
     """Train a run and write model.safetensors, metrics.csv and record.json; returns the model's file.
 
     A candidate of a search for the learning rate that diverges is finished all the same, and its record says so; any
@@ -28,28 +26,28 @@ def train_run(params: Params, layout: Layout, name: str, allow_cpu: bool, planne
     Safe to start twice: the second waits for the first, and finds the work done. The checkpoint stays until the run is
     evaluated: Snakemake removes the outputs of a job that it starts, as it does when it was killed and its successor
     does not know that a job of its predecessor went on.
+
+    Args:
+        params: of a scale.
+        layout: where its files lie.
+        name: of the run.
+        allow_cpu: whether it may be trained without a GPU.
+        planned: lineage of the only result that may be made, if given.
+        workers: processes that share each batch; if not given, as many as the params ask GPUs for, one on a CPU.
     """
     jobs = Jobs(params, layout)
-    job, unfinished = jobs.find("train", name), layout.unfinished(name)
+    job = jobs.find("train", name)
     if not visible_gpus():
         choose_device(params.scale, allow_cpu)  # refuses at once, before anything is read
-    with (
-        TrainingProgress(name) as progress,
-        hold(layout.lock(name), progress.tell) as lock,
-        making(jobs, job, planned) as task,
-    ):
+    tell = teller(name)
+    with hold(layout.lock(name), tell) as lock, making(jobs, job, planned) as task:
         if task is None:
             return job.writes[0]
-        with one_gpu(progress.tell), measured(progress, unfinished / "pace.json", task.identity) as pace:
-            device = choose_device(params.scale, allow_cpu)
-            may_diverge = is_candidate(params, jobs.runs[name])
-            checkpoint, check = unfinished / "checkpoint.safetensors", _check(lock, task, jobs)
-            every = 60 * params.checkpoint_minutes
-            done = job.make(Workplace(device, checkpoint, task.identity, progress, check, may_diverge, every))
-        task.device = device.type
-        spent = {name: pace[name] for name in ("steps", "seconds")}
-        found = {name: getattr(done, name) for name in ("best_epoch", "diverged", "micro_batch")}
-        task.details = {**found, **spent, **done.choices}
+        wanted = workers or max(gpus_of(params, jobs.runs[name]), 1)
+        with some_gpus(wanted, tell) as gpus:
+            order = Order(layout, name, allow_cpu, lock, task.files)
+            done = train(params, order, gpus or workers or 1)
+        task.environment, task.details = done.environment, done.details
     return job.writes[0]
 
 
@@ -63,26 +61,18 @@ def evaluate_run(params: Params, layout: Layout, name: str, allow_cpu: bool, pla
     job = jobs.find("evaluate", name)
     if not visible_gpus():
         choose_device(params.scale, allow_cpu)  # refuses at once, before anything is read
-
-    def tell(line: str) -> None:
-        say(f"{name}: {line}")
-
+    tell = teller(name)
     with hold(layout.lock(name), tell) as lock:
         with making(jobs, job, planned) as task:
             if task:
-                with one_gpu(tell):
+                with some_gpus(1, tell):
                     device = choose_device(params.scale, allow_cpu)
-                    job.make(EvaluationPlace(device, name, _check(lock, task, jobs)))
+
+                    def check() -> None:
+                        lock.check()
+                        task.check(jobs)
+
+                    job.make(Workplace(device, name, check))
                 task.device = device.type
         discard(layout.unfinished(name))
     return job.writes[0]
-
-
-def _check(lock: Lock, task: Task, jobs: Jobs) -> Callable[[], None]:
-    """What is made sure of before results are written."""
-
-    def check() -> None:
-        lock.check()
-        task.check(jobs)
-
-    return check

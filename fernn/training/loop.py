@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from fernn.errors import FernnError
 from fernn.models.memory import channels_last
 from fernn.models.precision import autocast
-from fernn.training.checkpoint import Checkpoint, take_up, write_checkpoint
+from fernn.training.checkpoint import Checkpoint, read_checkpoint, take_up, write_checkpoint
+from fernn.training.workers import ALONE, Workers
 
 if TYPE_CHECKING:
     from fernn.training.progress import TrainingProgress
@@ -33,17 +34,20 @@ class Task(Protocol):
     batches: int
     micro_batch: int | None
 
-    def batch(self, epoch: int, number: int) -> Any:
-        """One batch, on the training device."""
+    def size(self, number: int) -> int:
+        """Sequences or clips of a batch."""
+
+    def batch(self, epoch: int, number: int, workers: Workers = ALONE) -> Any:
+        """One batch, or a worker's own of it, on the training device."""
 
     def parts(self, batch: Any) -> Iterable[tuple[float, Any]]:
-        """A batch in parts that are computed one after the other, each with its share of the batch's loss."""
+        """That in parts that are computed one after the other, each with its share of the loss."""
 
     def loss(self, model: nn.Module, part: Any) -> Tensor:
         """The mean loss of a part, a scalar to be differentiated."""
 
-    def validate(self, model: nn.Module) -> dict[str, float]:
-        """Measures on the validation set, "validation_loss" among them."""
+    def validate(self, model: nn.Module, workers: Workers = ALONE) -> dict[str, float]:
+        """Measures on the validation set, "validation_loss" among them; workers share it."""
 
     def score(self, measures: dict[str, float]) -> float:
         """Of an epoch's measures; the epoch of the smallest score is kept, the first one at ties."""
@@ -109,12 +113,14 @@ def fit(
     progress: "TrainingProgress",
     may_diverge: bool = False,
     save_every: float = math.inf,
+    workers: Workers = ALONE,
 ) -> Fit:
     """Train `model` on its device, from the checkpoint if there is one of the same identity.
 
     The checkpoint is written after every epoch, inside one after the first batch that ends `save_every` seconds or more
     after the last checkpoint, and, at SIGTERM or SIGINT, after the batch in hand. A run that was stopped or killed and
-    started again ends with the same weights, bit for bit on a CPU.
+    started again ends with the same weights, bit for bit on a CPU. A checkpoint knows nothing of workers: any number of
+    them goes on from it, and with the same number the bits are the same.
 
     Args:
         model: on the device.
@@ -124,6 +130,7 @@ def fit(
         progress: what a person sees.
         may_diverge: whether a loss that is not finite at the end of an epoch ends the training, and is no error.
         save_every: seconds between checkpoints; it changes no weight.
+        workers: who shares the batches; each calls this, with a model of the same weights.
 
     Raises:
         Interrupted: after the checkpoint is saved.
@@ -132,7 +139,7 @@ def fit(
     channels_last(model)
     device = next(model.parameters()).device
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate, fused=True)
-    state = take_up(checkpoint, settings.identity, device, progress.say)
+    state = _take_up(checkpoint, settings.identity, device, progress, workers)
     if state is None:
         state = Checkpoint.start(settings.identity, device)
         state.best_weights, state.micro_batch = _weights(model), task.micro_batch
@@ -148,11 +155,13 @@ def fit(
         return state.diverged or state.epoch >= settings.epochs
 
     def save() -> float:
-        write_checkpoint(checkpoint, state, model, optimizer)
-        progress.saved(state)
+        if workers.first:
+            write_checkpoint(checkpoint, state, model, optimizer)
+            progress.saved(state)
         return monotonic()
 
     bad = torch.full((), -1, device=device)  # the first batch of the epoch whose loss is not finite
+    engine = workers.engine(model)
 
     progress.start(settings.epochs, task.batches, state)
     saved = monotonic()
@@ -161,11 +170,11 @@ def fit(
             model.train()
             while state.batch < task.batches:
                 optimizer.zero_grad(set_to_none=True)
-                for share, part in task.parts(task.batch(state.epoch, state.batch)):
-                    with autocast(device, settings.precision):
-                        loss = task.loss(model, part) * share
-                    loss.backward()
-                    state.loss_sum += loss.detach()  # stays on the device: no wait for it here
+                summed = state.loss_sum if workers.count == 1 else torch.zeros_like(state.loss_sum)
+                for loss in _gradients(engine, task, settings, state, workers):
+                    summed += loss  # stays on the device: no wait for it here
+                if workers.count > 1:
+                    state.loss_sum += workers.sum(summed)
                 if settings.clip_norm is not None:
                     nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm)
                 optimizer.step()
@@ -174,17 +183,18 @@ def fit(
                 progress.batch(state)
                 inside = state.batch < task.batches
                 if inside and settings.validate_every and state.batch % settings.validate_every == 0:
-                    state.history.append(_measure(model, task, settings, state))
+                    state.history.append(_measure(model, task, settings, state, workers))
                     model.train()
                 # by the clock of the host alone: a batch that does not save waits for no device
-                if inside and (stop or monotonic() - saved >= save_every):
+                signum, due = workers.agree(max(stop, default=0), monotonic() - saved >= save_every)
+                if inside and (signum or due):
                     if state.loss_sum.isfinite():  # else the last good checkpoint stays
                         saved = save()
                     elif not may_diverge:
                         raise FernnError(_divergence(state, settings, int(bad)))
-                    if stop:
-                        raise Interrupted(stop[0], checkpoint)
-            _end_epoch(model, task, settings, state)
+                    if signum:
+                        raise Interrupted(signum, checkpoint)
+            _end_epoch(model, task, settings, state, workers)
             if state.diverged:
                 told = _divergence(state, settings, int(bad))
                 if not may_diverge:
@@ -192,14 +202,43 @@ def fit(
                 progress.tell(f"{told} As a candidate of a search it counts as failed.")
             saved = save()
             progress.epoch(state)
-            if stop and not over():
-                raise Interrupted(stop[0], checkpoint)
+            (signum,) = workers.agree(max(stop, default=0))
+            if signum and not over():
+                raise Interrupted(signum, checkpoint)
     choices: dict[str, str] = getattr(model, "choices", {})  # most models leave nothing to the device
     return Fit(state.best_weights, state.history, state.best_epoch, state.diverged, state.micro_batch, choices)
 
 
-def _end_epoch(model: nn.Module, task: Task, settings: Settings, state: Checkpoint) -> None:
-    measures = _measure(model, task, settings, state)
+def _gradients(
+    engine: nn.Module, task: Task, settings: Settings, state: Checkpoint, workers: Workers
+) -> Iterator[Tensor]:
+    """Add the gradients of a batch to the weights' own, part by part; gives what each adds to the batch's mean loss."""
+    size = task.size(state.batch)
+    weight = workers.weight(size)
+    parts = [*task.parts(task.batch(state.epoch, state.batch, workers))]
+    for number, (share, part) in enumerate(parts, 1):
+        with workers.at(engine, size, last=number == len(parts)):
+            with autocast(state.loss_sum.device, settings.precision):
+                loss = task.loss(engine, part) * share
+            if workers.count > 1:
+                loss = loss * weight
+                (loss * workers.count).backward()  # of which all workers' mean is taken
+            else:
+                loss.backward()
+        yield loss.detach()
+
+
+def _take_up(
+    checkpoint: Path, identity: str, device: torch.device, progress: "TrainingProgress", workers: Workers
+) -> Checkpoint | None:
+    """As `take_up`; the first worker alone moves files about, and the others read what it leaves."""
+    state = take_up(checkpoint, identity, device, progress.say) if workers.first else None
+    (found,) = workers.agree(state is not None)
+    return read_checkpoint(checkpoint, device) if found and not workers.first else state
+
+
+def _end_epoch(model: nn.Module, task: Task, settings: Settings, state: Checkpoint, workers: Workers) -> None:
+    measures = _measure(model, task, settings, state, workers)
     # an accuracy is finite even where the loss is not
     finite = math.isfinite(measures["train_loss"]) and math.isfinite(measures["validation_loss"])
     state.end_epoch(measures, task.score(measures) if finite else math.inf)
@@ -207,12 +246,12 @@ def _end_epoch(model: nn.Module, task: Task, settings: Settings, state: Checkpoi
         state.best_weights = _weights(model)
 
 
-def _measure(model: nn.Module, task: Task, settings: Settings, state: Checkpoint) -> dict[str, float]:
+def _measure(model: nn.Module, task: Task, settings: Settings, state: Checkpoint, workers: Workers) -> dict[str, float]:
     """The mean training loss of the epoch so far, and the measures of a validation."""
     train_loss = state.loss_sum.item() / state.batch
     model.eval()
     with torch.no_grad(), autocast(next(model.parameters()).device, settings.precision):
-        measures = task.validate(model)
+        measures = task.validate(model, workers)
     step = state.epoch * task.batches + state.batch
     return {"epoch": state.epoch + 1, "step": step, "train_loss": train_loss, **measures}
 

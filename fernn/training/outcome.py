@@ -15,6 +15,7 @@ from fernn.files import write_text
 from fernn.models.storage import Model, write_model
 from fernn.training.device import prepare
 from fernn.training.loop import Fit, Settings, Task, fit
+from fernn.training.workers import ALONE, Workers
 
 if TYPE_CHECKING:
     from fernn.training.progress import TrainingProgress
@@ -32,6 +33,7 @@ class Workplace:
         check: called before the result is written; an error there leaves it unwritten.
         may_diverge: see `fit`. It is no input of the result, since it decides no byte, but whether there is one.
         save_every: seconds between checkpoints inside an epoch.
+        workers: who shares it; each has a place of its own, and the first one writes.
     """
 
     device: torch.device
@@ -41,6 +43,7 @@ class Workplace:
     check: Callable[[], None]
     may_diverge: bool = False
     save_every: float = math.inf
+    workers: Workers = ALONE
 
 
 @dataclass(frozen=True)
@@ -78,13 +81,13 @@ class Training:
 
 
 def train_to_files(
-    inputs: Training, task: Callable[[torch.device], Task], place: Workplace, outputs: tuple[Path, Path]
+    inputs: Training, task: Callable[[torch.device, int], Task], place: Workplace, outputs: tuple[Path, Path]
 ) -> Fit:
     """Train a model, or go on with it; write the weights of its best epoch, and every validation.
 
     Args:
         inputs: what is trained, and how.
-        task: what it is trained to do, with its data on a device.
+        task: what it is trained to do, with its data on a device, by so many workers.
         place: where.
         outputs: the files of the model (safetensors) and of the history (CSV).
 
@@ -95,8 +98,10 @@ def train_to_files(
     model = inputs.build(place.device)
     how = inputs.learning_rate, inputs.epochs, inputs.clip_norm, inputs.precision, inputs.validate_every
     settings = Settings(*how, place.identity)
-    kept = place.checkpoint, place.progress, place.may_diverge, place.save_every
-    done = fit(model, task(place.device), settings, *kept)
+    kept = place.checkpoint, place.progress, place.may_diverge, place.save_every, place.workers
+    done = fit(model, task(place.device, place.workers.count), settings, *kept)
+    if not place.workers.first:
+        return done
     place.check()
     write_model(model, (inputs.model.network,), outputs[0], done.weights)
     text = io.StringIO()

@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fernn.training.workers import ALONE, Workers
+
 
 @dataclass
 class PredictionTask:
@@ -35,13 +37,17 @@ class PredictionTask:
     def __post_init__(self) -> None:
         self.batches = -(-self.sequences // self.batch_size)
 
-    def batch(self, epoch: int, number: int) -> Tensor:
-        """Frames (B, T, C, H, W) of one batch."""
-        first = number * self.batch_size
-        return self.train(epoch, first, min(self.batch_size, self.sequences - first))
+    def size(self, number: int) -> int:
+        """Sequences of a batch."""
+        return min(self.batch_size, self.sequences - number * self.batch_size)
+
+    def batch(self, epoch: int, number: int, workers: Workers = ALONE) -> Tensor:
+        """Frames (B, T, C, H, W) of one batch, or of a worker's own of it."""
+        first, count = workers.share(self.size(number))
+        return self.train(epoch, number * self.batch_size + first, count)
 
     def parts(self, batch: Tensor) -> Iterator[tuple[float, Tensor]]:
-        """The batch, `micro_batch` sequences at a time, each part with its share of the sequences."""
+        """These sequences, `micro_batch` at a time, each part with its share of them."""
         for part in batch.split(self.micro_batch or len(batch)):
             yield len(part) / len(batch), part
 
@@ -50,13 +56,13 @@ class PredictionTask:
         target = part[:, self.seen :]
         return F.mse_loss(model(part[:, : self.seen], target.shape[1]).float(), target)
 
-    def validate(self, model: nn.Module) -> dict[str, float]:
-        """The mean squared error over the whole validation set."""
-        total = torch.zeros((), dtype=torch.float64)
-        for first in range(0, self.validation_sequences, self.batch_size):
+    def validate(self, model: nn.Module, workers: Workers = ALONE) -> dict[str, float]:
+        """The mean squared error over the whole validation set, of which each worker takes some batches."""
+        total = torch.zeros((), dtype=torch.float64, device=next(model.parameters()).device)
+        for first in range(0, self.validation_sequences, self.batch_size)[workers.rank :: workers.count]:
             frames = self.validation(first, min(self.batch_size, self.validation_sequences - first))
-            total = total.to(frames.device) + self.loss(model, frames) * frames.shape[0]
-        return {"validation_loss": total.item() / self.validation_sequences}
+            total += self.loss(model, frames) * frames.shape[0]
+        return {"validation_loss": workers.sum(total).item() / self.validation_sequences}
 
     def score(self, measures: dict[str, float]) -> float:
         """The epoch of the smallest validation loss is kept."""

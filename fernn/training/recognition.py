@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fernn.training.workers import ALONE, Workers
+
 
 @dataclass
 class RecognitionTask:
@@ -32,13 +34,17 @@ class RecognitionTask:
     def __post_init__(self) -> None:
         self.batches = -(-self.clips // self.batch_size)
 
-    def batch(self, epoch: int, number: int) -> tuple[Tensor, Tensor]:
-        """Clips (B, T, C, H, W) and labels (B,) of one batch."""
-        first = number * self.batch_size
-        return self.train(epoch, first, min(self.batch_size, self.clips - first))
+    def size(self, number: int) -> int:
+        """Clips of a batch."""
+        return min(self.batch_size, self.clips - number * self.batch_size)
+
+    def batch(self, epoch: int, number: int, workers: Workers = ALONE) -> tuple[Tensor, Tensor]:
+        """Clips (B, T, C, H, W) and labels (B,) of one batch, or of a worker's own of it."""
+        first, count = workers.share(self.size(number))
+        return self.train(epoch, number * self.batch_size + first, count)
 
     def parts(self, batch: tuple[Tensor, Tensor]) -> list[tuple[float, tuple[Tensor, Tensor]]]:
-        """The batch in one piece: batch norm sees all of it."""
+        """All in one piece: batch norm sees the whole batch."""
         return [(1.0, batch)]
 
     def loss(self, model: nn.Module, part: tuple[Tensor, Tensor]) -> Tensor:
@@ -46,16 +52,17 @@ class RecognitionTask:
         clips, labels = part
         return F.cross_entropy(model(clips).float(), labels)
 
-    def validate(self, model: nn.Module) -> dict[str, float]:
-        """Cross entropy and accuracy over the whole validation set."""
-        loss = right = torch.zeros(())
-        for first in range(0, self.validation_clips, self.batch_size):
+    def validate(self, model: nn.Module, workers: Workers = ALONE) -> dict[str, float]:
+        """Cross entropy and accuracy over the whole validation set, of which each worker takes some batches."""
+        # of clips: their cross entropies added up, and how many are named rightly
+        sums = torch.zeros(2, dtype=torch.float64, device=next(model.parameters()).device)
+        for first in range(0, self.validation_clips, self.batch_size)[workers.rank :: workers.count]:
             clips, labels = self.validation(first, min(self.batch_size, self.validation_clips - first))
             logits = model(clips).double()
-            loss = loss.to(logits) + F.cross_entropy(logits, labels, reduction="sum")
-            right = right.to(logits) + (logits.argmax(1) == labels).sum()
-        count = self.validation_clips
-        return {"validation_loss": loss.item() / count, "validation_accuracy": right.item() / count}
+            right = (logits.argmax(1) == labels).sum()
+            sums += torch.stack([F.cross_entropy(logits, labels, reduction="sum"), right])
+        loss, accuracy = (workers.sum(sums) / self.validation_clips).tolist()
+        return {"validation_loss": loss, "validation_accuracy": accuracy}
 
     def score(self, measures: dict[str, float]) -> float:
         """The epoch of the highest validation accuracy is kept."""

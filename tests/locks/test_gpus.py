@@ -10,22 +10,22 @@ from pathlib import Path
 import pytest
 
 from fernn.errors import FernnError
-from fernn.locks.gpus import VISIBLE, one_gpu, visible_gpus
+from fernn.locks.gpus import VISIBLE, some_gpus, visible_gpus
 
 CLAIM = """
 import os, sys
 from pathlib import Path
-from fernn.locks.gpus import one_gpu
-with one_gpu(lambda line: print(line, flush=True), Path(sys.argv[1]), 0.01):
+from fernn.locks.gpus import some_gpus
+with some_gpus(int(sys.argv[2]), lambda line: print(line, flush=True), Path(sys.argv[1]), 0.01):
     print(os.environ["CUDA_VISIBLE_DEVICES"], flush=True)
     sys.stdin.read()
 """
 
 
-def start(folder: Path, root: Path, gpus: str) -> subprocess.Popen[str]:
+def start(folder: Path, root: Path, gpus: str, number: int = 1) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": str(root), VISIBLE: gpus}
     environment.pop("SLURM_JOB_ID", None)
-    command = [sys.executable, "-c", CLAIM, str(folder)]
+    command = [sys.executable, "-c", CLAIM, str(folder), str(number)]
     return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
@@ -33,7 +33,7 @@ def test_runs_spread_over_gpus_and_wait_when_all_are_taken(tmp_path, root):
     first, second = start(tmp_path, root, "3,5"), start(tmp_path, root, "3,5")
     assert {first.stdout.readline(), second.stdout.readline()} == {"3\n", "5\n"}
     third = start(tmp_path, root, "3,5")
-    assert third.stdout.readline() == "all GPUs that this may use are taken (3, 5); waiting for one\n"
+    assert third.stdout.readline() == "too few of the GPUs that this may use are free (3, 5); waiting for one\n"
     first.kill()  # the system gives back what it held
     first.communicate()
     assert third.stdout.readline() in ("3\n", "5\n")
@@ -42,11 +42,52 @@ def test_runs_spread_over_gpus_and_wait_when_all_are_taken(tmp_path, root):
         assert each.returncode == 0
 
 
+def test_one_who_wants_several_is_not_passed_by(tmp_path, root):
+    """Runs of one GPU come and go; who waits for two has what becomes free before those who came later."""
+    first, second = start(tmp_path, root, "3,5"), start(tmp_path, root, "3,5")
+    holders = {each.stdout.readline(): each for each in (first, second)}
+    both = start(tmp_path, root, "3,5", 2)
+    assert both.stdout.readline() == "too few of the GPUs that this may use are free (3, 5); waiting for 2\n"
+    later = start(tmp_path, root, "3,5")
+    assert later.stdout.readline().endswith("waiting for one\n")
+    elsewhere = start(tmp_path, root, "7")  # whose GPU is none of those
+    assert elsewhere.stdout.readline() == "7\n"
+    for holder in holders.values():
+        holder.kill()
+        holder.communicate()
+    assert both.stdout.readline() == "3,5\n"
+    both.communicate()
+    assert later.stdout.readline() == "3\n"
+    for each in (both, later, elsewhere):
+        each.communicate()
+        assert each.returncode == 0
+
+
+def test_two_who_want_all_do_not_wait_for_each_other(tmp_path, root):
+    for _ in range(3):
+        many = [start(tmp_path, root, names, 2) for names in ("3,5", "5,3", "3,5")]
+        for each in many:
+            each.stdin.close()
+        for each in many:
+            with each:
+                each.stdout.read()
+            assert each.returncode == 0
+
+
+def test_fewer_gpus_than_asked_for(tmp_path, monkeypatch):
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    monkeypatch.setenv(VISIBLE, "GPU-a,GPU-b")
+    said = []
+    with some_gpus(4, said.append, tmp_path) as number:
+        assert (number, os.environ[VISIBLE]) == (2, "GPU-a,GPU-b")
+    assert said == ["4 GPUs were asked for and 2 are here: it takes these (GPU-a, GPU-b)"]
+
+
 def test_a_gpu_is_given_back(tmp_path, monkeypatch):
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     monkeypatch.setenv(VISIBLE, "GPU-a,GPU-b")
     for _ in range(3):
-        with one_gpu(print, tmp_path):
+        with some_gpus(1, print, tmp_path):
             assert os.environ[VISIBLE] == "GPU-a"
         assert os.environ[VISIBLE] == "GPU-a,GPU-b"
 
@@ -59,12 +100,14 @@ def test_a_claim_whose_file_was_cleaned_away(tmp_path, monkeypatch):
 
     def clean(descriptor: int, operation: int) -> None:
         lock(descriptor, operation)
+        if not (tmp_path / "GPU-a").exists():
+            return  # the turn of one who waits
         if not opened:
             (tmp_path / "GPU-a").unlink()
         opened.append(os.fstat(descriptor).st_ino)
 
     monkeypatch.setattr(fcntl, "flock", clean)
-    with one_gpu(print, tmp_path, 0.01):
+    with some_gpus(1, print, tmp_path, 0.01):
         assert len(opened) == 2
         assert (tmp_path / "GPU-a").stat().st_ino == opened[1]
 
@@ -72,7 +115,7 @@ def test_a_claim_whose_file_was_cleaned_away(tmp_path, monkeypatch):
 def test_a_job_of_slurm_has_its_own(tmp_path, monkeypatch):
     monkeypatch.setenv("SLURM_JOB_ID", "12")
     monkeypatch.setenv(VISIBLE, "0,1")
-    with one_gpu(print, tmp_path):
+    with some_gpus(1, print, tmp_path):
         assert os.environ[VISIBLE] == "0,1"
     assert list(tmp_path.iterdir()) == []
 
@@ -101,7 +144,7 @@ def test_what_the_environment_allows(monkeypatch, variable, expected):
 
 def test_without_gpus_nothing_is_claimed(tmp_path, monkeypatch):
     monkeypatch.setenv(VISIBLE, "")
-    with one_gpu(print, tmp_path):
+    with some_gpus(1, print, tmp_path):
         assert os.environ[VISIBLE] == ""
     assert list(tmp_path.iterdir()) == []
 
@@ -112,9 +155,9 @@ def test_a_gpu_has_one_lock_however_it_is_named(named, tmp_path, monkeypatch):
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     monkeypatch.setattr("fernn.locks.gpus.answer", lambda *_: "GPU-aaaa\nGPU-bbbb\n")
     monkeypatch.setenv(VISIBLE, named)
-    with one_gpu(print, tmp_path):
+    with some_gpus(1, print, tmp_path):
         assert os.environ[VISIBLE] == named
-        assert [path.name for path in tmp_path.iterdir()] == ["GPU-bbbb"]
+        assert {path.name for path in tmp_path.iterdir()} == {"GPU-bbbb", "GPU-bbbb.turn"}
 
 
 def test_a_file_system_without_locks(tmp_path, monkeypatch):
@@ -124,5 +167,5 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch):
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     monkeypatch.setenv(VISIBLE, "GPU-a")
     monkeypatch.setattr(fcntl, "flock", refused)
-    with pytest.raises(FernnError, match="has no locks, by which"), one_gpu(print, tmp_path):
+    with pytest.raises(FernnError, match="has no locks, by which"), some_gpus(1, print, tmp_path):
         pass

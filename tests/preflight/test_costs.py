@@ -18,6 +18,7 @@ from fernn.params import Params
 from fernn.preflight import costs, doctor
 from fernn.preflight.limits import too_short, tries_of
 from fernn.preflight.operations import Amount, Speed, models, of_run
+from fernn.preflight.sharing import Sharing
 from fernn.preflight.state import State, read_state
 from fernn.provenance.environment import environment
 from fernn.provenance.records import Record, write_record
@@ -42,12 +43,14 @@ def first(params: Params, model: str) -> Run:
     return next(run for run in all_runs(params).values() if run.model == model)
 
 
-def finish(layout: Layout, run: Run, seconds: float, diverged: bool = False, **environment_too: str) -> None:
+def finish(
+    layout: Layout, run: Run, seconds: float, diverged: bool = False, workers: int = 1, **environment_too: str
+) -> None:
     for name in ("model.safetensors", "metrics.csv"):
         layout.run(run.id, name).parent.mkdir(parents=True, exist_ok=True)
         layout.run(run.id, name).touch()
     said = {"inputs": {}, "lineage": "", "files": {}, "outputs": {}, "started": "", "ended": ""}
-    details = {"steps": 10, "seconds": seconds, "diverged": diverged}
+    details = {"steps": 10, "seconds": seconds, "diverged": diverged, "workers": workers}
     machine = environment() | environment_too
     record = Record(stage="train", name=run.id, scale="quick", environment=machine, details=details, **said)
     write_record(layout.run(run.id, RECORD), record)
@@ -128,6 +131,26 @@ def test_hours_of_a_gpu_go_by_bytes_too(params: Params, layout: Layout) -> None:
     both = costs.costs(params, state, Speed(1e9, 1e9), found)
     assert both.known["rotation"] == "counted: 0.001 tera-operations and 0.001 terabytes per second"
     assert all(both.whole[run].train > operations[run].train for run in operations)
+
+
+def test_several_gpus_share_a_run(params: Params, layout: Layout) -> None:
+    """Sequences are split, and gradients are passed around a ring; an evaluation is of one GPU."""
+    found, run = models(params), first(params, "FERNN-V2T")
+    alone = costs.costs(params, read_state(params, layout), SLOW, found).whole[run]
+    steps = 4 * 512 // 4
+    for number in (1, 2, 4):
+        shared = Sharing(number, link=1e6).shared(params, run, found, alone)
+        passed = 2 * (number - 1) / number * 4 * found[run.experiment, run.model].weights
+        assert shared.train == pytest.approx(alone.train / number + steps * passed / 1e6 / 3600)
+        assert shared.evaluate == alone.evaluate
+    assert Sharing(64).of(params, run) == 4  # a batch has four sequences
+    assert Sharing().of(params, run) == 1
+
+
+def test_a_run_of_several_workers_tells_what_one_takes(params: Params, layout: Layout) -> None:
+    run = first(params, "FERNN-V2T")
+    finish(layout, run, seconds=1800.0, workers=4)
+    assert read_state(params, layout).trained[run] == 7200
 
 
 def test_a_run_under_way_has_less_to_go(params: Params, layout: Layout) -> None:

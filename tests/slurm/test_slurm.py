@@ -1,9 +1,11 @@
 """The workflow on a real Slurm, and what clusters do to it: the results are those of an undisturbed machine."""
 
 import os
+import shutil
 import signal
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -151,3 +153,30 @@ def test_a_node_is_lost(slurm: Cluster, local: Clone, with_a_run_to_do: OnCluste
     assert trained_once(project, run)
     assert project.results() == local.results()
     assert project.leftovers() == []
+
+
+def test_a_run_over_two_gpus(slurm: Cluster, with_a_run_to_do: OnCluster) -> None:
+    """It has both of one node, beside runs of one GPU, and shares them with none."""
+    project, run, others = with_a_run_to_do, RUNS[0], RUNS[2:]
+
+    def over_two(scale: dict[str, Any]) -> None:
+        resources = scale["resources"]
+        scale["resources"] = {**resources, "train": {**resources["train"], "gpu_of": {"translation/G-RNN": 2}}}
+
+    project.edit_params(over_two)
+    for other in others:
+        shutil.rmtree(project.folder / f"results/micro/runs/{other}")
+    before = len(slurm.gpu_uses())
+    with project.under_way() as snakemake:
+        project.ends_well(snakemake)
+    (job,) = project.training(slurm, run, "all")
+    asked = slurm.ask("scontrol", "show", "job", job)
+    for words in ("TresPerJob=gres:gpu:2", "NumNodes=1", "CPUs/Task=2", "MinMemoryNode=2000M"):
+        assert words in asked
+    uses = slurm.gpu_uses()[before:]
+    assert sorted(gpu for what, gpu, of in uses if of == job and what == "begin") == ["n1/0", "n1/1"]
+    at = [number for number, (_, _, of) in enumerate(uses) if of == job]
+    meanwhile = {gpu for _, gpu, of in uses[at[0] : at[-1]] if of != job}
+    assert meanwhile <= {"n2/0"}
+    assert project.record(run)["details"]["workers"] == 2
+    assert all(project.record(other)["details"]["workers"] == 1 for other in others)

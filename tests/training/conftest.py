@@ -53,9 +53,10 @@ class Project:
     folder: Path
     root: Path
 
-    def start(self, *arguments: str) -> subprocess.Popen:
+    def start(self, *arguments: str, workers: int = 1) -> subprocess.Popen:
         environment = {**os.environ, "PYTHONPATH": str(self.root), "CUDA_VISIBLE_DEVICES": "", "COLUMNS": "200"}
         command = [sys.executable, *(arguments or ["-m", "fernn.cli"]), "train", RUN, "--scale", SCALE]
+        command += ["--workers", str(workers)] if workers > 1 else []
         return subprocess.Popen(command, cwd=self.folder, env=environment, stderr=subprocess.PIPE, text=True)
 
     def result(self, file: str) -> bytes:

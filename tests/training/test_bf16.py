@@ -13,7 +13,7 @@ from fernn.runs import all_runs
 from fernn.stages.making import make_result
 from tests.training.toy import train
 
-SEEDS = range(4)
+SEEDS = range(3)
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from fernn.training.checkpoint import Checkpoint
 from fernn.training.loop import Fit, Settings, fit
 from fernn.training.progress import TrainingProgress
+from fernn.training.workers import ALONE, Workers
 
 EPOCHS, BATCHES = 3, 4
 VALIDATION = 99  # in place of an epoch
@@ -30,7 +31,10 @@ class Toy:
         self.wanted = wanted
         self.asked: list[tuple[int, int]] = []
 
-    def batch(self, epoch: int, number: int) -> tuple[Tensor, Tensor]:
+    def size(self, number: int) -> int:
+        return 3
+
+    def batch(self, epoch: int, number: int, workers: Workers = ALONE) -> tuple[Tensor, Tensor]:
         self.asked.append((epoch, number))
         generator = torch.Generator().manual_seed(1000 * epoch + number)
         return torch.randn(3, 5, 6, 6, generator=generator), torch.randn(3, 1, 6, 6, generator=generator)
@@ -41,7 +45,7 @@ class Toy:
     def loss(self, model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
         return nn.functional.mse_loss(model(batch[0]).float(), batch[1])
 
-    def validate(self, model: nn.Module) -> dict[str, float]:
+    def validate(self, model: nn.Module, workers: Workers = ALONE) -> dict[str, float]:
         loss = self.loss(model, self.batch(VALIDATION, 0)).item()
         return {"validation_loss": self.scripted.pop(0) if self.scripted else loss}
 

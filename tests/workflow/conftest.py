@@ -54,6 +54,21 @@ MICRO = {
 
 # the whole way once: Snakemake, DVC's repro, push and pull, and that nothing is left to do
 QUICK = {"test_it_has_nothing_to_do"}
+# each of them is several passes, half a minute or more
+LONG = {
+    "test_a_seed_more_and_a_seed_less",
+    "test_another_learning_rate_and_back",
+    "test_a_deleted_checkpoint_comes_back",
+    "test_code",
+    "test_a_result_that_is_made_again_by_hand_is_the_same_result",
+    "test_an_evaluation_by_code_that_was_edited_back",
+    "test_a_clock_that_was_ahead",
+    "test_results_made_by_hand_before_any_snakemake",
+    "test_made_again_they_have_the_same_bytes",
+    "test_commands_by_hand_leave_a_finished_result_as_it_is",
+    "test_experiments_in_a_queue",
+    "test_an_experiment_in_the_workspace",
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -62,6 +77,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents and {"finished", "fresh"} & set(item.fixturenames) and item.name not in QUICK:
             item.add_marker(pytest.mark.slow)
+            if item.name in LONG:
+                item.add_marker(pytest.mark.drawn(group="passes", share=0.5))
     items.sort(key=lambda item: here not in item.path.parents)
 
 

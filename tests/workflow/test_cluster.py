@@ -1,5 +1,6 @@
 """What jobs ask a cluster for, and what is said where there is none."""
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -13,9 +14,10 @@ from workflow import cluster
 from workflow.cluster import after_predecessors, resources_of, site
 
 from .conftest import ROOT, Project
+from .test_dag import GRNN, V1
 
 CONTENT = yaml.safe_load((ROOT / "params.yaml").read_text())
-NEEDED = {"mem_mb": 32000, "runtime": 2880, "cpus_per_task": 4, "local_gpu": 1}
+NEEDED = {"mem_mb": 32000, "runtime": 2880, "cpus_per_task": 4, "local_gpu": 1, "nodes": 1}
 
 
 def asked(stage: str = "train", **slurm: Any) -> dict[str, Any]:
@@ -45,6 +47,17 @@ def _no_wishes(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_ways_to_ask_for_a_gpu(slurm: dict[str, Any], expected: dict[str, Any]) -> None:
     assert asked(**slurm) == NEEDED | expected
+
+
+@pytest.mark.parametrize(("way", "expected"), [("gpus", {"gpu": 4}), ("gres", {"gres": "gpu:4"}), ("none", {})])
+def test_a_training_that_several_gpus_share(way: str, expected: dict[str, Any]) -> None:
+    """On one node, and with memory and cores for each of its workers."""
+    content = {
+        **CONTENT,
+        "resources": {**CONTENT["resources"], "slurm": {**CONTENT["resources"]["slurm"], "gpus": way}},
+    }
+    wanted = {"mem_mb": 128000, "runtime": 2880, "cpus_per_task": 16, "local_gpu": 4, "nodes": 1}
+    assert resources_of(resolve(content).resources, "train", 4) == wanted | expected
 
 
 def test_a_job_without_a_gpu() -> None:
@@ -127,3 +140,19 @@ def test_as_many_runs_at_a_time_as_there_are_gpus(fresh: Project) -> None:
     ended = fresh.run("snakemake", "--cores", "8", "--config", "scale=micro", "--", digits, CUDA_VISIBLE_DEVICES="0,1")
     assert ended.returncode == 0
     assert "1 job to do: 1 dataset; cores: 8, GPUs: 2" in ended.stderr
+
+
+def test_trainings_that_several_gpus_share(fresh: Project) -> None:
+    """Each has as many workers as it asks for, and no more than there are GPUs, or Snakemake would wait for ever."""
+
+    def change(scale: dict[str, Any]) -> None:
+        scale["resources"] = {"train": {"mem_mb": 1000, "runtime": 10, "cpus": 1, "gpu": 1}}
+        scale["resources"]["train"]["gpu_of"] = {"translation": 2, "translation/FERNN-V1T": 4}
+
+    fresh.edit_params(change)
+    records = [f"results/micro/runs/{run}/seed0/record.json" for run in (GRNN, V1)]
+    command = ["snakemake", "--cores", "8", "--config", "scale=micro", "--", *records]
+    ended = fresh.run(*command, CUDA_VISIBLE_DEVICES="0,1,2")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    found = [json.loads((fresh.folder / record).read_text())["details"]["workers"] for record in records]
+    assert found == [2, 3]

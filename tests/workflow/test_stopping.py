@@ -9,7 +9,7 @@ from .conftest import Project
 
 
 def longer(scale: dict[str, Any]) -> None:
-    scale["translation"]["training"]["epochs"] = 300
+    scale["translation"]["training"]["epochs"] = 80
 
 
 def test_it_is_asked_to_stop(project: Project) -> None:

@@ -11,7 +11,8 @@ from fernn.jobs import Jobs
 from fernn.experiments import check_overrides, resolve
 from fernn.layout import Layout
 from fernn.locks.gpus import visible_gpus
-from workflow.cluster import after_predecessors, check_slurm, resources_of, site
+from fernn.runs import gpus_of
+from workflow.cluster import PER_GPU, after_predecessors, check_slurm, resources_of, site
 from workflow.container import image_of, tell_apptainer
 from workflow.device import refuse_without_gpu
 from workflow.plan import Plan
@@ -86,6 +87,27 @@ def threads_of(wildcards):
 def asks(stage):
     """What a job of this stage asks of a machine."""
     return {**resources_of(PARAMS.resources, stage), **submission(stage)}
+
+
+def gpus_asked(wildcards):
+    """The GPUs that share a training; of this machine no more than there are, or Snakemake would wait for ever."""
+    gpus = gpus_of(PARAMS, RUNS[wildcards.run])
+    return min(gpus, len(GPUS)) if GPUS else gpus
+
+
+def threads_of_training(wildcards):
+    """CPU threads of a training: as many for each GPU."""
+    return threads_of(wildcards) * (gpus_asked(wildcards) if GPUS else 1)
+
+
+def asks_of_training():
+    """What a training asks for, which is a matter of its model where several GPUs share it."""
+    asked = asks("train")
+
+    def of_run(name):
+        return lambda wildcards: resources_of(PARAMS.resources, "train", gpus_asked(wildcards))[name]
+
+    return asked | {name: of_run(name) for name in PER_GPU if name in asked and PARAMS.resources.train.gpu}
 
 
 def submission(rule):

@@ -12,9 +12,9 @@ rule train:
         f"{BASE}/logs/train/{{run}}.log",
     benchmark:
         f"{BASE}/benchmarks/train/{{run}}.tsv"
-    threads: threads_of
+    threads: threads_of_training
     resources:
-        **asks("train"),
+        **asks_of_training(),
     params:
         planned=lambda w: PLAN.lineage("train", w.run),
     message:

@@ -42,13 +42,16 @@ class TrainInputs(Training):
     micro_batch: int | str | None
 
 
-def prediction_task(inputs: TrainInputs, files: dict[str, Path], device: torch.device) -> PredictionTask:
+def prediction_task(
+    inputs: TrainInputs, files: dict[str, Path], device: torch.device, workers: int = 1
+) -> PredictionTask:
     """The task of a run, with its digits and recipes on the device.
 
     Args:
         inputs: what the run depends on.
         files: "digits" and "validation".
         device: what trains.
+        workers: who share a batch, each with memory of its own.
     """
     pools, _ = read_arrays(files["digits"])
     train, held_out = pools["train"].to(device), pools["validation"].to(device)
@@ -64,7 +67,7 @@ def prediction_task(inputs: TrainInputs, files: dict[str, Path], device: torch.d
         seen=inputs.seen,
         micro_batch=sequences_at_a_time(
             inputs.micro_batch,
-            inputs.batch,
+            -(-inputs.batch // workers),
             inputs.model.build,
             (inputs.frame, inputs.seen, inputs.predicted),
             inputs.precision,

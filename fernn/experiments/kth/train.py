@@ -32,8 +32,8 @@ class TrainInputs(Training):
     data_seed: int
 
 
-def task(inputs: TrainInputs, files: dict[str, Path], device: torch.device) -> RecognitionTask:
-    """The task of a run, with all frames on the device."""
+def task(inputs: TrainInputs, files: dict[str, Path], device: torch.device, workers: int = 1) -> RecognitionTask:
+    """The task of a run, with all frames on the device, that of each worker."""
     frames = read_arrays(files["frames"])[0]["frames"].to(device)
     train, validation = Clips.read(files["train"]), Clips.read(files["validation"]).to(device)
     for split, clips in (("train", train), ("validation", validation)):
