@@ -6,6 +6,7 @@ import random
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -135,3 +136,14 @@ def test_it_goes_on_with_any_number_and_with_the_same_to_the_same_bits(project, 
     assert myself().host == record(ours)["environment"]["host"]
     if then == before:
         assert [ours.result(file) for file in RESULTS] == [undisturbed[then].result(file) for file in RESULTS]
+
+
+@pytest.mark.slow
+def test_their_number_is_told_and_makes_the_same_bytes_again(undisturbed):
+    project = undisturbed[2]
+    command = [sys.executable, "-m", "fernn.cli", "verify", "--again", f"results/{SCALE}/runs"]
+    environment = {**os.environ, "PYTHONPATH": str(project.root), "CUDA_VISIBLE_DEVICES": ""}
+    ended = subprocess.run(command, cwd=project.folder, env=environment, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert f"as recorded: train {RUN}" in ended.stdout
+    assert "2 workers shared each batch, and other numbers of them round sums otherwise" in ended.stdout

@@ -1,6 +1,7 @@
 """Where artifacts lie: in the repository, and on any other machine."""
 
 import getpass
+import json
 import os
 import shutil
 import socket
@@ -10,10 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from .conftest import ROOT, Clone
 
-LIMIT = 10_000_000  # bytes that the repository carries
+LIMIT = 10_000_000  # bytes that the repository carries of results of the quick scale, and as many of evidence
 
 
 @pytest.fixture
@@ -81,8 +83,21 @@ def test_a_shared_folder(pulled: Clone, tmp_path: Path) -> None:
 
 
 def test_the_repository_stays_small() -> None:
-    size = sum(path.stat().st_size for path in (ROOT / "artifacts").rglob("*") if path.is_file())
-    assert size < LIMIT, f"artifacts/ has {size} bytes; the repository is to carry less than {LIMIT}"
+    sizes = {path.parent.name + path.name: path.stat().st_size for path in (ROOT / "artifacts").glob("files/md5/??/*")}
+    evidence = {digest for file in (ROOT / "evidence").glob("*.dvc") for digest in kept_by(file)}
+    assert evidence <= sizes.keys()
+    for what, digests in (("evidence/", evidence), ("the quick scale", sizes.keys() - evidence)):
+        size = sum(sizes[digest] for digest in digests)
+        assert size < LIMIT, f"artifacts/ has {size} bytes of {what}; the repository is to carry less than {LIMIT}"
+
+
+def kept_by(file: Path) -> Iterator[str]:
+    """The digests of what DVC keeps of a folder that was added: its list, and the files in it."""
+    (kept,) = yaml.safe_load(file.read_text())["outs"]
+    folder = kept["md5"]
+    yield folder
+    listed = ROOT / "artifacts/files/md5" / folder[:2] / folder[2:]
+    yield from (each["md5"] for each in json.loads(listed.read_text()))
 
 
 def test_nothing_is_told_to_anybody() -> None:
