@@ -113,10 +113,12 @@ artifacts: setup  ## run what has changed at the quick scale; bring dvc.lock and
 	@du -sh artifacts
 
 # Data of its own, no stage: a change of code does not train it again. Left out are the samples that pictures of predictions are
-# drawn from, for their size, and dvc.yaml, which DVC would take for stages of this project.
+# drawn from, for their size, and dvc.yaml, which DVC would take for stages of this project. While runs are missing it takes
+# ARGS=--force; their checkpoints are kept then, so that they go on elsewhere.
 evidence: setup  ## keep the finished results of scale small as evidence/small, for a commit (docs/evidence.md)
-	@$(IN_VENV) fernn export --scale small --without samples.safetensors --without dvc.yaml --to build/evidence.zip
+	@$(IN_VENV) fernn export --scale small $(ARGS) --without samples.safetensors --without dvc.yaml --to build/evidence.zip
 	@rm -rf evidence/small && .venv/bin/python -m zipfile -e build/evidence.zip evidence/small
+	@test -z "$(ARGS)" || cp -R results/small/unfinished evidence/small/results/small/
 	@$(IN_VENV) dvc add --quiet evidence/small
 	@$(PUSH)
 	@du -sh evidence/small artifacts

@@ -147,3 +147,12 @@ def test_their_number_is_told_and_makes_the_same_bytes_again(undisturbed):
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert f"as recorded: train {RUN}" in ended.stdout
     assert "2 workers shared each batch, and other numbers of them round sums otherwise" in ended.stdout
+
+
+@pytest.mark.slow
+def test_several_nodes_are_refused(project, monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_NUM_NODES", "2")
+    run = project().start(workers=2)
+    said = run.communicate(timeout=120)[1]
+    assert run.returncode == 1
+    assert "this job of Slurm has 2 nodes, and the 2 GPUs that share a run have to be in one: ask for --nodes=1" in said
