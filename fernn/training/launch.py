@@ -21,6 +21,7 @@ from fernn.training.workers import joined
 
 TO_SAVE = 300  # seconds that workers have for the batch in hand and their checkpoint, once they were asked to stop
 TO_BE_SEEN = 10  # seconds within which the launcher sees which worker ended first
+_HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 _PR_SET_PDEATHSIG = 1  # prctl.h of Linux
 
 
@@ -64,6 +65,7 @@ def launch(count: int, work: Callable[..., Any], *arguments: Any) -> Any:
         shutdown_timeout=TO_SAVE,
     )
     config.numa_options = None  # which it chooses by itself where all GPUs are taken; not tried
+    handlers = {number: signal.getsignal(number) for number in _HANDLED}
     try:
         return elastic_launch(config, _entry)(work, arguments)[0]
     except SignalException as error:
@@ -73,6 +75,9 @@ def launch(count: int, work: Callable[..., Any], *arguments: Any) -> Any:
         if failure.exitcode > 128:
             raise StoppedError(failure.exitcode - 128) from None
         raise FernnError(_told(rank, count, failure)) from None
+    finally:  # the launcher leaves its own
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 @record

@@ -112,6 +112,8 @@ def stop(workers: Workers, device: torch.device) -> None:
 
 @pytest.mark.slow
 def test_all_stop_when_one_is_asked_to():
+    handlers = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
     with pytest.raises(StoppedError) as caught:
         launch(2, stop)
     assert caught.value.signum == signal.SIGTERM
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == handlers
