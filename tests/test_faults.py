@@ -11,6 +11,7 @@ import torch
 from fernn import cli
 from fernn.faults import explain
 from fernn.files import atomic
+from tests.faults.mutations import MUTATIONS
 
 
 def of_files(number: int, *names: str) -> OSError:
@@ -72,3 +73,9 @@ def test_nobody_reads_on(root) -> None:
         process.stdout.close()
         told = process.stderr.read()
     assert told == ""
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.guard)
+def test_a_guard_stands_where_the_mutation_check_looks_for_it(root, mutation):
+    """`make mutations` takes minutes; an edit that moves a guard away from it is seen here at once."""
+    assert (root / mutation.file).read_text().count(mutation.here) == 1
