@@ -54,7 +54,7 @@ MICRO = {
 
 # the whole way once: Snakemake, DVC's repro, push and pull, and that nothing is left to do
 QUICK = {"test_it_has_nothing_to_do"}
-# each of them is several passes, half a minute or more
+# each of them is several passes, half a minute or more (the automatic check tries a third, see `drawn` in pyproject.toml)
 LONG = {
     "test_a_seed_more_and_a_seed_less",
     "test_another_learning_rate_and_back",
@@ -78,7 +78,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if here in item.path.parents and {"finished", "fresh"} & set(item.fixturenames) and item.name not in QUICK:
             item.add_marker(pytest.mark.slow)
             if item.name in LONG:
-                item.add_marker(pytest.mark.drawn(group="passes", share=0.5))
+                item.add_marker(pytest.mark.drawn(group="long", share=1 / 3))
     items.sort(key=lambda item: here not in item.path.parents)
 
 
