@@ -54,7 +54,7 @@ MICRO = {
 
 # the whole way once: Snakemake, DVC's repro, push and pull, and that nothing is left to do
 QUICK = {"test_it_has_nothing_to_do"}
-# each of them is several passes, half a minute or more (the automatic check tries a third, see `drawn` in pyproject.toml)
+# each is several passes, half a minute or more; of them, too, the automatic check tries a share
 LONG = {
     "test_a_seed_more_and_a_seed_less",
     "test_another_learning_rate_and_back",
