@@ -8,7 +8,7 @@ from fernn.params import Params
 from fernn.preflight.operations import Amount, Models
 from fernn.runs import Run, gpus_of
 
-BYTES_OF_A_WEIGHT = 4  # of its gradient
+BYTES_OF_A_GRADIENT = 4  # of one weight
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Sharing:
         number, training = self.of(params, run), params.section(run.experiment).training
         sequences = find_experiment(run.experiment).workload(params, run).epoch.sequences
         steps = training.epochs * -(-sequences // training.batch)
-        passed = 2 * (number - 1) / number * BYTES_OF_A_WEIGHT * models[run.experiment, run.model].weights
+        passed = 2 * (number - 1) / number * BYTES_OF_A_GRADIENT * models[run.experiment, run.model].weights
         return Amount(alone.train / number + steps * passed / self.link / 3600, alone.evaluate)
 
     def all(self, params: Params, models: Models, alone: Mapping[Run, Amount]) -> dict[Run, Amount]:

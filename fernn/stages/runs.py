@@ -45,7 +45,7 @@ def train_run(
             return job.writes[0]
         wanted = workers or max(gpus_of(params, jobs.runs[name]), 1)
         with some_gpus(wanted, tell) as gpus:
-            order = Order(layout, name, allow_cpu, lock, task.files)
+            order = Order(layout, name, allow_cpu, lock, task.lineage, task.files)
             done = train(params, order, gpus or workers or 1)
         task.environment, task.details = done.environment, done.details
     return job.writes[0]

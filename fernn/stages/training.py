@@ -37,6 +37,7 @@ class Order:
         name: of the run.
         allow_cpu: whether it may be trained without a GPU.
         lock: of the run, which the process that gives the order holds.
+        lineage: of the job, as that process reckoned it.
         files: digests of what is read, as that process found them.
     """
 
@@ -44,6 +45,7 @@ class Order:
     name: str
     allow_cpu: bool
     lock: Lock
+    lineage: str
     files: dict[str, str]
 
     @property
@@ -102,7 +104,7 @@ def _work(workers: Workers, device: torch.device, params: Params, order: Order) 
     """Train, as one of the workers."""
     jobs = Jobs(params, order.layout)
     job = jobs.find("train", order.name)
-    task = Task(job, jobs.lineage(job), order.files, started="")
+    task = Task(job, order.lineage, order.files, started="")
 
     def check() -> None:
         order.lock.check()
