@@ -1,4 +1,5 @@
 import json
+from itertools import pairwise
 
 import matplotlib
 import numpy as np
@@ -154,6 +155,17 @@ def test_errors_of_rounding_leave_gaps():
     assert [text.get_text() for text in axes.texts] == ["some", "all"]
     assert axes.get_ylim()[0] > 0.01
     assert not trivial_curves(axes, (1, 2, 3), {"all": np.ones(3)})
+
+
+def test_names_of_trivial_forecasts_do_not_lie_on_each_other():
+    axes = Figure(figsize=(5, 3), dpi=100).add_subplot(yscale="log", ylim=(1e-3, 1e3))
+    ends = {"highest": 0.12, "alone": 100.0, "low": 0.1, "middle": 0.11}
+    trivial_curves(axes, (1, 2), {name: np.full(2, end) for name, end in ends.items()})
+    axes.figure.draw_without_rendering()
+    boxes = {text.get_text(): text.get_window_extent() for text in axes.texts}
+    upwards = ["low", "middle", "highest", "alone"]
+    assert all(boxes[below].y1 <= boxes[above].y0 for below, above in pairwise(upwards))
+    assert axes.texts[-1].get_position() == (3, 0), "one that has room stands at the end of its curve"
 
 
 def test_a_grid_of_one_error(params, layout):

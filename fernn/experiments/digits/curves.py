@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ROUNDING = 1e-9  # an error below this is none: a turn by 90 degrees permutes pixels, but for rounding
+NAME = 8  # points that a name at the right takes, with room for axes that later grow
 DEVIATION = "dotted: ± standard deviation over sequences"
 
 
@@ -81,12 +82,14 @@ def trivial_curves(axes: Axes, points: Sequence[float], errors: Mapping[str, NDA
     """
     shown = {name: np.where(values > ROUNDING, values, np.nan) for name, values in errors.items()}
     drawn = {name: values for name, values in shown.items() if np.isfinite(values).any()}
-    for name, values in drawn.items():
+    for values in drawn.values():
         axes.plot(points, values, color="0.55", linestyle=(0, (4, 2)), linewidth=0.7, zorder=1.5)
+    ends = {name: float(values[np.isfinite(values)][-1]) for name, values in drawn.items()}
+    for name, offset in _apart(axes, ends).items():
         axes.annotate(
             name,
-            (1, values[np.isfinite(values)][-1]),
-            (3, 0),
+            (1, ends[name]),
+            (3, offset),
             xycoords=("axes fraction", "data"),
             textcoords="offset points",
             fontsize=6.5,
@@ -96,3 +99,15 @@ def trivial_curves(axes: Axes, points: Sequence[float], errors: Mapping[str, NDA
     missing = [name for name in errors if name not in drawn]
     missing += ["grey gaps"] if any(np.isnan(values).any() for values in drawn.values()) else []
     return f"{', '.join(missing)}: no error" if missing else ""
+
+
+def _apart(axes: Axes, ends: Mapping[str, float]) -> dict[str, float]:
+    """By how many points names move up so that none lies on another; their curves end on a logarithmic scale."""
+    low, high = np.log(axes.get_ylim())
+    points = axes.bbox.height * 72 / axes.figure.dpi
+    heights = {name: (np.log(end) - low) / (high - low) * points for name, end in ends.items()}
+    offsets, free = {}, -np.inf
+    for name in sorted(heights, key=heights.__getitem__):
+        offsets[name] = max(heights[name], free) - heights[name]
+        free = heights[name] + offsets[name] + NAME
+    return offsets
