@@ -44,7 +44,7 @@ def test_in_any_order_of_times(pulled: Clone) -> None:
     assert pulled.up_to_date()
 
 
-@pytest.mark.drawn(share=0.3)
+@pytest.mark.drawn(share=0.2)
 @pytest.mark.parametrize("links", ["hardlink", "symlink", "copy"])
 def test_with_any_kind_of_link_to_the_cache(clone: Clone, links: str) -> None:
     clone.dvc("config", "--local", "cache.type", links)

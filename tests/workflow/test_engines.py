@@ -183,7 +183,7 @@ def test_edits_that_run_nothing(pulled_once: Clone, pulled: Clone, tmp_path: Pat
     raise AssertionError("each of these edits runs nothing, but all of them together do")
 
 
-@pytest.mark.drawn(share=0.25)
+@pytest.mark.drawn(share=0.2)
 @pytest.mark.parametrize("edit", [edit for edit in EDITS if edit not in QUIET])
 def test_they_agree(pulled: Clone, edit: str) -> None:
     expected = rows()[edit]

@@ -46,7 +46,7 @@ def start_and_kill(clone: Clone, command: list[str], after: float, everything: b
         under_way.wait()
 
 
-@pytest.mark.drawn(share=0.25)
+@pytest.mark.drawn(share=0.2)
 @BOTH
 @pytest.mark.parametrize(
     "command", [["snakemake", "--cores", "all", "--config", "scale=micro"], ["dvc", "repro"]], ids=lambda c: c[0]
