@@ -1,7 +1,6 @@
 """Where artifacts lie: in the repository, and on any other machine."""
 
 import getpass
-import json
 import os
 import shutil
 import socket
@@ -11,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
+
+from tests.kept import files_of, outs_of
 
 from .conftest import ROOT, Clone
 
@@ -84,20 +84,12 @@ def test_a_shared_folder(pulled: Clone, tmp_path: Path) -> None:
 
 def test_the_repository_stays_small() -> None:
     sizes = {path.parent.name + path.name: path.stat().st_size for path in (ROOT / "artifacts").glob("files/md5/??/*")}
-    evidence = {digest for file in (ROOT / "evidence").glob("*.dvc") for digest in kept_by(file)}
+    outs = [out for file in ROOT.glob("evidence/*.dvc") for out in outs_of(file)]
+    evidence = {out["md5"] for out in outs} | {digest for out in outs for digest in files_of(out).values()}
     assert evidence <= sizes.keys()
     for what, digests in (("evidence/", evidence), ("the quick scale", sizes.keys() - evidence)):
         size = sum(sizes[digest] for digest in digests)
         assert size < LIMIT, f"artifacts/ has {size} bytes of {what}; the repository is to carry less than {LIMIT}"
-
-
-def kept_by(file: Path) -> Iterator[str]:
-    """The digests of what DVC keeps of a folder that was added: its list, and the files in it."""
-    (kept,) = yaml.safe_load(file.read_text())["outs"]
-    folder = kept["md5"]
-    yield folder
-    listed = ROOT / "artifacts/files/md5" / folder[:2] / folder[2:]
-    yield from (each["md5"] for each in json.loads(listed.read_text()))
 
 
 def test_nothing_is_told_to_anybody() -> None:
