@@ -4,7 +4,10 @@ import errno
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _NOT_ALLOWED = {errno.EACCES, errno.EPERM, errno.EROFS}
-_NO_MEMORY = ("can't allocate memory", "out of memory", "not enough memory")
+_NO_MEMORY = (
+    *("can't allocate memory", "out of memory", "not enough memory"),
+    *("array is too big", "Maximum allowed dimension exceeded", "Storage size calculation overflowed"),
+)
 
 
 def explain(error: BaseException) -> str | None:
@@ -14,8 +17,9 @@ def explain(error: BaseException) -> str | None:
     if isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY):
         first = (str(error) or type(error).__name__).splitlines()[0]
         return (
-            f"not enough memory: {first}. Take a smaller training.micro_batch in params.yaml, or a machine (on a "
-            "cluster: resources.*.mem_mb) with more. What is finished stays."
+            f"not enough memory: {first}. Take smaller sizes in params.yaml, such as training.batch (of digits "
+            "training.micro_batch will do), or a machine (on a cluster: resources.*.mem_mb) with more. "
+            "What is finished stays."
         )
     return None
 

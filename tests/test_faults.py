@@ -27,7 +27,7 @@ def of_files(number: int, *names: str) -> OSError:
         (of_files(errno.EACCES, "a"), "a: permission denied. Run it as a user who may"),
         (of_files(errno.EIO), "input/output error."),
         (of_files(errno.ENOTDIR, "a/b"), "a/b: not a directory."),
-        (MemoryError(), "not enough memory: MemoryError. Take a smaller training.micro_batch"),
+        (MemoryError(), "not enough memory: MemoryError. Take smaller sizes in params.yaml"),
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"), "not enough memory: ["),
         (torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate\nmore"), "not enough memory: CUDA out of"),
     ],

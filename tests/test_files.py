@@ -1,11 +1,13 @@
 """Files that appear whole or not at all, and of several that would be written, one."""
 
+import errno
 import os
 import threading
 from pathlib import Path
 
 import pytest
 
+from fernn.errors import FernnError
 from fernn.files import atomic, remove_leftovers, write_text
 from fernn.locks.run import write_once
 
@@ -68,6 +70,17 @@ def test_an_answer_that_was_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert write_once(tmp_path / "a", "abc")
     assert (tmp_path / "a").read_text() == "abc"
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP])
+def test_a_file_system_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    def refuse(source: Path, target: Path) -> None:
+        raise OSError(number, os.strerror(number), str(source), None, str(target))
+
+    monkeypatch.setattr(os, "link", refuse)
+    with pytest.raises(FernnError, match=r"has no hard links .*keep the project on one that has them"):
+        write_once(tmp_path / "a", "abc")
+    assert not [*tmp_path.iterdir()]
 
 
 def test_the_usual_mode(tmp_path: Path) -> None:

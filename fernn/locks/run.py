@@ -10,6 +10,7 @@ whoever makes it has followed the newest lock. If numbers came again, one who lo
 make the number that it had in mind while another holds.
 """
 
+import errno
 import json
 import os
 import threading
@@ -22,6 +23,8 @@ from pathlib import Path
 from fernn.errors import FernnError
 from fernn.files import finish, temporary_beside, write_json
 from fernn.locks.owner import Owner, is_dead, myself
+
+NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}  # what link(2) says of file systems without
 
 
 @dataclass(frozen=True)
@@ -111,12 +114,15 @@ def owner_of(folder: Path) -> tuple[Owner, float] | None:
     return _read(folder / str(number)) if number else None
 
 
-def write_once(path: str | Path, text: str) -> bool:
+def write_once(path: Path, text: str) -> bool:
     """Write `text` to `path`, whole or not at all, unless the file is there; returns whether this call wrote it.
 
     Of several that try at once, on one machine or on many that share the file system, one succeeds.
+
+    Raises:
+        FernnError: if the file system has no hard links.
     """
-    with temporary_beside(Path(path)) as temporary:
+    with temporary_beside(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
         finish(temporary)
         try:
@@ -124,6 +130,14 @@ def write_once(path: str | Path, text: str) -> bool:
         except FileExistsError:
             # a network file system may have lost its answer, and been asked twice: then the file is this very one
             return temporary.stat().st_nlink > 1
+        except OSError as error:
+            if error.errno in NO_LINKS:
+                raise FernnError(
+                    f"{path.parent}: the file system there has no hard links ({(error.strerror or '').lower()}), which "
+                    "the locks of results are made with, so that two cannot work at one; keep the project on one that "
+                    "has them, such as ext4, xfs or NFS."
+                ) from None
+            raise
         return True
 
 

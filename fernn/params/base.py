@@ -3,12 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, model_validator
 
 from fernn.flows.names import in_name
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9+._-]*$")]
-Count = Annotated[int, Field(ge=0)]
+# what no machine holds is refused by its key, before anything is made
+Size = Annotated[int, Field(gt=0, le=10_000)]  # pixels, frames, channels
+Number = Annotated[int, Field(gt=0, le=10**9)]  # sequences, epochs, megabytes, minutes
+Count = Annotated[int, Field(ge=0, le=10_000)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]  # torch takes no larger one
 
 
@@ -21,6 +24,13 @@ def once(values: Sequence[object]) -> Sequence[object]:
     return values
 
 
+def _odd(size: int) -> int:
+    if size % 2 == 0:
+        raise ValueError(f"{size} is even; a kernel has a pixel in its middle, so its size is odd")
+    return size
+
+
+Kernel = Annotated[int, Field(gt=0, le=99), AfterValidator(_odd)]
 Models = Annotated[list[Name], Field(min_length=1), AfterValidator(once)]
 Seeds = Annotated[list[Seed], Field(min_length=1), AfterValidator(once)]
 Rates = Annotated[list[PositiveFloat], Field(min_length=1), AfterValidator(once)]
@@ -42,13 +52,13 @@ class Training(Section):
     curves of learning.
     """
 
-    epochs: PositiveInt
-    batch: PositiveInt
+    epochs: Number
+    batch: Number
     clip_norm: PositiveFloat | None
     precision: Literal["float32", "tf32", "bf16"]
     winograd: bool
     threads: Annotated[int, Field(ge=0, le=1024)]
-    validate_every: PositiveInt | None
+    validate_every: Number | None
 
     def validations(self, sequences: int) -> int:
         """How often it is validated in an epoch of so many sequences."""

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import AfterValidator, Field, PositiveFloat, model_validator
 
 from fernn.errors import FernnError
-from fernn.params.base import Count, ExperimentParams, Name, Section
+from fernn.params.base import Count, ExperimentParams, Name, Number, Section, Size
 
 FORMS = "docker://HOST/NAME:TAG, docker://HOST/NAME@sha256:DIGEST, or the path of a file ending in .sif"
 _IN_REGISTRY = re.compile(
@@ -68,9 +68,9 @@ class Mnist(Section):
 class Resources(Section):
     """What one job asks of a machine: memory in MB, time in minutes, CPU cores, GPUs."""
 
-    mem_mb: PositiveInt
-    runtime: PositiveInt
-    cpus: PositiveInt
+    mem_mb: Number
+    runtime: Number
+    cpus: Size
     gpu: Count
 
 
@@ -81,7 +81,7 @@ class TrainResources(Resources):
     over, where that is not `gpu`; then memory and cores are of each GPU. It changes no more than the rounding of sums.
     """
 
-    gpu_of: Mapping[str, PositiveInt] = {}
+    gpu_of: Mapping[str, Size] = {}
 
     @model_validator(mode="after")
     def _gpus(self) -> "TrainResources":
@@ -90,19 +90,24 @@ class TrainResources(Resources):
         return self
 
 
+# what stands in orders to Slurm: nothing that a shell would take for its own
+Ordered = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.,:@%+-]*$")]
+Constraint = Annotated[str, Field(pattern=r"^[A-Za-z0-9_(\[][A-Za-z0-9_.,:@%+*&|()\[\]-]*$")]
+
+
 class Slurm(Section):
     """How a cluster wants to be asked; null leaves it to the cluster.
 
     `gpus` is how GPUs are asked for: as --gpus, as --gres=gpu:, or not at all, where a partition says enough.
     """
 
-    account: str | None
-    qos: str | None
-    partition: str | None
-    gpu_partition: str | None
-    constraint: str | None
+    account: Ordered | None
+    qos: Ordered | None
+    partition: Ordered | None
+    gpu_partition: Ordered | None
+    constraint: Constraint | None
     gpus: Literal["gpus", "gres", "none"]
-    gpu_model: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.]+$")] | None
+    gpu_model: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.]*$")] | None
 
 
 class AllResources(Section):

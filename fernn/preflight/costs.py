@@ -125,7 +125,7 @@ def show(params: Params, layout: Layout, speed: Speed, sharing: Sharing, console
     if not all(source.startswith("measured") for source in known.values()):
         console.print(
             "Counted hours are a guess until the first run of an experiment has finished: --rate and --bandwidth set "
-            "the speed that they go by.",
+            "the speed that they go by. docs/gpu.md has those of scale paper that an H200 measured.",
             soft_wrap=True,
         )
     shared = sharing.all(params, counted, left)

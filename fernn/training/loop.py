@@ -160,6 +160,10 @@ def fit(
             progress.saved(state)
         return monotonic()
 
+    def sound() -> bool:
+        """Whether the loss and what the last step made of the weights are numbers; it waits for the device."""
+        return bool(state.loss_sum.isfinite()) and all(bool(each.isfinite().all()) for each in model.parameters())
+
     bad = torch.full((), -1, device=device)  # the first batch of the epoch whose loss is not finite
     engine = workers.engine(model)
 
@@ -188,7 +192,7 @@ def fit(
                 # by the clock of the host alone: a batch that does not save waits for no device
                 signum, due = workers.agree(max(stop, default=0), monotonic() - saved >= save_every)
                 if inside and (signum or due):
-                    if state.loss_sum.isfinite():  # else the last good checkpoint stays
+                    if sound():  # else the last good checkpoint stays
                         saved = save()
                     elif not may_diverge:
                         raise FernnError(_divergence(state, settings, int(bad)))
@@ -264,6 +268,8 @@ def _divergence(state: Checkpoint, settings: Settings, bad: int) -> str:
     """What a person is told; `bad` is the first batch whose loss is not finite, from 0, or -1."""
     if state.batch:  # the epoch is under way
         epoch, losses = state.epoch + 1, f"its loss is {state.loss_sum.item()}"
+        if bad < 0:  # the loss was still a number, and the step after it made weights that are none
+            bad, losses = state.batch - 1, "after it a weight is no number"
     else:
         last = state.history[-1]
         epoch, losses = state.epoch, f"its loss is {last['train_loss']}, on validation {last['validation_loss']}"

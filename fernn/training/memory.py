@@ -5,7 +5,8 @@
 16: each weight in float32, its gradient, and the two moments of Adam. `kept` is what autograd keeps of one sequence
 from the way forward for the way back, counted on torch's meta device, which has shapes and no numbers; in bf16 half of
 it. 1.2 is for the gradients under way and for workspaces; with it the formula lies within a fifth of what was counted
-by hand for four networks of the paper (tests/training/test_memory.py). On a card it has not been measured.
+by hand for four networks of the paper (tests/training/test_memory.py). On an H200 the peak of a step was 0.84 to 1.04
+times what it says, for the eleven models of the paper (docs/gpu.md).
 """
 
 from collections.abc import Callable

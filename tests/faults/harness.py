@@ -268,12 +268,19 @@ class Trial:
         """All files that are there may not be written, as those that DVC links to its cache; it replaces its own."""
         project = Project(folder, self.template.server)
         shutil.copytree(self.template.folder, folder, symlinks=True)
-        for path in (folder / "results").rglob("*"):
+        cache = folder.with_name("cache")
+        cache.mkdir()
+        for number, path in enumerate((folder / "results").rglob("*")):
             if path.is_file() and "locks" not in path.parts:
                 path.chmod(0o444)
+                os.link(path, cache / str(number))
+        kept = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in cache.iterdir()}
         (folder / self.outputs[-1]).unlink()  # its record: so that it is made again, over what is there
         self._completes(project)
+        # root may write to any file: the cache tells
+        assert kept == {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in cache.iterdir()}
         shutil.rmtree(folder)
+        shutil.rmtree(cache)
 
     def _nothing_half_written(self, project: Project) -> None:
         for name, digest in project.digests().items():

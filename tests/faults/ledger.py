@@ -11,16 +11,16 @@ from tabulate import tabulate
 from .harness import SEED, SHARE
 from .page import write_table
 
-Ledger = Callable[[str, str, int], None]
+Ledger = Callable[..., None]
 NAME = "faults"
 
 
 @pytest.fixture
 def ledger(record_property: Callable[[str, object], None]) -> Ledger:
-    """Told of what was tried, once it has held: the promise, the fault, and how often."""
+    """Told of what was tried, once it has held: the promise, the fault, and how often; or that it is no fault."""
 
-    def note(promise: str, fault: str, tried: int) -> None:
-        record_property(NAME, [promise, fault, tried])
+    def note(promise: str, fault: str, tried: int, is_fault: bool = True) -> None:
+        record_property(NAME, [promise, fault, tried, is_fault])
 
     return note
 
@@ -28,10 +28,12 @@ def ledger(record_property: Callable[[str, object], None]) -> Ledger:
 def tell(terminal: pytest.TerminalReporter) -> None:
     """At the end of a session; FERNN_RELIABILITY names a page to write it to, if all has held."""
     tried: Counter[tuple[str, str]] = Counter()
+    faults = 0
     for report in terminal.getreports("passed"):
         for name, value in report.user_properties:
             if name == NAME:
                 tried[value[0], value[1]] += value[2]
+                faults += value[2] * value[3]
     if not tried:
         return
     lost = len(terminal.getreports("failed")) + len(terminal.getreports("error"))
@@ -40,7 +42,7 @@ def tell(terminal: pytest.TerminalReporter) -> None:
     for place in range(len(rows) - 1, 0, -1):  # a promise is told once
         if rows[place][0] == rows[place - 1][0]:
             rows[place][0] = ""
-    rows.append([f"{len(promises)} promises", "", sum(tried.values())])
+    rows.append([f"{len(promises)} promises", "all but load and looks", faults])
     table = tabulate(rows, ["promise", "fault", "tried"], tablefmt="pipe", intfmt=",")
     terminal.section(f"faults: share {SHARE:g}, seed {SEED}, tests that failed: {lost}")
     terminal.write_line(table)

@@ -5,7 +5,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
+
+from fernn.training.checkpoint import read_checkpoint
 
 from .harness import SCALE, SEED, Project, drawn
 from .ledger import Ledger
@@ -24,6 +27,7 @@ def test_rates_that_diverge(experiment: str, template: Project, tmp_path: Path, 
         shutil.copytree(template.folder, folder, symlinks=True)
         project = Project(folder, template.server)
         content = yaml.safe_load((folder / "params.yaml").read_text())
+        content["checkpoint_minutes"] = 1e-9  # after each batch
         for about in content["scales"][SCALE][experiment]["models"].values():
             about["learning_rate"] = rate
         (folder / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
@@ -35,6 +39,9 @@ def test_rates_that_diverge(experiment: str, template: Project, tmp_path: Path, 
         assert "batch" in told
         assert "Traceback" not in ended.said
         assert not list((folder / f"results/{SCALE}/runs/{run}").glob("*"))
+        for checkpoint in folder.glob(f"results/{SCALE}/unfinished/{run}/checkpoint.safetensors"):
+            weights = read_checkpoint(checkpoint, torch.device("cpu")).tensors["model"]
+            assert all(each.isfinite().all() for each in weights.values())
         assert not project.leftovers()
         shutil.rmtree(folder)
     ledger(NUMBERS, "a rate that diverges", len(rates))

@@ -198,6 +198,26 @@ def test_names_are_names(root, ledger: Ledger) -> None:
     ledger(NO_SHELL, "names that are commands or paths", number)
 
 
+@pytest.mark.parametrize("key", ["account", "qos", "partition", "gpu_partition", "constraint", "gpu_model"])
+def test_orders_to_slurm(key: str, root, ledger: Ledger) -> None:
+    """They stand in a line of shell that Snakemake's plugin makes."""
+    content = yaml.safe_load((root / "params.yaml").read_text())
+    own = ("[a]", "a*") if key == "constraint" else ()  # of Slurm's own grammar
+    commands = [text for text in STRANGE if text not in own]
+    for text in commands:
+        content["resources"]["slurm"][key] = text
+        with pytest.raises(FernnError, match=f"resources.slurm.{key}"):
+            resolve(content, "paper")
+    ledger(NO_SHELL, "orders to Slurm that are commands", len(commands))
+
+
+def test_a_constraint_may_be_one_of_slurms(root) -> None:
+    content = yaml.safe_load((root / "params.yaml").read_text())
+    for text in ("a100", "a100|h100", "[rack1*2&rack2*4]", "(gpu&ib)|fast"):
+        content["resources"]["slurm"]["constraint"] = text
+        assert resolve(content, "paper").resources.slurm.constraint == text
+
+
 def test_what_reaches_shells(root, ledger: Ledger) -> None:
     """Each word of a rule's command is the name of a run or a part, the scale, or a digest: these are made of names."""
     import re
@@ -213,4 +233,4 @@ def test_what_reaches_shells(root, ledger: Ledger) -> None:
         for run in all_runs(params):
             assert re.fullmatch(r"[A-Za-z0-9+._/-]+", run)
             number += 1
-    ledger(NO_SHELL, "runs of all scales, looked at", number)
+    ledger(NO_SHELL, "runs of all scales, looked at", number, is_fault=False)

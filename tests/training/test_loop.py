@@ -94,6 +94,18 @@ def test_a_training_that_may_diverge_ends_with_its_best_epoch_so_far(tmp_path, l
     assert all(torch.equal(fit.weights[name], until_then.weights[name]) for name in until_then.weights)
 
 
+@pytest.mark.parametrize("may_diverge", [False, True])
+def test_weights_that_are_no_numbers_are_not_saved(tmp_path, may_diverge):
+    """Where the loss was still a number, and the step after it overflowed."""
+    wild = {"learning_rate": 3e38, "clip_norm": None, "save_every": 0.0}
+    if may_diverge:  # a candidate of a search: it fails at the end of the epoch
+        assert train(tmp_path / "c", may_diverge=True, **wild).diverged
+        return
+    with pytest.raises(FernnError, match=r"diverged in epoch 1, batch 1: after it a weight is no number"):
+        train(tmp_path / "c", **wild)
+    assert not (tmp_path / "c").exists()
+
+
 def test_a_training_that_diverges_in_its_first_epoch_leaves_the_weights_it_started_with(tmp_path):
     fit = train(tmp_path / "c", learning_rate=1e30, clip_norm=None, may_diverge=True)
     assert (fit.diverged, fit.best_epoch, len(fit.history)) == (True, 0, 1)

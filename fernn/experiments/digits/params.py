@@ -3,11 +3,22 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PositiveInt, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from fernn.flows.names import still
 from fernn.params import Params
-from fernn.params.base import ExperimentModel, ExperimentParams, Name, Runs, Section, Seed, Share, Training
+from fernn.params.base import (
+    ExperimentModel,
+    ExperimentParams,
+    Name,
+    Number,
+    Runs,
+    Section,
+    Seed,
+    Share,
+    Size,
+    Training,
+)
 
 
 def _at_a_time(value: Any) -> int | Literal["auto"] | None:
@@ -26,35 +37,35 @@ class DigitTraining(Training):
     auto is what fits the card's free memory, null the whole batch.
     """
 
-    micro_batch: Annotated[PositiveInt | Literal["auto"] | None, BeforeValidator(_at_a_time)]
+    micro_batch: Annotated[Number | Literal["auto"] | None, BeforeValidator(_at_a_time)]
 
 
 class Length(Section):
     """The test of length generalization: number of sequences and of predicted frames."""
 
-    sequences: PositiveInt
-    predicted: PositiveInt
+    sequences: Number
+    predicted: Size
 
 
 class Velocity(Section):
     """The test of velocity generalization: sequences at each velocity of the flow."""
 
-    sequences: PositiveInt
+    sequences: Number
     flow: str
 
 
 class DigitData(Section):
     """What the flowing MNIST data sets have in common; sizes in pixels, frames and sequences."""
 
-    frame: PositiveInt
-    digit: PositiveInt
-    digits: PositiveInt
+    frame: Size
+    digit: Size
+    digits: Size
     held_out: Share
-    seen: PositiveInt
-    predicted: PositiveInt
-    train: PositiveInt
-    validation: PositiveInt
-    test: PositiveInt
+    seen: Size
+    predicted: Size
+    train: Number
+    validation: Number
+    test: Number
     length: Length
     velocity: Velocity
     seed: Seed

@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
 from fernn.flows.names import TRANSLATION, check_told_apart
-from fernn.params.base import Count, ExperimentModel, ExperimentParams, Name, Runs, Section, Seed, Share
+from fernn.params.base import Count, ExperimentModel, ExperimentParams, Kernel, Name, Runs, Section, Seed, Share, Size
 
 Flow = Annotated[str, Field(pattern=TRANSLATION, description="V_k^T, such as V2T")]
 Persons = Annotated[list[Annotated[int, Field(ge=1, le=25)]], Field(min_length=1)]
@@ -52,7 +52,7 @@ class StandIns(Section):
 
     persons: Persons
     scenarios: Annotated[list[Annotated[int, Field(ge=1, le=4)]], Field(min_length=1)]
-    frames: Annotated[int, Field(ge=112)]
+    frames: Annotated[int, Field(ge=112, le=10_000)]
     seed: Seed
 
 
@@ -69,9 +69,9 @@ class KthSource(Section):
 class KthData(Section):
     """Moving KTH clips; sizes in pixels and frames."""
 
-    frame: PositiveInt
-    frames: PositiveInt
-    stride: PositiveInt
+    frame: Size
+    frames: Size
+    stride: Size
     persons: Split
     flip: Share
     draws: Count
@@ -81,10 +81,10 @@ class KthData(Section):
 class KthArchitecture(Section):
     """The recognition networks of experiment C."""
 
-    stem_channels: Annotated[list[PositiveInt], Field(min_length=1)]
-    stem_kernels: Annotated[list[PositiveInt], Field(min_length=1)]
-    kernel_size: PositiveInt
-    cnn_base: PositiveInt
+    stem_channels: Annotated[list[Size], Field(min_length=1)]
+    stem_kernels: Annotated[list[Kernel], Field(min_length=1)]
+    kernel_size: Kernel
+    cnn_base: Size
 
 
 class KthParams(ExperimentParams):

@@ -2,11 +2,11 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, model_validator
 
 from fernn.experiments.digits.params import DigitData, DigitModel, DigitParams, DigitRuns, Velocity
 from fernn.flows.names import ROTATION, reach
-from fernn.params.base import Count, Name, Section
+from fernn.params.base import Count, Kernel, Name, Section, Size
 
 Flow = Annotated[str, Field(pattern=ROTATION, description="V_k^R, such as V4R")]
 
@@ -36,12 +36,12 @@ class RotationData(DigitData):
 class RotationArchitecture(Section):
     """The predictor of experiment B: regular fields of the group C_order.
 
-    `convolution` is how the same function is computed (auto: by the device), `frame` where the hidden state is kept.
+    `convolution` is how the same function is computed (auto: by the channels), `frame` where the hidden state is kept.
     """
 
-    fields: PositiveInt
-    group_order: PositiveInt
-    kernel_size: PositiveInt
+    fields: Size
+    group_order: Size
+    kernel_size: Kernel
     decoder_layers: Count
     convolution: Literal["steerable", "dense", "auto"]
     frame: Literal["lab", "co-moving"]

@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
 from fernn.experiments.digits.params import DigitData, DigitModel, DigitParams, DigitRuns, Velocity
 from fernn.flows.names import TRANSLATION, check_told_apart
-from fernn.params.base import Count, Name, Section
+from fernn.params.base import Count, Kernel, Name, Section, Size
 
 Flow = Annotated[str, Field(pattern=TRANSLATION, description="V_k^T, such as V2T")]
 
@@ -32,8 +32,8 @@ class TranslationData(DigitData):
 class TranslationArchitecture(Section):
     """The predictor of experiment A."""
 
-    hidden_channels: PositiveInt
-    kernel_size: PositiveInt
+    hidden_channels: Size
+    kernel_size: Kernel
     decoder_layers: Count
 
 

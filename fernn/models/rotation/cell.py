@@ -84,7 +84,7 @@ class RotationCell(nn.Module):
         order: N of the rotation group C_N.
         kernel_size: width of both filters U and W in pixels, odd.
         convolution: "steerable" computes W in its own basis, "dense" with the expanded filter, the same function;
-            "auto" takes either, by the device and the channels (see `choose_convolution`).
+            "auto" takes either, by the channels (see `choose_convolution`).
         frame: "lab" (released code) or "co-moving"; see above.
 
     Raises:

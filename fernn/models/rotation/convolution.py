@@ -30,16 +30,15 @@ CONVOLUTIONS = ("steerable", "dense", "auto")
 FEW = 256  # channels
 
 
-def choose_convolution(wish: str, device: torch.device, channels: int) -> str:
+def choose_convolution(wish: str, channels: int) -> str:
     """How a hidden convolution is computed: as wished, and where the wish is "auto", by a rule.
 
-    On CUDA it is dense: the steerable form has 25 times fewer products, but those of the dense one are what tensor
-    cores are for. On a CPU it is steerable from 256 channels on, since with fewer what it does beside the products
-    takes longer than they do. The first half is a reckoning that no measurement has confirmed.
+    It is steerable from 256 channels on, since with fewer what it does beside the products takes longer than they do.
+    So it was measured on a CPU, and with 1152 channels in IEEE float32 on an H200 (docs/gpu.md), where the dense filter
+    takes 2.8 times as long. In TF32 and bf16, which tensor cores are for, the two were not compared on a GPU.
 
     Args:
         wish: one of `CONVOLUTIONS`.
-        device: what computes.
         channels: N*F of the maps.
 
     Returns:
@@ -47,7 +46,7 @@ def choose_convolution(wish: str, device: torch.device, channels: int) -> str:
     """
     if wish != "auto":
         return wish
-    return "dense" if device.type == "cuda" or channels < FEW else "steerable"
+    return "dense" if channels < FEW else "steerable"
 
 
 def field_first(channels: Tensor, order: int, dim: int) -> Tensor:
@@ -127,7 +126,7 @@ class Regular(nn.Module):
     @property
     def chosen(self) -> str:
         """The convolution as it is computed where the weights are: "steerable" or "dense"."""
-        return choose_convolution(self.convolution, self.weights.device, self.fields * self.order)
+        return choose_convolution(self.convolution, self.fields * self.order)
 
     def kernel(self) -> Kernel:
         """Expand the weights: once per optimizer step is enough."""
