@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -62,9 +63,10 @@ class Sweep:
         maps = [torch.rand(shape, device=self.device) for _ in range(self.predicted)]
         maps = [each.contiguous(memory_format=torch.channels_last) for each in maps]
 
-        def decoded(decoder: nn.Module) -> Tensor:
+        def decoded(decoder: Any) -> Tensor:
             read = [each.detach().requires_grad_() for each in maps]  # the cell wants a gradient of them
-            return F.mse_loss(torch.stack([decoder(each) for each in read], 1), frames[:, self.seen :])
+            decode = decoder.prepared(self.side, self.side)  # once for all frames, as the network does
+            return F.mse_loss(torch.stack([decode(each) for each in read], 1), frames[:, self.seen :])
 
         losses: dict[str, tuple[Callable[[nn.Module], Tensor], nn.Module]] = {
             flow: (lambda network: task.loss(network, frames), self.network(flow)) for flow in self.flows

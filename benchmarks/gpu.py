@@ -38,6 +38,7 @@ MEASURED = {  # with the minutes of each, at most
     **{"rotation-variants": 4, "rotation": 5},  # slow in float32, so after the others
 }
 BY_HAND = "<!-- by hand -->"
+FERNN = sys.executable, "-m", "fernn.cli"
 ORDER = ("G-RNN", "FERNN-V1T", "FERNN-V2T")  # the trainings, the shortest first
 
 
@@ -70,6 +71,9 @@ def parts(params: Params, quick: bool = False, rounds: int = 3) -> Iterator[Part
     """
     python = sys.executable, "-m"
     sizes = ["--rounds", str(rounds), *(["--quick"] if quick else [])]
+    if params.mnist.sources:
+        digits = [*FERNN, "fetch", "mnist", "--scale", params.scale]
+        yield Part("digits", "The digits of MNIST, from the network unless they are there", 2, [digits])
     tests = [*python, "pytest", "-q", "--numprocesses", "0", "tests/device"]
     yield Part("tests", "The tests that know a device", 5, [tests])
     for name, limit in MEASURED.items():
@@ -85,9 +89,7 @@ def parts(params: Params, quick: bool = False, rounds: int = 3) -> Iterator[Part
 
 def _training(jobs: Jobs, run: str, allow_cpu: bool) -> Iterator[Sequence[str]]:
     """The commands that a training takes, with those of what it reads; what is there already they leave as it is."""
-    fernn, scale = (sys.executable, "-m", "fernn.cli"), ("--scale", jobs.params.scale)
-    if jobs.params.mnist.sources:
-        yield *fernn, "fetch", "mnist", *scale
+    scale = "--scale", jobs.params.scale
     names: list[str] = []
 
     def gather(job: Job) -> None:
@@ -97,23 +99,31 @@ def _training(jobs: Jobs, run: str, allow_cpu: bool) -> Iterator[Sequence[str]]:
             names.append(job.name)
 
     gather(jobs.find("train", run))
-    yield from ((*fernn, "dataset", name, *scale) for name in names)
-    yield *fernn, "train", run, *scale, *(["--allow-cpu"] if allow_cpu else [])
+    yield from ((*FERNN, "dataset", name, *scale) for name in names)
+    yield *FERNN, "train", run, *scale, *(["--allow-cpu"] if allow_cpu else [])
 
 
 def main(
     minutes: Annotated[float, typer.Option(min=1, help="What all of it may take.")] = 30,
-    folder: Annotated[Path, typer.Option(help="Where what was done is kept; carry it to the next machine.")] = Path(
-        "build/gpu"
-    ),
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where what was done is kept; carry it to the next machine. Usually build/gpu-SCALE, and one of its own "
+            "for --quick."
+        ),
+    ] = None,
     scale: Annotated[str, typer.Option(help="The scale that is trained.")] = "paper",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the parts and their minutes; do nothing.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="Small sizes, on a CPU too, to see that it runs.")] = False,
     rounds: Annotated[int, typer.Option(min=1, help="How often the ways of a measurement take turns.")] = 3,
-    output: Annotated[Path, typer.Option(help="The page to write.")] = ROOT / "docs" / "gpu.md",
+    output: Annotated[
+        Path | None, typer.Option(help="The page to write. Usually docs/gpu.md; with --quick it is in the folder.")
+    ] = None,
 ) -> None:
     """Test, measure and train on a CUDA machine for some minutes."""
     params = load_params(ROOT / "params.yaml", scale)
+    folder = folder or Path(f"build/gpu-{scale}{'-quick' if quick else ''}")
+    output = output or (folder / "gpu.md" if quick else ROOT / "docs" / "gpu.md")
     plan = list(parts(params, quick, rounds))
     if dry_run:
         for part in plan:
@@ -149,7 +159,7 @@ def do(folder: Path, part: Part, seconds: float) -> None:
             if status:
                 break
     spent = _state(folder, part).get("seconds", 0) + time.monotonic() - began
-    write_json(_file(folder, part), {"done": status == 0, "status": status, "seconds": spent, **_machine()})
+    write_json(_file(folder, part), {"done": status == 0, "status": status, "seconds": spent, **_origin()})
     typer.echo(f"{part.about}: {_how(_state(folder, part))}", err=True)
 
 
@@ -200,12 +210,13 @@ def _carried(folder: Path, layout: Layout, part: Part) -> Iterator[tuple[Path, P
 def page(folder: Path, layout: Layout, plan: Sequence[Part]) -> str:
     """docs/gpu.md: what was done on which machine, and what came of it; what was not run is called so."""
     text = ["# On a GPU", "", "Written by `make gpu`, which does it again on your machine.", ""]
-    text += ["| part | machine | minutes | |", "| --- | --- | --- | --- |"]
+    text += ["| part | machine | commit | minutes | |", "| --- | --- | --- | --- | --- |"]
     for part in plan:
         state = _state(folder, part)
         how = _how(state)
         minutes = f"{state['seconds'] / 60:.1f}" if state else ""
-        text.append(f"| {part.about} | {state.get('machine', '')} | {minutes} | {how}{_reached(folder, part)} |")
+        origin = " | ".join(state.get(key, "") for key in ("machine", "commit"))
+        text.append(f"| {part.about} | {origin} | {minutes} | {how}{_reached(folder, part)} |")
     for part in plan:
         log = folder / f"{part.name}.log"
         if part.name.startswith("measure") and _state(folder, part).get("done"):
@@ -252,9 +263,11 @@ def _state(folder: Path, part: Part) -> dict[str, Any]:
     return state
 
 
-def _machine() -> dict[str, str]:
+def _origin() -> dict[str, str]:
+    """Which machine, and which code: a part that was carried may be of another than today's."""
     about = environment("cuda" if torch.cuda.is_available() else "cpu")
-    return {"machine": about["device"], "torch": torch.__version__}
+    asked = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    return {"machine": about["device"], "torch": torch.__version__, "commit": asked.stdout.strip()}
 
 
 if __name__ == "__main__":

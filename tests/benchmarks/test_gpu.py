@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 from benchmarks import gpu
 from fernn.experiments import load_params
 from fernn.layout import Layout
+from tests.conftest import ROOT
 
 SLEEPY = "import time\nprint('began', flush=True)\ntime.sleep(60)\n"
 
@@ -39,10 +40,25 @@ def test_the_plan(tmp_path):
     ended = call(tmp_path, "--dry-run", "--minutes", "24")
     lines = ended.output.splitlines()
     assert ended.exit_code == 0
-    assert lines[0] == "The tests that know a device: at most 4 min"  # in proportion
+    assert lines[0].startswith("The digits of MNIST")  # a machine without a network ends early, not after the tests
+    assert lines[1] == "The tests that know a device: at most 4 min"  # in proportion
     assert [line.split(" ")[1].rsplit("/", 3)[1] for line in lines if line.startswith("Training")] == [*gpu.ORDER]
     assert lines[-1].startswith("All of it: 24 min")
     assert not list(tmp_path.iterdir())
+
+
+def test_what_is_quick_is_no_measurement(tmp_path, monkeypatch):
+    """A try at small sizes leaves the page alone, and no part that a real run takes for done."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(gpu, "ROOT", tmp_path)
+    monkeypatch.setattr(gpu, "load_params", lambda *_: load_params(ROOT / "params.yaml", "quick"))
+    monkeypatch.setattr(gpu, "parts", lambda *_: iter([part("")]))
+    app = gpu.typer.Typer()
+    app.command()(gpu.main)
+    assert CliRunner().invoke(app, ["--quick", "--scale", "quick"]).exit_code == 0
+    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {"a.json", "a.log", "gpu.md"}
+    dry = CliRunner().invoke(app, ["--dry-run", "--scale", "quick"])
+    assert dry.output.splitlines()[0] == "A part: at most 1 min"
 
 
 def part(code: str, **changes) -> gpu.Part:
@@ -59,7 +75,7 @@ def test_a_part_that_takes_too_long_is_ended_and_said(tmp_path):
     text = gpu.page(tmp_path, Layout("quick"), [part(""), part("", name="b", about="Another")])
     assert "| A part | " in text
     assert "its time was over |" in text
-    assert "| Another |  |  | not run |" in text
+    assert "| Another |  |  |  | not run |" in text
 
 
 def test_a_finished_part_is_not_done_again(tmp_path, monkeypatch):
