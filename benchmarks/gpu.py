@@ -108,8 +108,8 @@ def main(
     folder: Annotated[
         Path | None,
         typer.Option(
-            help="Where what was done is kept; carry it to the next machine. Usually build/gpu-SCALE, and one of its own "
-            "for --quick."
+            help="Where what was done is kept; carry it to the next machine. Usually build/gpu-SCALE, and one "
+            "of its own for --quick."
         ),
     ] = None,
     scale: Annotated[str, typer.Option(help="The scale that is trained.")] = "paper",

@@ -2,7 +2,6 @@
 
 import gzip
 import hashlib
-import os
 import re
 import shlex
 import zlib
@@ -68,10 +67,7 @@ def install(stream: Readable, path: str | Path, digests: Collection[Digest], siz
     Raises WrongFileError if none of `digests` matches or if `stream` is a `gzip` one over a corrupt file.
     """
     with atomic(path) as temporary, open(temporary, "wb") as copy:
-        found = check(stream, digests, size, copy)
-        copy.flush()
-        os.fsync(copy.fileno())
-    return found
+        return check(stream, digests, size, copy)
 
 
 def check(

@@ -79,6 +79,11 @@ def _torch(params: Params, layout: Layout) -> Iterator[Finding]:
         advice = "install a CUDA build of the same torch version into .venv: there is a GPU that it cannot use"
     elif wanted and not torch.version.cuda:
         advice = "install a CUDA build of the same torch version into .venv, for the nodes that have GPUs"
+    elif gpus and not torch.cuda.is_available():
+        advice = (
+            "it cannot use the GPU that is here, as when the driver is older than its CUDA: renew the driver, or "
+            "install a build of torch for an older CUDA (python -c 'import torch; torch.zeros(1).cuda()' tells more)"
+        )
     yield Finding("torch", f"{torch.__version__}, {build}", advice)
     advice = "none needed here if Slurm runs the jobs; else --scale quick, or allow_cpu" if wanted and not gpus else ""
     yield Finding("GPUs", f"{len(gpus)}: {', '.join(gpus)}" if gpus else "none", advice)

@@ -30,6 +30,25 @@ def test_fetches_once(server, target, patience):
     assert len(server.requests) == 1
 
 
+def test_it_is_on_the_disk_before_it_has_its_name(server, target, patience, monkeypatch):
+    """Else a loss of power may leave the name with nothing in it."""
+    steps, fsync, replace = [], os.fsync, os.replace
+
+    def brought(descriptor):
+        fsync(descriptor)
+        steps.append(("fsync", os.fstat(descriptor).st_ino, os.fstat(descriptor).st_size))
+
+    def named(source, goal):
+        steps.append(("replace", source.stat().st_ino, source.stat().st_size))
+        replace(source, goal)
+
+    monkeypatch.setattr(os, "fsync", brought)
+    monkeypatch.setattr(os, "replace", named)
+    fetch([server.url(NAME)], target, [RIGHT], patience=patience)
+    inode = target.stat().st_ino
+    assert [step for step in steps if step[1] == inode] == [(of, inode, len(CONTENT)) for of in ("fsync", "replace")]
+
+
 def test_a_wrong_file_is_left_alone(server, target, patience):
     target.parent.mkdir()
     target.write_bytes(b"mine")

@@ -63,6 +63,20 @@ MUTATIONS = (
         "tests/test_files.py::test_it_is_on_the_disk_before_it_has_its_name",
     ),
     Mutation(
+        "a download is on the disk before it has its name",
+        "fernn/data/partial.py",
+        "        os.fsync(self.file.fileno())\n",
+        "",
+        "tests/data/test_download.py::test_it_is_on_the_disk_before_it_has_its_name",
+    ),
+    Mutation(
+        "weights that are no numbers are not saved",
+        "fernn/training/loop.py",
+        "return bool(state.loss_sum.isfinite()) and all(",
+        "return bool(state.loss_sum.isfinite()) or all(",
+        "tests/training/test_loop.py::test_weights_that_are_no_numbers_are_not_saved",
+    ),
+    Mutation(
         "of those who lock a run, one succeeds",
         "fernn/locks/run.py",
         "            return temporary.stat().st_nlink > 1",

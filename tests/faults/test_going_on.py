@@ -144,7 +144,7 @@ def test_each_changed_file_is_named(template: Project, tmp_path: Path, ledger: L
     ledger(NOTICED, "a bit that flipped in a result or a record", len(chosen))
 
 
-def test_a_clock_that_jumps(template: Project, tmp_path: Path, ledger: Ledger) -> None:
+def test_times_of_files_mean_nothing(template: Project, tmp_path: Path, ledger: Ledger) -> None:
     project, chance = copy_of(template, tmp_path / "project"), random.Random(f"{SEED} clock")
     files = [path for path in (project.folder / "results").rglob("*") if path.is_file()]
     for path in files:

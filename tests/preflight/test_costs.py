@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from rich.console import Console
 
@@ -278,6 +279,15 @@ def test_a_cluster(findings, tmp_path: Path, age: int, advised: bool) -> None:
     assert found["sacct"].found == "no database behind it"
     assert "resources.slurm.gpus: none" in found["GRES"].advice
     assert found["GPUs"].found == "1: GPU-1"
+
+
+def test_a_driver_that_is_too_old(findings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program(tmp_path, "nvidia-smi", "echo GPU-1")
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert "the driver is older than its CUDA: renew the driver" in findings()["torch"].advice
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert not findings()["torch"].advice
 
 
 def test_a_cluster_that_does_not_answer(findings, tmp_path: Path) -> None:
