@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from benchmarks.memory import peak
 from benchmarks.rendering import rendering
-from benchmarks.report import Options, Table, duration, gain
+from benchmarks.report import Options, Table, duration, gain, size
 from benchmarks.timing import alternate
 from benchmarks.training import training_step
 from fernn.datasets.rotating import RotationSampler, render
@@ -17,6 +17,7 @@ from fernn.flows.rotation import Rotation
 from fernn.models.rotation.basis import r2conv
 from fernn.models.rotation.convolution import Regular, field_first
 from fernn.models.rotation.predictor import RotationPredictor
+from fernn.models.winograd import POINTS
 from fernn.params import Params
 from tests.reference import rotation as plain_rotation
 from tests.reference.rotation import PlainRotationPredictor
@@ -157,7 +158,20 @@ def _about_steps(options: Options) -> str:
         "escnn's R2Conv and turns each generator's map by grid_sample at each step, as the released code does "
         "(`tests/reference/rotation.py`). The decoder, four plain dense convolutions of all channels for each "
         "predicted frame, is most of a step. Peak memory is that of the tensors of a "
-        "process's first step, over the model itself."
+        f"process's first step, over the model itself. {_about_memory(options)}"
+    )
+
+
+def _about_memory(options: Options) -> str:
+    """What Winograd's form costs beside the maps."""
+    sizes = options.params.rotation.architecture
+    if options.device.type != "cpu":
+        return ""  # there all is direct
+    kernels = 4 * POINTS * sizes.decoder_layers * (sizes.fields * sizes.group_order) ** 2
+    return (
+        f"Of the library's in float32, {size(kernels)} are the kernels of the decoder's layers as Winograd's form has "
+        "them, whatever the frame: with small frames it takes more than the plain way, which the direct convolution "
+        "does not."
     )
 
 
