@@ -147,6 +147,13 @@ def test_code(pulled: Clone) -> None:
     assert "evaluate@micro" in pulled.dvc("status")
 
 
+def test_what_a_killed_writer_left_is_no_change(pulled: Clone) -> None:
+    for folder in ("tables", "figures", f"runs/{GRNN}/seed0"):
+        (pulled.folder / "results/micro" / folder / ".table1.md.x1y2z3.partial").write_text("half")
+    assert pulled.up_to_date()
+    assert pulled.planned() == set()
+
+
 def test_a_seed_more_and_a_seed_less(pulled: Clone) -> None:
     table, before = "tables/table1.csv", pulled.results()
     pulled.edit_params(lambda scale: scale["translation"].update(seeds=[0, 1]))
