@@ -247,11 +247,12 @@ def plan_command(
     file: ParamsFile = Path("params.yaml"),
     scale: Scale = None,
     rate: Annotated[
-        float, typer.Option(min=0.001, help="Tera-operations per second of a GPU, where none has run.")
-    ] = 100.0,
+        float | None,
+        typer.Option(min=0.001, help="Tera-operations per second of a GPU; if not given, the pace of an H200."),
+    ] = None,
     bandwidth: Annotated[
-        float, typer.Option(min=0.001, help="Terabytes per second to and from its memory, where none has run.")
-    ] = 1.5,
+        float | None, typer.Option(min=0.001, help="Terabytes per second to and from its memory; 1.5 beside --rate.")
+    ] = None,
     gpus: Annotated[
         int | None, typer.Option(min=1, help="GPUs that share each run; else as params.yaml says, model by model.")
     ] = None,
@@ -263,11 +264,11 @@ def plan_command(
     from rich.console import Console
 
     from fernn.preflight.costs import show
-    from fernn.preflight.operations import Speed
+    from fernn.preflight.measured import speed_of
     from fernn.preflight.sharing import Sharing
 
     params, layout = _start(file, scale)
-    show(params, layout, Speed(rate * 1e12, bandwidth * 1e12), Sharing(gpus, link * 1e9), Console())
+    show(params, layout, speed_of(rate, bandwidth), Sharing(gpus, link * 1e9), Console())
 
 
 @app.command("doctor")

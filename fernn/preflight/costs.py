@@ -43,7 +43,7 @@ class Costs:
 def costs(params: Params, state: State, speed: Speed, models: Models) -> Costs:
     """What each run costs.
 
-    A model that has finished a run costs what that run took. Others cost what they are counted to, at `speed` where no
+    A model that has finished a run costs what that run took. Others cost what they are reckoned to, at `speed` where no
     run of their experiment has finished, and else in the proportion that was found in the finished ones. What an
     evaluation costs goes by the model's own trainings in the same way.
     """
@@ -75,6 +75,8 @@ def _left(params: Params, state: State, run: Run, whole: Amount) -> Amount:
 
 
 def _known(speed: Speed, timed: Mapping[Run, float], others: set[str]) -> str:
+    if not timed and speed.device:
+        return f"at the pace of an {speed.device}, model by model"
     if not timed:
         moved = f" and {speed.moved / 1e12:g} terabytes" if math.isfinite(speed.moved) else ""
         return f"counted: {speed.operations / 1e12:g} tera-operations{moved} per second"
@@ -123,11 +125,11 @@ def show(params: Params, layout: Layout, speed: Speed, sharing: Sharing, console
     if state.devices:
         console.print(f"Measured on: {', '.join(sorted(state.devices))}.")
     if not all(source.startswith("measured") for source in known.values()):
-        console.print(
-            "Counted hours are a guess until the first run of an experiment has finished: --rate and --bandwidth set "
-            "the speed that they go by. docs/gpu.md has those of scale paper that an H200 measured.",
-            soft_wrap=True,
-        )
+        said = "Counted hours are a guess"
+        if speed.device:
+            said = f"Hours go by what steps of scale paper took on an {speed.device} (docs/gpu.md)"
+        others = "--rate and --bandwidth count those of another GPU"
+        console.print(f"{said} until the first run of an experiment has finished; {others}.", soft_wrap=True)
     shared = sharing.all(params, counted, left)
     longest = max(shared, key=lambda run: shared[run].total)
     if several := [key for key in counted if sharing.of(params, _first(found, key)) > 1]:

@@ -3,8 +3,8 @@
 They are counted while the real model runs on torch's meta device, which has shapes and no numbers.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -37,10 +37,18 @@ class Speed:
     Attributes:
         operations: additions and multiplications of a convolution or a matrix product.
         moved: bytes to and from memory; infinity where operations alone are to count.
+        paces: of a model that was measured, by experiment and name, its time over what these two make of it.
+        device: that it was measured on.
     """
 
     operations: float
     moved: float = float("inf")
+    paces: Mapping[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
+    device: str | None = None
+
+    def pace(self, experiment: str, model: str) -> float:
+        """Of a model, its time over what is counted; 1 where it was not measured."""
+        return self.paces.get((experiment, model), 1.0)
 
 
 @dataclass(frozen=True)
@@ -78,7 +86,7 @@ class Counted:
         return work.sequences * _of_lengths(work, lambda *shape: sum(made for made, _ in self._kernels(*shape)))
 
     def seconds(self, work: Pass, speed: Speed) -> float:
-        """How long a pass takes, forward: each call as long as its operations or its bytes do, whichever is longer."""
+        """How long a pass takes by count, forward: each call as long as its operations or its bytes do, if longer."""
 
         def once(*shape: int) -> float:
             return sum(max(made / speed.operations, moved / speed.moved) for made, moved in self._kernels(*shape))
@@ -121,11 +129,12 @@ def models(params: Params) -> Models:
 
 
 def of_run(params: Params, run: Run, models: Models, speed: Speed) -> Amount:
-    """Seconds that a run of a scale takes by count; at one operation a second, its operations."""
+    """Seconds that a run of a scale takes, by count and the model's pace; at one operation a second, its operations."""
     model, work = models[run.experiment, run.model], find_experiment(run.experiment).workload(params, run)
+    pace = speed.pace(run.experiment, run.model)
 
     def of(part: Pass) -> float:
-        return model.seconds(part, speed)
+        return pace * model.seconds(part, speed)
 
     epoch = TRAINING * of(work.epoch) + of(work.validation)
     return Amount(params.section(run.experiment).training.epochs * epoch, sum(map(of, work.evaluation)))

@@ -13,12 +13,12 @@ import torch
 import yaml
 from rich.console import Console
 
-from fernn.experiments import load_params
+from fernn.experiments import find_experiment, load_params
 from fernn.layout import RECORD, Layout
 from fernn.params import Params
-from fernn.preflight import costs, doctor
+from fernn.preflight import costs, doctor, measured
 from fernn.preflight.limits import too_short, tries_of
-from fernn.preflight.operations import Amount, Speed, models, of_run
+from fernn.preflight.operations import TRAINING, Amount, Speed, models, of_run
 from fernn.preflight.sharing import Sharing
 from fernn.preflight.state import State, read_state
 from fernn.provenance.environment import environment
@@ -134,6 +134,49 @@ def test_hours_of_a_gpu_go_by_bytes_too(params: Params, layout: Layout) -> None:
     assert all(both.whole[run].train > operations[run].train for run in operations)
 
 
+def test_the_paces_are_those_that_docs_tell() -> None:
+    """Each is a measured step over the one that is counted; what they make of scale paper stands in the docs."""
+    paper = load_params(ROOT / "params.yaml", "paper")
+    counted, page = models(paper), (ROOT / "docs/gpu.md").read_text()
+    found = {}
+    for run in all_runs(paper).values():
+        key = run.experiment, run.model
+        if key not in found:
+            number, unit, steps = re.search(
+                rf"^\| {re.escape(', '.join(key))} *\|[^|]*\|[^|]*\| *([\d.]+) (m?s) *\| *(\d+) ", page, re.MULTILINE
+            ).groups()
+            epochs, work = paper.section(run.experiment).training.epochs, find_experiment(run.experiment)
+            step = epochs * TRAINING * counted[key].seconds(work.workload(paper, run).epoch, measured.COUNTED)
+            found[key] = float(number) * (0.001 if unit == "ms" else 1) * int(steps) / step
+    assert found.keys() == measured.PACES.keys() == counted.keys()
+    for key, pace in measured.PACES.items():
+        assert pace == pytest.approx(found[key], rel=0.02)
+
+
+def test_a_plan_goes_by_the_card_that_was_measured(tmp_path: Path) -> None:
+    paper = load_params(ROOT / "params.yaml", "paper")
+    state, counted = read_state(paper, Layout("paper", tmp_path)), models(paper)
+    plan = costs.costs(paper, state, measured.speed_of(None, None), counted)
+    assert set(plan.known.values()) == {"at the pace of an NVIDIA H200, model by model"}
+    hours = sum(cost.total for cost in plan.left.values())
+    assert f" {hours:.0f} hours" in (ROOT / "README.md").read_text()
+    assert f" {hours:.0f} hours" in (ROOT / "docs/unknown.md").read_text()
+    by_count = costs.costs(paper, state, measured.COUNTED, counted).left
+    for run, cost in plan.left.items():
+        assert cost.total == pytest.approx(measured.PACES[run.experiment, run.model] * by_count[run].total)
+
+
+@pytest.mark.parametrize(
+    ("rate", "bandwidth", "speed"), [(250, None, (250e12, 1.5e12)), (None, 3.3, (100e12, 3.3e12)), (1, 2, (1e12, 2e12))]
+)
+def test_a_speed_that_is_named_is_counted_with(
+    rate: float | None, bandwidth: float | None, speed: tuple[float, float]
+) -> None:
+    named = measured.speed_of(rate, bandwidth)
+    assert (named.operations, named.moved) == pytest.approx(speed)
+    assert not named.paces
+
+
 def test_several_gpus_share_a_run(params: Params, layout: Layout) -> None:
     """Sequences are split, and gradients are passed around a ring; an evaluation is of one GPU."""
     found, run = models(params), first(params, "FERNN-V2T")
@@ -219,7 +262,7 @@ def test_it_prints_its_tables_soon() -> None:
     for words in (
         "Jobs of scale paper",
         "A GPU: hours of the runs left",
-        "terabytes per second",
+        "at the pace of an NVIDIA H200",
         "GiB",
         "Longest path",
         "Disk",
