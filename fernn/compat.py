@@ -15,6 +15,7 @@ from fernn.models.cnn3d import CNN3D
 from fernn.models.memory import channels_last
 from fernn.models.predictor import FERNNPredictor
 from fernn.models.rotation.predictor import RotationPredictor
+from fernn.models.storage import load_weights
 
 Weights = dict[str, Tensor]
 Flow = Translation | Rotation | str | None
@@ -29,10 +30,11 @@ def load_released(state_dict: Mapping[str, Tensor], kind: str, flow: Flow = None
             `kth`, whichever of its models).
         flow: the generators that it was trained with, where its weights do not tell; the default is the released one.
             translating: V2T (its `--v_range`: 0, 1, 2 is V0T, V1T, V2T). rotating: V4R (its `--v_list`), a name for
-            turns of 10 degrees, or a `Rotation`. Checkpoints of kth tell by themselves.
+            turns of 10 degrees, or a `Rotation`. Checkpoints of kth tell by themselves; a flow that contradicts them is
+            refused.
 
     Returns:
-        The model in evaluation mode; sizes are read off the weights.
+        The model in evaluation mode; sizes and precision are read off the weights.
 
     Raises:
         FernnError: if the kind is unknown or the weights are not of that kind.
@@ -40,9 +42,11 @@ def load_released(state_dict: Mapping[str, Tensor], kind: str, flow: Flow = None
     if kind not in _KINDS:
         raise FernnError(f"load_released(kind={kind!r}): expected one of {', '.join(_KINDS)}.")
     build, expected = _KINDS[kind]
+    if not isinstance(state_dict, Mapping):
+        raise FernnError(f"load_released got a {type(state_dict).__name__}: expected the weights of a model by name.")
     try:
         return channels_last(build(dict(state_dict), flow)).eval()
-    except (KeyError, RuntimeError, ValueError, IndexError) as error:
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError, IndexError) as error:
         found = ", ".join(f"{name} {_shape(value)}" for name, value in state_dict.items())
         raise FernnError(
             f"not a checkpoint of the released {kind} model: {error}\nFound: {found or 'nothing'}\nExpected: {expected}"
@@ -58,8 +62,7 @@ def _translating(weights: Weights, flow: Flow) -> nn.Module:
     hidden, channels, kernel = ours["cell.U.weight"].shape[:3]
     decoder = sum(name.startswith("decoder.") for name in ours)
     model = FERNNPredictor(_of(Translation, flow, "V2T"), channels, hidden, kernel, decoder_layers=decoder - 1)
-    model.load_state_dict(ours)
-    return model
+    return load_weights(model, ours)
 
 
 def _rotating(weights: Weights, flow: Flow) -> nn.Module:
@@ -76,22 +79,21 @@ def _rotating(weights: Weights, flow: Flow) -> nn.Module:
         kernel_size=isqrt(regular.shape[-1]),
         decoder_layers=sum(name.startswith("decoder.") for name in ours) - 1,
     )
-    model.load_state_dict(ours)
-    return model
+    return load_weights(model, ours)
 
 
-def _of(kind: type[Translation] | type[Rotation], flow: Flow, default: str) -> Any:
+def _of(kind: Any, flow: Flow, default: str) -> Any:
     """The flow as one of that kind."""
     if not isinstance(flow, str | None | kind):
         raise ValueError(f"its flow is a {kind.__name__}, not {flow!r}")
-    return kind.parse(flow or default) if isinstance(flow, str | None) else flow
+    return kind.of(default if flow is None else flow)
 
 
 def _kth(weights: Weights, flow: Flow) -> nn.Module:
-    return _cnn3d(weights) if "st1.0.weight" in weights else _recurrent(weights)
+    return _cnn3d(weights, flow) if "st1.0.weight" in weights else _recurrent(weights, flow)
 
 
-def _recurrent(weights: Weights) -> nn.Module:
+def _recurrent(weights: Weights, flow: Flow) -> nn.Module:
     # the released stem counts convolution, norm, activation; only the first layer of hidden maps is used in the paper
     stem = {f"lstm.conv_u_first.{3 * layer}.": f"stem.convolutions.{layer}." for layer in range(3)}
     stem |= {f"lstm.conv_u_first.{3 * layer + 1}.": f"stem.norms.{layer}." for layer in range(3)}
@@ -103,6 +105,8 @@ def _recurrent(weights: Weights) -> nn.Module:
     k = (isqrt(generators) - 1) // 2
     if generators != (2 * k + 1) ** 2:
         raise ValueError(f"{generators} generators are no V_k^T, which has 1, 9, 25, ...")
+    if flow is not None and _of(Translation, flow, "") != Translation(k):
+        raise ValueError(f"its {generators} generators are those of {Translation(k).name}, not of {flow}")
     layers = [ours[f"stem.convolutions.{layer}.weight"] for layer in range(3)]
     model = (GRNNPlusClassifier if shifts is None else FERNNClassifier)(
         Translation(k),
@@ -112,17 +116,17 @@ def _recurrent(weights: Weights) -> nn.Module:
         channels=layers[0].shape[1],
         classes=len(ours["head.weight"]),
     )
-    model.load_state_dict(ours)
-    return model
+    return load_weights(model, ours)
 
 
-def _cnn3d(weights: Weights) -> nn.Module:
+def _cnn3d(weights: Weights, flow: Flow) -> nn.Module:
+    if flow is not None:
+        raise ValueError(f"a 3D-CNN has no flow, such as {flow}")
     order = ["st1.", "st2.0.", "st2.1.", "st3.0.", "st3.1."]
     ours = _renamed(weights, {old: f"blocks.{number}." for number, old in enumerate(order)})
     base, channels = ours["blocks.0.0.weight"].shape[:2]
     model = CNN3D(base, channels, classes=len(ours["head.weight"]))
-    model.load_state_dict(ours)
-    return model
+    return load_weights(model, ours)
 
 
 def _renamed(weights: Weights, prefixes: Mapping[str, str]) -> Weights:

@@ -66,7 +66,7 @@ MUTATIONS = [
     ("models/stem.py", "eps: float = 1e-5", "eps: float = 1e-4", {"train C", "evaluate C"}),
     ("models/cnn3d.py", "base: int = 16", "base: int = 8", {"train C", "evaluate C"}),
     ("models/rotation/basis.py", "TOLERANCE = 1e-5", "TOLERANCE = 1e-4", {"train B", "evaluate B"}),
-    ("models/storage.py", "return model.eval()", "return model.half().eval()", TRAIN | EVALUATE | {"figures"}),
+    ("models/storage.py", ".to(device).eval()", ".to(device).half().eval()", TRAIN | EVALUATE | {"figures"}),
     ("models/__init__.py", '"CNN3D",', '"CNN3D", "load",', set()),  # an index of names
     (
         "models/__init__.py",

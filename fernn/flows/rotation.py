@@ -22,6 +22,7 @@ from torch import Tensor
 from fernn.errors import FernnError
 from fernn.flows.kept import kept
 from fernn.flows.names import reach
+from fernn.flows.numbers import check_time, whole
 
 NEGLIGIBLE = 1e-9  # interpolation weights below this are rounding of the angle's sine
 
@@ -42,11 +43,17 @@ class Rotation:
     degrees: float = 10.0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.k, int) or isinstance(self.k, bool) or self.k < 0:
+        k = whole(self.k)
+        if k is None or k < 0:
             raise FernnError(f"Rotation(k={self.k!r}): k counts turns on either side, a whole number of at least 0.")
-        if not (math.isfinite(self.degrees) and self.degrees > 0):
+        object.__setattr__(self, "k", k)
+        try:
+            degrees = float(self.degrees)
+        except (TypeError, ValueError):
+            degrees = math.nan
+        if not (math.isfinite(degrees) and degrees > 0):
             raise FernnError(f"Rotation(degrees={self.degrees!r}): expected degrees per frame, a positive number.")
-        object.__setattr__(self, "degrees", float(self.degrees))
+        object.__setattr__(self, "degrees", degrees)
 
     @classmethod
     def parse(cls, name: str, degrees: float = 10.0) -> "Rotation":
@@ -56,6 +63,19 @@ class Rotation:
             FernnError: if the name has another form.
         """
         return cls(reach(name, "R"), degrees)
+
+    @classmethod
+    def of(cls, flow: "Rotation | str", degrees: float = 10.0) -> "Rotation":
+        """A flow, given itself or its name; `degrees` holds for a name.
+
+        Raises:
+            FernnError: if it is neither.
+        """
+        if isinstance(flow, str):
+            return cls.parse(flow, degrees)
+        if not isinstance(flow, Rotation):
+            raise FernnError(f"expected a {cls.__name__} or its name, such as {cls(2).name!r}; found {flow!r}.")
+        return flow
 
     @property
     def name(self) -> str:
@@ -98,8 +118,13 @@ class Rotation:
 
         Raises:
             FernnError: if the second axis holds neither one map nor one for each generator, the channels are no
-                multiple of `order`, or a turn is no element of C_N.
+                multiple of `order`, a turn is no element of C_N, or t is no whole number.
         """
+        check_time(time)
+        if (whole(order) or 0) < 1:
+            raise FernnError(
+                f"{self!r}.move(order={order!r}): expected N of a group C_N, a whole number of at least 1."
+            )
         if maps.ndim != 5 or maps.shape[1] not in (1, len(self)) or maps.shape[2] % order:
             raise FernnError(
                 f"{self!r}.move got maps of shape {tuple(maps.shape)}: expected "

@@ -15,6 +15,7 @@ from torch import Tensor
 from fernn.errors import FernnError
 from fernn.flows.kept import kept
 from fernn.flows.names import reach
+from fernn.flows.numbers import check_time, whole
 
 Offsets = tuple[tuple[int, int], ...]  # (row, column) for each generator
 
@@ -33,10 +34,12 @@ class Translation:
     k: int
 
     def __post_init__(self) -> None:
-        if not isinstance(self.k, int) or isinstance(self.k, bool) or self.k < 0:
+        k = whole(self.k)
+        if k is None or k < 0:
             raise FernnError(
                 f"Translation(k={self.k!r}): k is the largest speed in pixels per frame, a whole number of at least 0."
             )
+        object.__setattr__(self, "k", k)
 
     @classmethod
     def parse(cls, name: str) -> "Translation":
@@ -46,6 +49,19 @@ class Translation:
             FernnError: if the name has another form.
         """
         return cls(reach(name, "T"))
+
+    @classmethod
+    def of(cls, flow: "Translation | str") -> "Translation":
+        """A flow, given itself or its name.
+
+        Raises:
+            FernnError: if it is neither.
+        """
+        if isinstance(flow, str):
+            return cls.parse(flow)
+        if not isinstance(flow, Translation):
+            raise FernnError(f"expected a {cls.__name__} or its name, such as {cls(2).name!r}; found {flow!r}.")
+        return flow
 
     @property
     def name(self) -> str:
@@ -98,8 +114,9 @@ class Translation:
             (B, V, C, H, W), stored with the channels last. Differentiable; exact in every precision.
 
         Raises:
-            FernnError: if the second axis holds neither one map nor one for each generator.
+            FernnError: if the second axis holds neither one map nor one for each generator, or t is no whole number.
         """
+        check_time(time)
         if maps.ndim != 5 or maps.shape[1] not in (1, len(self)):
             raise FernnError(
                 f"{self!r}.move got maps of shape {tuple(maps.shape)}: "

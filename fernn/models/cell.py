@@ -12,7 +12,7 @@ The hidden maps are never moved; only the frame's part of the step is, and the m
 read. This is exact.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -21,8 +21,9 @@ from torch import Tensor, nn
 from fernn.errors import FernnError
 from fernn.flows.translation import Translation
 from fernn.models.borders import circular_pad
+from fernn.models.checks import check_numbers, check_sizes, check_state
 from fernn.models.kernels import ACTIVATIONS, Kernel, border_of, convolve, max_over_flow, moving_step, prepared
-from fernn.models.precision import check_numbers, compute_dtype
+from fernn.models.precision import compute_dtype
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class FlowState:
         time: t, the number of frames seen.
         flow: the generators.
         border: p in pixels.
-        W: the hidden kernel as the next steps take it (see `advance`).
+        W: the hidden kernel as the next steps take it (see `advance`); None after `detach`.
         shared: see `maps`.
     """
 
@@ -44,8 +45,23 @@ class FlowState:
     time: int
     flow: Translation
     border: int
-    W: Kernel
+    W: Kernel | None
     shared: bool = False
+
+    @property
+    def size(self) -> tuple[int, ...]:
+        """Of the map of one generator: (B, C, H, W)."""
+        count, channels, height, width = self.maps.shape
+        if self.shared:
+            return count, channels, height, width
+        return count // len(self.flow), channels, height - 2 * self.border, width - 2 * self.border
+
+    def detach(self) -> "FlowState":
+        """The same maps without their history, for backpropagation through time that is cut here.
+
+        The next step takes the cell's weights as they are then, which an optimizer may have changed.
+        """
+        return replace(self, maps=self.maps.detach(), W=None)
 
     def co_moving(self) -> Tensor:
         """g_t without its border: (B, V, C, H, W)."""
@@ -70,32 +86,33 @@ class FERNNCell(nn.Module):
     """One step of a FERNN (paper, Section 4, flow convolution with trivial lift; released code, `FERNN_Cell`).
 
     Args:
-        flow: the generators V; `Translation(0)` makes the cell a plain convolutional G-RNN.
+        flow: the generators V, or their name, such as "V2T"; "V0T" makes the cell a plain convolutional G-RNN.
         input_channels: channels of a frame.
         hidden_channels: channels of the hidden map of each generator.
         kernel_size: width of both kernels U and W in pixels, odd.
         activation: "relu" (flowing MNIST) or "tanh" (KTH).
 
     Raises:
-        FernnError: for an even kernel or an unknown activation.
+        FernnError: for what is no flow of translations, an even kernel, no channels, or an unknown activation.
     """
 
     def __init__(
         self,
-        flow: Translation,
+        flow: Translation | str,
         input_channels: int = 1,
         hidden_channels: int = 128,
         kernel_size: int = 3,
         activation: str = "relu",
     ) -> None:
         super().__init__()
+        check_sizes("FERNNCell", input_channels=input_channels, hidden_channels=hidden_channels)
         if kernel_size < 1 or kernel_size % 2 == 0:
             raise FernnError(
                 f"FERNNCell(kernel_size={kernel_size}): a kernel that sits on a pixel has an odd width: 1, 3, 5, ..."
             )
         if activation not in ACTIVATIONS:
             raise FernnError(f"FERNNCell(activation={activation!r}): expected one of {', '.join(ACTIVATIONS)}.")
-        self.flow = flow
+        self.flow = Translation.of(flow)
         self.activation = activation
         self.border = kernel_size // 2
         self.U = nn.Conv2d(input_channels, hidden_channels, kernel_size, bias=False)
@@ -105,27 +122,36 @@ class FERNNCell(nn.Module):
         """Take in one frame.
 
         Args:
-            frame: f_t, (B, input channels, H, W).
-            state: h_t as this cell returned it, or None for h_0 = 0. The weights are prepared at the first frame.
+            frame: f_t, (B, input channels, H, W), B at least 1; taken in the precision of the weights.
+            state: h_t as this cell returned it, or None for h_0 = 0. W is prepared at the first frame and goes on with
+                the state, whatever happens to the cell's weights; see `FlowState.detach`.
 
         Returns:
             h_{t+1}.
 
         Raises:
             FernnError: if the frame has another number of channels, is smaller than the kernel's border, or is not of
-                floating point.
+                floating point; if the state is that of another cell (as far as its flow and sizes tell) or of other
+                frames.
         """
         self._check(frame, state)
         dtype = compute_dtype(self.U.weight)
         drive = F.conv2d(circular_pad(frame.to(dtype), self.border), self.U.weight.to(dtype))
-        W = prepared(self.W.weight.to(dtype), *frame.shape[-2:]) if state is None else state.W
+        W = None if state is None else state.W
+        if W is None:
+            W = prepared(self.W.weight.to(dtype), *frame.shape[-2:])
         return advance(state, drive, W, self.flow, self.activation)
+
+    def extra_repr(self) -> str:
+        """What its parts do not tell."""
+        return f"{self.flow.name}, activation={self.activation!r}"
 
     def _check(self, frame: Tensor, state: FlowState | None) -> None:
         channels = self.U.in_channels
-        if frame.ndim != 4 or frame.shape[1] != channels:
+        if frame.ndim != 4 or frame.shape[0] < 1 or frame.shape[1] != channels:
             raise FernnError(
-                f"FERNNCell got a frame of shape {tuple(frame.shape)}: expected (batch, {channels}, height, width)."
+                f"FERNNCell got a frame of shape {tuple(frame.shape)}: "
+                f"expected (batch >= 1, {channels}, height, width)."
             )
         if min(frame.shape[-2:]) < max(self.border, 1):
             raise FernnError(
@@ -133,10 +159,14 @@ class FERNNCell(nn.Module):
                 f"smaller than the border of its kernel, {self.border}."
             )
         check_numbers("FERNNCell", frame)
-        if state is not None and state.flow != self.flow:
+        if state is None:
+            return
+        if (state.flow, state.border) != (self.flow, self.border):
             raise FernnError(
-                f"FERNNCell of {self.flow!r} got a state of {state.flow!r}: a state belongs to the cell that made it."
+                f"FERNNCell of {self.flow!r}, kernel {2 * self.border + 1}, got a state of {state.flow!r}, kernel "
+                f"{2 * state.border + 1}: a state belongs to the cell that made it."
             )
+        check_state("FERNNCell", state.size, frame, self.W.out_channels)
 
 
 def advance(state: FlowState | None, drive: Tensor, W: Kernel, flow: Translation, activation: str) -> FlowState:

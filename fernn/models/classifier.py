@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
@@ -12,8 +12,10 @@ from fernn.errors import FernnError
 from fernn.flows.translation import Translation
 from fernn.models.borders import circular_pad
 from fernn.models.cell import advance
+from fernn.models.checks import check_clips, check_sizes
 from fernn.models.kernels import border_of, convolve, prepared
-from fernn.models.precision import check_numbers, compute_dtype
+from fernn.models.precision import compute_dtype
+from fernn.models.sharing import sharing
 from fernn.models.stem import Stem
 
 
@@ -30,12 +32,15 @@ class _Recognizer(nn.Module, ABC):
         classes: int = 6,
     ) -> None:
         super().__init__()
-        self.flow = Translation.parse(flow) if isinstance(flow, str) else flow
+        self.flow = Translation.of(flow)
+        check_sizes(type(self).__name__, channels=channels, classes=classes)
         if len(stem_channels) != len(stem_kernels) or not stem_channels:
             raise FernnError(
                 f"{type(self).__name__}: {len(stem_channels)} stem_channels and {len(stem_kernels)} stem_kernels; "
                 "each layer of the stem has one of both."
             )
+        for width in stem_channels:
+            check_sizes(type(self).__name__, stem_channels=width)
         if any(width < 1 or width % 2 == 0 for width in (*stem_kernels, kernel_size)):
             raise FernnError(
                 f"{type(self).__name__}(stem_kernels={list(stem_kernels)}, kernel_size={kernel_size}): "
@@ -58,7 +63,7 @@ class _Recognizer(nn.Module, ABC):
         """Classify clips.
 
         Args:
-            clips: (B, T, channels, H, W), T at least 1.
+            clips: (B, T, channels, H, W), B and T at least 1; taken in the precision of the weights.
 
         Returns:
             Logits (B, classes).
@@ -66,12 +71,8 @@ class _Recognizer(nn.Module, ABC):
         Raises:
             FernnError: if the clips have another shape or are not of floating point.
         """
-        if clips.ndim != 5 or clips.shape[1] < 1 or clips.shape[2] != self.config["channels"]:
-            raise FernnError(
-                f"{type(self).__name__} got clips of shape {tuple(clips.shape)}: "
-                f"expected (batch, time >= 1, {self.config['channels']}, height, width)."
-            )
-        check_numbers(type(self).__name__, clips)
+        check_clips(type(self).__name__, "clips", clips, self.config["channels"])
+        clips = clips.to(self.head.weight.dtype)
         logits: Tensor = self.head(self._last(self.stem(clips)).mean((2, 3)))
         return logits
 
@@ -95,8 +96,22 @@ class FERNNClassifier(_Recognizer):
         classes: number of actions.
 
     Raises:
-        FernnError: if the stem's layers are given inconsistently, or for an even kernel.
+        FernnError: if the stem's layers are given inconsistently, for an even kernel, no channels or classes, or what
+            is no flow of translations.
+
+    The weights do not depend on V.
     """
+
+    def with_flow(self, flow: Translation | str) -> Self:
+        """The same weights with other generators, a flow or its name (shared, not copied).
+
+        Raises:
+            FernnError: if it is no flow of translations.
+        """
+        other = sharing(self)
+        other.flow = type(self.flow).of(flow)
+        other.config["flow"] = other.flow.name
+        return other
 
     def _last(self, drives: Tensor) -> Tensor:
         dtype = compute_dtype(self.W.weight)
@@ -113,11 +128,12 @@ class GRNNPlusClassifier(_Recognizer):
     """G-RNN+: the fixed shifts of V replaced by learned kernels, one for each generator (paper, Section 5.2;
     `GRNN_Plus`).
 
-    It has the parameters to learn the shifts, but nothing holds it to them. Takes the arguments of `FERNNClassifier`.
+    It has the parameters to learn the shifts, but nothing holds it to them. Takes the arguments of `FERNNClassifier`,
+    and raises what it does.
     """
 
-    def __init__(self, flow: Translation | str, **arguments: Any) -> None:
-        super().__init__(flow, **arguments)
+    def __init__(self, flow: Translation | str, *arguments: Any, **named: Any) -> None:
+        super().__init__(flow, *arguments, **named)
         width = 2 * self.flow.k + 1
         # as released: Kaiming, fan out, for each kernel by itself
         self.kernels = nn.Parameter(torch.randn(len(self.flow), 1, width, width) / width)

@@ -4,6 +4,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from fernn.models.checks import check_clips, check_sizes
 from fernn.models.norm import BatchNorm3d
 
 
@@ -15,10 +16,14 @@ class CNN3D(nn.Module):
         base: channels of the first block; the next two stages have twice and four times as many.
         channels: channels of a frame.
         classes: number of actions.
+
+    Raises:
+        FernnError: for no channels or no classes.
     """
 
     def __init__(self, base: int = 16, channels: int = 1, classes: int = 6) -> None:
         super().__init__()
+        check_sizes("CNN3D", base=base, channels=channels, classes=classes)
         self.config: dict[str, Any] = {"base": base, "channels": channels, "classes": classes}
         self.blocks = nn.Sequential(
             _block(channels, base, time=2),
@@ -30,7 +35,19 @@ class CNN3D(nn.Module):
         self.head = nn.Linear(4 * base, classes)
 
     def forward(self, clips: Tensor) -> Tensor:
-        """Clips (B, T, channels, H, W) to logits (B, classes)."""
+        """Classify clips.
+
+        Args:
+            clips: (B, T, channels, H, W), B and T at least 1; taken in the precision of the weights.
+
+        Returns:
+            Logits (B, classes).
+
+        Raises:
+            FernnError: if the clips have another shape or are not of floating point.
+        """
+        check_clips("CNN3D", "clips", clips, self.config["channels"])
+        clips = clips.to(self.head.weight.dtype)
         features: Tensor = self.blocks(clips.transpose(1, 2))
         logits: Tensor = self.head(features.mean((2, 3, 4)))
         return logits

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from fernn.models import winograd
 from fernn.models.borders import circular_pad
+from fernn.models.checks import check_sizes
 
 
 class CircularConv2d(nn.Conv2d):
@@ -28,12 +29,17 @@ class Decoder(nn.Sequential):
         channels: of a frame.
         layers: number of hidden layers.
         circular: whether maps go on at their other side (translation), or zeros stand around them (rotation).
+
+    Raises:
+        FernnError: for no channels, or a negative number of layers.
     """
 
     def __init__(self, hidden: int, channels: int, layers: int, circular: bool) -> None:
         def convolution(outputs: int) -> nn.Conv2d:
             return CircularConv2d(hidden, outputs) if circular else nn.Conv2d(hidden, outputs, 3, padding=1, bias=False)
 
+        check_sizes("Decoder", hidden=hidden, channels=channels)
+        check_sizes("Decoder", 0, layers=layers)
         inner = [module for _ in range(layers) for module in (convolution(hidden), nn.ReLU())]
         super().__init__(*inner, convolution(channels))
         self.circular = circular

@@ -15,6 +15,7 @@ from torch import Tensor
 from fernn.flows.translation import Offsets, Translation
 from fernn.models import winograd
 from fernn.models.borders import interior, unwrap_, wrap
+from fernn.models.checks import check_first
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": torch.relu, "tanh": torch.tanh}
 _IN_PLACE = {"relu": torch.relu_, "tanh": torch.tanh_}
@@ -95,6 +96,8 @@ class _MovingStep(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        if ctx.transformed:
+            check_first(*winograd.FIRST)
         maps, W, result = ctx.saved_tensors
         # the border of the result has the values, and so the derivatives, of what it is a copy of
         inner = unwrap_(_DERIVATIVES[ctx.activation](gradient, result), 1 if ctx.transformed else border_of(W))

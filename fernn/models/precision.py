@@ -12,8 +12,6 @@ PyTorch's defaults are "tf32", so that is what the released code computes in. A 
 import torch
 from torch import Tensor
 
-from fernn.errors import FernnError
-
 
 def use_precision(precision: str) -> None:
     """Set both of torch's switches for TF32, for the whole process.
@@ -36,19 +34,6 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
         precision: as in `use_precision`.
     """
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
-
-
-def check_numbers(name: str, frames: Tensor) -> None:
-    """Refuse frames that are bytes or other whole numbers, which would be taken as 0, 1, ... 255.
-
-    Raises:
-        FernnError: if they are not of floating point.
-    """
-    if not frames.is_floating_point():
-        raise FernnError(
-            f"{name} got frames of {frames.dtype}: expected floating-point numbers, of 0 to 1 in all experiments. "
-            "Bytes are those after `frames.float() / 255`."
-        )
 
 
 def compute_dtype(weight: Tensor) -> torch.dtype:

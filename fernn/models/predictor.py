@@ -1,9 +1,12 @@
 """Frame prediction with translations: the FERNN of translating MNIST."""
 
+from typing import Self
+
 from fernn.flows.translation import Translation
 from fernn.models.cell import FERNNCell
 from fernn.models.decoder import Decoder
 from fernn.models.seq2seq import Seq2Seq
+from fernn.models.sharing import sharing
 
 
 class FERNNPredictor(Seq2Seq):
@@ -14,7 +17,10 @@ class FERNNPredictor(Seq2Seq):
         channels: channels of a frame.
         hidden_channels: channels of the hidden map of each generator.
         kernel_size: width of the cell's kernels in pixels, odd.
-        decoder_layers: number of hidden layers (3x3 circular convolution and ReLU) before the last convolution.
+        decoder_layers: number of hidden layers (3x3 circular convolution and ReLU) before the last convolution, from 0.
+
+    Raises:
+        FernnError: see `FERNNCell`; or for a negative number of layers.
 
     The weights do not depend on V: a model trained with one set of generators can be given another (see `with_flow`).
     """
@@ -27,7 +33,7 @@ class FERNNPredictor(Seq2Seq):
         kernel_size: int = 3,
         decoder_layers: int = 4,
     ) -> None:
-        flow = Translation.parse(flow) if isinstance(flow, str) else flow
+        flow = Translation.of(flow)
         cell = FERNNCell(flow, channels, hidden_channels, kernel_size)
         super().__init__(
             cell,
@@ -41,18 +47,36 @@ class FERNNPredictor(Seq2Seq):
             },
         )
 
+    def with_flow(self, flow: Translation | str) -> Self:
+        """The same weights with other generators, a flow or its name (shared, not copied).
+
+        Raises:
+            FernnError: if it is no flow of translations.
+        """
+        other = sharing(self)
+        other.flow = type(self.flow).of(flow)
+        other.config["flow"] = other.flow.name
+        return other
+
 
 class GRNNPredictor(FERNNPredictor):
     """The G-RNN baseline: equivariant to static shifts only, V = {0} (paper, Section 5.1).
 
-    Takes the arguments of `FERNNPredictor` without `flow`.
+    Takes the arguments of `FERNNPredictor` without `flow`, and raises what it does.
     """
 
     def __init__(
         self, channels: int = 1, hidden_channels: int = 128, kernel_size: int = 3, decoder_layers: int = 4
     ) -> None:
         super().__init__(Translation(0), channels, hidden_channels, kernel_size, decoder_layers)
+        del self.config["flow"]
 
     def with_flow(self, flow: Translation | str) -> FERNNPredictor:  # type: ignore[override]  # no longer a G-RNN
-        """The same weights with generators: a FERNN (shared, not copied)."""
-        return FERNNPredictor._sharing(self, FERNNPredictor(**{**self.config, "flow": flow}))
+        """The same weights with generators: a FERNN (shared, not copied).
+
+        Raises:
+            FernnError: if it is no flow of translations.
+        """
+        other = super().with_flow(flow)
+        other.__class__ = FERNNPredictor  # type: ignore[assignment]
+        return other

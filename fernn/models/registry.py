@@ -6,14 +6,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from fernn.errors import FernnError
 from fernn.models.classifier import FERNNClassifier, GRNNPlusClassifier
 from fernn.models.cnn3d import CNN3D
-from fernn.models.predictor import FERNNPredictor
+from fernn.models.predictor import FERNNPredictor, GRNNPredictor
 from fernn.models.rotation.predictor import RotationPredictor
 from fernn.models.storage import read_model, write_model
 
 MODELS: tuple[type[nn.Module], ...] = (
     FERNNPredictor,
+    GRNNPredictor,
     RotationPredictor,
     FERNNClassifier,
     GRNNPlusClassifier,
@@ -25,14 +27,18 @@ def save_model(model: nn.Module, path: str | Path, weights: dict[str, Tensor] | 
     """Write a model of `fernn.models` to `path`, whole or not at all.
 
     Args:
-        model: a model with a `config`.
+        model: a model of this library; one of your own is written and read by `fernn.models.storage`.
         path: a file name, by custom *.safetensors.
         weights: written in place of the model's own (the best epoch's, say).
 
     Raises:
-        FernnError: if it is no model of `fernn.models`.
+        FernnError: if it is no model of `fernn.models`, or one that its `config` does not tell of (with a flow of your
+            own, say), or the file cannot be written.
     """
-    write_model(model, MODELS, path, weights)
+    try:
+        write_model(model, MODELS, path, weights)
+    except OSError as error:
+        raise FernnError(f"cannot write {path}: {error}. Make room, or choose a folder you may write to.") from error
 
 
 def load_model(path: str | Path, device: torch.device | str = "cpu") -> Any:
@@ -42,6 +48,6 @@ def load_model(path: str | Path, device: torch.device | str = "cpu") -> Any:
         The model, on `device`, in evaluation mode, the weights of its convolutions with the channels last.
 
     Raises:
-        FernnError: if the file is missing or was not written by `save_model`.
+        FernnError: if the file is missing or was not written by `save_model`, or there is no such device.
     """
     return read_model(path, MODELS, device)

@@ -1,11 +1,11 @@
 """Frame prediction: a recurrent cell and a decoder, sequence to sequence."""
 
-from typing import Any, Literal, Self, overload
+from typing import Any, Literal, overload
 
 import torch
 from torch import Tensor, nn
 
-from fernn.errors import FernnError
+from fernn.models.checks import check_clips, check_sizes
 from fernn.models.decoder import Decoder
 
 
@@ -19,6 +19,12 @@ class Seq2Seq(nn.Module):
             and `lab()`.
         decoder: from the maximum over V to a frame.
         config: the arguments with which the subclass can be built again.
+
+    What is fed back is detached: a prediction's error does not reach back through the frames before it. The last seen
+    frame is fed once more before the first prediction, and detached then, too (both as released). So what is exact for
+    a moving input is that h_1 ... h_T move along. From the repeated frame on, which stands still for a moment, hidden
+    states and predictions do so only as far as the network has learned it; and a gradient with respect to the last
+    frame lacks that second way.
     """
 
     def __init__(self, cell: nn.Module, decoder: Decoder, config: dict[str, Any]) -> None:
@@ -35,23 +41,19 @@ class Seq2Seq(nn.Module):
         """Predict the frames that follow.
 
         Args:
-            frames: the seen frames, (B, T, channels, H, W), T at least 1.
-            steps: number of frames to predict.
+            frames: the seen frames, (B, T, channels, H, W), B and T at least 1; taken in the precision of the weights.
+            steps: number of frames to predict, at least 0.
             return_states: also return the hidden states in the lab frame.
 
         Returns:
             (B, steps, channels, H, W); with `return_states` also h_1 ... h_{T+steps}, (B, T+steps, V, hidden, H, W).
-            What is fed back is detached: a prediction's error does not reach back through the frames before it
-            (released code).
 
         Raises:
-            FernnError: if there is no frame to start from, its shape is another, or it is not of floating point.
+            FernnError: if there is no frame to start from, its shape is another, it is not of floating point, or
+                `steps` is negative.
         """
-        if frames.ndim != 5 or frames.shape[1] < 1:
-            raise FernnError(
-                f"{type(self).__name__} got frames of shape {tuple(frames.shape)}: "
-                "expected (batch, time >= 1, channels, height, width)."
-            )
+        check_clips(type(self).__name__, "frames", frames)
+        check_sizes(type(self).__name__, 0, steps=steps)
         state = None
         states, predictions = [], []
         for frame in frames.unbind(1):
@@ -69,12 +71,11 @@ class Seq2Seq(nn.Module):
         output = torch.stack(predictions, 1) if predictions else frames.new_zeros(frames.shape[0], 0, *frames.shape[2:])
         return (output, torch.stack(states, 1)) if return_states else output
 
-    def with_flow(self, flow: Any) -> Self:
-        """The same weights with other generators, a flow or its name (shared, not copied)."""
-        return self._sharing(type(self)(**{**self.config, "flow": flow}))
+    @property
+    def flow(self) -> Any:
+        """The generators V."""
+        return self.cell.flow
 
-    def _sharing(self, other: Self) -> Self:
-        for name, parameter in self.named_parameters():
-            owner, _, leaf = name.rpartition(".")
-            setattr(other.get_submodule(owner), leaf, parameter)
-        return other
+    @flow.setter
+    def flow(self, flow: Any) -> None:
+        self.cell.flow = flow

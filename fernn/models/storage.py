@@ -1,6 +1,7 @@
 """Weights with what is needed to build their model again, in one safetensors file (no pickle)."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from fernn.errors import FernnError
 from fernn.files import atomic
-from fernn.models.memory import channels_last
+from fernn.models.memory import Network, channels_last
 
 
 class Model(Protocol):
@@ -29,23 +30,43 @@ def write_model(
     """Write a model to `path`, whole or not at all.
 
     Args:
-        model: of one of the classes; its `config` names the arguments that build it.
+        model: of one of the classes; `config` has the arguments that build it again.
         kinds: the classes that it may be of.
         path: a file name, by custom *.safetensors.
         weights: written in place of the model's own (the best epoch's, say).
 
     Raises:
-        FernnError: if it is of none of them.
+        FernnError: if it is of none of them, or its `config` would build another one.
     """
-    kind = next((kind.__name__ for kind in kinds if isinstance(model, kind)), None)
-    if kind is None:
+    if type(model) not in kinds:
         names = ", ".join(kind.__name__ for kind in kinds)
         raise FernnError(f"save_model got a {type(model).__name__}; it writes these: {names}.")
+    _check_config(model)
     tensors = {name: value.detach().cpu().contiguous() for name, value in (weights or model.state_dict()).items()}
     # one metadata key only: the format keeps several in an order that changes from run to run
-    about = json.dumps({"model": kind, "config": model.config}, sort_keys=True)
+    about = json.dumps({"model": type(model).__name__, "config": model.config}, sort_keys=True)
     with atomic(path) as temporary:
         temporary.write_bytes(save(tensors, {"fernn": about}))
+
+
+def _check_config(model: Any) -> None:
+    """Build it once more, without numbers: what a reader will do."""
+    try:
+        with torch.device("meta"):
+            again: Any = type(model)(**model.config)
+        built = getattr(again, "flow", None), _shapes(again)
+    except FernnError as error:
+        built = str(error), {}
+    if built != (getattr(model, "flow", None), _shapes(model)):
+        raise FernnError(
+            f"save_model got a {type(model).__name__} that its config does not tell of ({model.config}): "
+            "the file could not be read again. A flow or layers of your own belong to a class of your own "
+            "(docs/extend.md)."
+        )
+
+
+def _shapes(model: nn.Module) -> dict[str, torch.Size]:
+    return {name: value.shape for name, value in model.state_dict().items()}
 
 
 def read_model(path: str | Path, kinds: tuple[type[nn.Module], ...], device: torch.device | str = "cpu") -> Any:
@@ -60,30 +81,41 @@ def read_model(path: str | Path, kinds: tuple[type[nn.Module], ...], device: tor
         The model, on `device`, in evaluation mode, the weights of its convolutions with the channels last.
 
     Raises:
-        FernnError: if the file is missing or holds no such model.
+        FernnError: if the file is missing or holds no such model, or there is no such device.
     """
     try:
-        with safe_open(str(path), "pt", device=str(device)) as file:
+        with safe_open(str(path), "pt") as file:
             about = json.loads((file.metadata() or {})["fernn"])
             build, config = {kind.__name__: kind for kind in kinds}[about["model"]], about["config"]
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except FileNotFoundError:
         raise FernnError(f"{path}: no such file. Expected a model that `fernn train` or `save_model` wrote.") from None
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
         raise FernnError(
             f"{path}: not a model of this library ({error}). Expected a file that `save_model` wrote."
         ) from None
     try:
-        model = build(**config).to(device)
-        types = {value.dtype for value in weights.values() if value.is_floating_point()}
-        if len(types) == 1:  # as it was saved: a network of float64 is one again
-            model.to(types.pop())
-        model = channels_last(model)
-        model.load_state_dict(weights)
+        model = channels_last(load_weights(build(**config), weights))
     except (RuntimeError, TypeError, FernnError) as error:
         said = " ".join(str(error).split())
         raise FernnError(
             f"{path}: damaged, or of another version: its {about['model']} cannot be built ({said[:200]}). "
             "Expected a file that `save_model` of this version wrote."
         ) from None
-    return model.eval()
+    try:
+        return model.to(device).eval()
+    except (RuntimeError, AssertionError) as error:  # torch has either for a device that is not there
+        raise FernnError(f"{path}: there is no device {str(device)!r} to put it on ({error}).") from None
+
+
+def load_weights(model: Network, weights: Mapping[str, Tensor]) -> Network:
+    """Give a model these weights, in their precision: a network of float64 is one again.
+
+    Raises:
+        RuntimeError: if they are another model's.
+    """
+    types = {value.dtype for value in weights.values() if value.is_floating_point()}
+    if len(types) == 1:
+        model.to(types.pop())
+    model.load_state_dict(weights)
+    return model

@@ -22,11 +22,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fernn.models.checks import check_first
 from fernn.models.precision import compute_dtype
 
 STEP, TILE = 4, 6  # pixels of the result that a tile gives, on a side, and pixels of the image that it takes
 POINTS = TILE * TILE
 TOGETHER = 50_000  # tiles times channels that are transformed at a time: what they take stays in the cache
+FIRST = "Winograd's convolution", "compute inside `with fernn.models.winograd.allowed(False):`"
 LEAST = 64  # channels from which on it pays: fewer do not make up for the additions
 
 _wanted: ContextVar[bool] = ContextVar("winograd", default=True)
@@ -92,6 +94,7 @@ class _Convolve(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        check_first(*FIRST)
         maps, U = ctx.saved_tensors
         of_maps, of_taps, _ = ctx.needs_input_grad
         return *gradients(maps, U, gradient, of_maps, of_taps), None

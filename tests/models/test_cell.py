@@ -79,7 +79,7 @@ def test_unknown_activation():
 
 @pytest.mark.parametrize("shape", [(1, 5, 5), (2, 2, 5, 5), (2, 1, 1, 5, 5)])
 def test_frames_of_another_shape(model, shape):
-    with pytest.raises(FernnError, match=r"expected \(batch, 1, height, width\)"):
+    with pytest.raises(FernnError, match=r"expected \(batch >= 1, 1, height, width\)"):
         model.cell(torch.zeros(shape))
 
 
@@ -90,13 +90,13 @@ def test_frames_smaller_than_the_kernel():
 
 def test_a_state_of_another_cell(model):
     state = model.with_flow("V2T").cell(torch.zeros(1, 1, 5, 5))
-    with pytest.raises(FernnError, match=r"Translation\(k=1\) got a state of Translation\(k=2\)"):
+    with pytest.raises(FernnError, match=r"Translation\(k=1\), kernel 3, got a state of Translation\(k=2\), kernel 3"):
         model.cell(torch.zeros(1, 1, 5, 5), state)
 
 
 @pytest.mark.parametrize("shape", [(2, 1, 5, 5), (2, 0, 1, 5, 5)])
 def test_sequences_of_another_shape(shape):
-    with pytest.raises(FernnError, match=r"GRNNPredictor got .*expected \(batch, time >= 1"):
+    with pytest.raises(FernnError, match=r"GRNNPredictor got .*expected \(batch >= 1, time >= 1"):
         GRNNPredictor(hidden_channels=2)(torch.zeros(shape), 1)
 
 

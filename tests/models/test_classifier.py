@@ -157,7 +157,9 @@ def test_3dcnn_looks_at_time():
 @pytest.mark.parametrize("shape", [(2, 3, 5, 5), (2, 0, 2, 5, 5), (2, 3, 1, 5, 5)])
 @pytest.mark.parametrize("kind", ["fernn", "grnn+"])
 def test_clips_of_another_shape(kind, shape):
-    with pytest.raises(FernnError, match=r"Classifier got clips of .*expected \(batch, time >= 1, 2, height, width\)"):
+    with pytest.raises(
+        FernnError, match=r"Classifier got clips of .*expected \(batch >= 1, time >= 1, 2, height, width\)"
+    ):
         random_classifier(kind, 1, torch.float32)(torch.zeros(shape))
 
 

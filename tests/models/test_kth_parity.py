@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from fernn.compat import load_released
 from fernn.errors import FernnError
+from fernn.flows import Translation
 from fernn.models import CNN3D, FERNNClassifier, GRNNPlusClassifier
 from tests.closeness import DTYPES, relative_error
 
@@ -116,6 +117,31 @@ def test_sizes_of_the_3dcnn_are_read_off_the_weights():
     model = load_released(Golden("3dcnn").group("w."), "kth")
     assert type(model) is CNN3D
     assert model.config == {"base": 4, "channels": 1, "classes": 6}
+
+
+def test_a_flow_that_the_weights_contradict():
+    weights = Golden("fernn_v1").group("w.")
+    assert load_released(weights, "kth", "V1T").flow == load_released(weights, "kth", Translation(1)).flow
+    with pytest.raises(FernnError, match="its 9 generators are those of V1T, not of V2T"):
+        load_released(weights, "kth", "V2T")
+    with pytest.raises(FernnError, match="a 3D-CNN has no flow"):
+        load_released(Golden("3dcnn").group("w."), "kth", "V2T")
+
+
+@pytest.mark.parametrize("name", [*RECURRENT, "3dcnn"])
+def test_weights_keep_their_precision(name):
+    weights = {
+        key: value.double() if value.is_floating_point() else value for key, value in Golden(name).group("w.").items()
+    }
+    assert {value.dtype for value in load_released(weights, "kth").parameters()} == {torch.float64}
+
+
+@pytest.mark.parametrize("spoiled", [None, [], {"st1.0.weight": "none"}])
+def test_what_is_no_checkpoint(spoiled):
+    with pytest.raises(
+        FernnError, match=r"expected the weights of a model by name|not a checkpoint of the released kth"
+    ):
+        load_released(spoiled, "kth")
 
 
 def test_parity_would_notice_other_generators():

@@ -4,7 +4,7 @@ from torch import nn
 
 from fernn.arrays import write_arrays
 from fernn.errors import FernnError
-from fernn.flows import Rotation
+from fernn.flows import Rotation, Translation
 from fernn.models import (
     CNN3D,
     FERNNClassifier,
@@ -33,11 +33,66 @@ def test_round_trip(model, tmp_path):
     assert torch.equal(loaded(frames, 2), channels_last(model)(frames, 2))
 
 
-def test_grnn_comes_back_as_v0(tmp_path):
+def test_a_grnn_comes_back_as_one(tmp_path):
     grnn = GRNNPredictor(hidden_channels=2, decoder_layers=0)
     save_model(grnn, tmp_path / "grnn.safetensors")
-    frames = torch.randn(1, 2, 1, 5, 5)
-    assert torch.equal(load_model(tmp_path / "grnn.safetensors")(frames, 1), channels_last(grnn)(frames, 1))
+    loaded, frames = load_model(tmp_path / "grnn.safetensors"), torch.randn(1, 2, 1, 5, 5)
+    assert type(loaded) is GRNNPredictor
+    assert torch.equal(loaded(frames, 1), channels_last(grnn)(frames, 1))
+
+
+class Some(Translation):
+    """A flow that has the name of another."""
+
+    @property
+    def generators(self):
+        return ((0, 0), (1, 0))
+
+
+class Another(FERNNPredictor):
+    """A network that computes something else."""
+
+    def forward(self, frames, steps, return_states=False):
+        return -super().forward(frames, steps)
+
+
+def altered():
+    model = FERNNPredictor("V1T", hidden_channels=2, decoder_layers=0)
+    model.decoder[0] = nn.Conv2d(2, 3, 1)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("build", "said"),
+    [
+        (lambda: FERNNPredictor(Some(1), hidden_channels=2), r"FERNNPredictor that its config does not tell of.*V1T"),
+        (altered, r"FERNNPredictor that its config does not tell of"),
+        (lambda: Another("V1T", hidden_channels=2), r"got a Another; it writes these: FERNNPredictor"),
+    ],
+    ids=["flow", "layers", "class"],
+)
+def test_what_could_not_be_read_again_is_not_written(build, said, tmp_path):
+    with pytest.raises(FernnError, match=said):
+        save_model(build(), tmp_path / "model")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_place_that_cannot_be_written_to(model, tmp_path):
+    with pytest.raises(FernnError, match=r"cannot write .*choose a folder you may write to"):
+        save_model(model, tmp_path)
+
+
+def test_a_folder_is_no_model(tmp_path):
+    with pytest.raises(FernnError, match=r"not a model of this library"):
+        load_model(tmp_path)
+
+
+def test_a_device_that_is_not_there(model, tmp_path):
+    save_model(model, tmp_path / "model")
+    for device in ("gpu", "xpu"):
+        with pytest.raises(FernnError, match=f"there is no device '{device}' to put it on"):
+            load_model(tmp_path / "model", device)
+    assert load_model(tmp_path / "model", "meta").cell.U.weight.is_meta
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ with J fixed filters D_b,s in space (for 3x3: the centre, and on the ring around
 b-th turned to orientation s, and J * N free numbers a_b[d]. Both are read off escnn's own samples here.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -54,13 +56,28 @@ def r2conv(order: int, inputs: int, fields: int, kernel_size: int, lifting: bool
     Raises:
         FernnError: if escnn cannot be imported.
     """
-    draw = draw and torch.get_default_device().type != "meta"
-    with torch.device("cpu"):  # on any default device: the samples are read
+    draw, precision = draw and torch.get_default_device().type != "meta", torch.get_default_dtype()
+    # on any default device, since the samples are read; and escnn cannot build in another precision
+    with torch.device("cpu"), _default(torch.float32):
         library = escnn.load()  # only here: its import takes most of a second, and nothing else needs it
         space = library.gspaces.rot2dOnR2(N=order)
         kinds = inputs * [space.trivial_repr if lifting else space.regular_repr], fields * [space.regular_repr]
         source, target = (library.nn.FieldType(space, each) for each in kinds)
-        return library.nn.R2Conv(source, target, kernel_size, padding=kernel_size // 2, bias=False, initialize=draw)
+        conv = library.nn.R2Conv(source, target, kernel_size, padding=kernel_size // 2, bias=False, initialize=draw)
+    if precision != torch.float32:
+        conv.weights = torch.nn.Parameter(conv.weights.to(precision))
+    return conv
+
+
+@contextmanager
+def _default(precision: torch.dtype) -> Iterator[None]:
+    """Torch's default precision, inside."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(precision)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 def samples_of(conv: "R2Conv") -> Tensor:

@@ -12,7 +12,7 @@ only the image is turned, and the maps are turned once where max over V is read.
 turns; for others W and U commute with the turn only about, so they are two networks with the same weights.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from fernn.errors import FernnError
 from fernn.flows.rotation import Rotation, rotate
-from fernn.models.precision import check_numbers
+from fernn.models.checks import check_numbers, check_sizes, check_state
 from fernn.models.rotation.convolution import CONVOLUTIONS, Kernel, Lifting, Regular, field_first
 
 FRAMES = ("lab", "co-moving")
@@ -46,7 +46,7 @@ class RotationState:
         flow: the generators.
         order: N of the group.
         frame: "lab" or "co-moving".
-        expanded: filters for the frames to come.
+        expanded: filters for the frames to come; None after `detach`.
     """
 
     maps: tuple[Tensor, ...]
@@ -54,7 +54,11 @@ class RotationState:
     flow: Rotation
     order: int
     frame: str
-    expanded: Expanded
+    expanded: Expanded | None
+
+    def detach(self) -> "RotationState":
+        """The same maps without their history; the next step takes the cell's weights as they are then."""
+        return replace(self, maps=tuple(each.detach() for each in self.maps), expanded=None)
 
     def lab(self) -> Tensor:
         """h_t of the paper: (B, V, F*N, H, W), generators as in `flow.generators`, channels as in escnn."""
@@ -78,7 +82,7 @@ class RotationCell(nn.Module):
     """One step of a FERNN for rotations.
 
     Args:
-        flow: the generators V; `Rotation(0)` makes the cell a G-RNN.
+        flow: the generators V, or the name of some in turns of 10 degrees, such as "V4R"; "V0R" makes the cell a G-RNN.
         channels: channels of a frame.
         fields: F, regular fields of the hidden map of each generator.
         order: N of the rotation group C_N.
@@ -88,12 +92,13 @@ class RotationCell(nn.Module):
         frame: "lab" (released code) or "co-moving"; see above.
 
     Raises:
-        FernnError: for an even kernel, an unknown convolution or frame, or turns that are not in the group.
+        FernnError: for what is no flow of rotations, an even kernel, no channels, fields or group, an unknown
+            convolution or frame, or turns that are not in the group.
     """
 
     def __init__(
         self,
-        flow: Rotation,
+        flow: Rotation | str,
         channels: int = 1,
         fields: int = 32,
         order: int = 36,
@@ -102,6 +107,7 @@ class RotationCell(nn.Module):
         frame: str = "lab",
     ) -> None:
         super().__init__()
+        check_sizes("RotationCell", channels=channels, fields=fields, order=order)
         if kernel_size < 1 or kernel_size % 2 == 0:
             raise FernnError(
                 f"RotationCell(kernel_size={kernel_size}): a kernel that sits on a pixel has an odd width: 1, 3, 5, ..."
@@ -109,8 +115,8 @@ class RotationCell(nn.Module):
         for name, value, known in (("convolution", convolution, CONVOLUTIONS), ("frame", frame, FRAMES)):
             if value not in known:
                 raise FernnError(f"RotationCell({name}={value!r}): expected one of {', '.join(known)}.")
-        self.flow, self.order, self.frame = flow, order, frame
-        self.turns = flow.turns(order)
+        self.flow, self.order, self.frame = Rotation.of(flow), order, frame
+        self.flow.turns(order)  # refuses turns that are not in the group
         self.U = Lifting(channels, fields, order, kernel_size)
         self.W = Regular(fields, order, kernel_size, convolution)
 
@@ -118,25 +124,34 @@ class RotationCell(nn.Module):
         """Take in one frame.
 
         Args:
-            frame: f_t, (B, channels, H, W), square.
-            state: h_t as this cell returned it, or None for h_0 = 0. The weights are expanded at the first frame.
+            frame: f_t, (B, channels, H, W), square, B at least 1; taken in the precision of the weights.
+            state: h_t as this cell returned it, or None for h_0 = 0. The weights are expanded at the first frame and go
+                on with the state, whatever happens to the cell's; see `RotationState.detach`.
 
         Returns:
             h_{t+1}.
 
         Raises:
-            FernnError: if the frame has another number of channels or is not square, or the state is another cell's.
+            FernnError: if the frame has another number of channels, is not square or not of floating point; if the
+                state is that of another cell (as far as its flow, frame and sizes tell) or of other frames.
         """
         self._check(frame, state)
-        expanded = Expanded(self.U.filter(), self.W.kernel()) if state is None else state.expanded
+        frame = frame.to(self.U.weights.dtype)
+        expanded = None if state is None else state.expanded
+        if expanded is None:
+            expanded = Expanded(self.U.filter(), self.W.kernel())
         time = 0 if state is None else state.time
         drives = self._drives(frame, expanded.U, time)
         if state is None:  # no hidden convolution, and the same map for all generators
             maps = (torch.relu(drives[0]),) * len(drives)
         else:
-            own = zip(state.maps, drives, self.flow.generators, self.turns, strict=True)
+            own = zip(state.maps, drives, self.flow.generators, self.flow.turns(self.order), strict=True)
             maps = tuple(self._advance(expanded.W, *each) for each in own)
         return RotationState(maps, time + 1, self.flow, self.order, self.frame, expanded)
+
+    def extra_repr(self) -> str:
+        """What its parts do not tell."""
+        return f"{self.flow.name}, degrees={self.flow.degrees:g}, frame={self.frame!r}"
 
     def _drives(self, frame: Tensor, U: Tensor, time: int) -> tuple[Tensor, ...]:
         """The frame's part of the step for each generator, (B, N*F, H, W)."""
@@ -154,16 +169,22 @@ class RotationCell(nn.Module):
 
     def _check(self, frame: Tensor, state: RotationState | None) -> None:
         channels = self.U.channels
-        if frame.ndim != 4 or frame.shape[1] != channels or frame.shape[2] != frame.shape[3]:
+        if frame.ndim != 4 or frame.shape[0] < 1 or frame.shape[1] != channels or frame.shape[2] != frame.shape[3]:
             raise FernnError(
-                f"RotationCell got a frame of shape {tuple(frame.shape)}: expected (batch, {channels}, side, side)."
+                f"RotationCell got a frame of shape {tuple(frame.shape)}: "
+                f"expected (batch >= 1, {channels}, side, side)."
             )
         check_numbers("RotationCell", frame)
-        if state is not None and (state.flow, state.frame) != (self.flow, self.frame):
+        if state is None:
+            return
+        if (state.flow, state.frame) != (self.flow, self.frame):
             raise FernnError(
                 f"RotationCell of {self.flow!r} in the {self.frame} frame got a state of {state.flow!r} in the "
                 f"{state.frame} frame: a state belongs to the cell that made it."
             )
+        if state.order != self.order:
+            raise FernnError(f"RotationCell of C_{self.order} got a state of C_{state.order}: they go by one group.")
+        check_state("RotationCell", state.maps[0].shape, frame, self.U.fields * self.order)
 
 
 def max_over(maps: tuple[Tensor, ...]) -> Tensor:

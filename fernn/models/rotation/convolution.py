@@ -14,7 +14,7 @@ dense filter; the weights are escnn's own, and the results escnn's up to roundin
 """
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from fernn.models.checks import check_first
 from fernn.models.precision import compute_dtype
 from fernn.models.rotation.basis import factors, r2conv, samples_of
 
@@ -66,7 +67,30 @@ class Kernel(Protocol):
         """W * move(maps), (B, N*F, H, W) both, where the orientations of what is moved are rolled by `turns`."""
 
 
-class Lifting(nn.Module):
+class _Fixed(nn.Module):
+    """A module with numbers that follow from its sizes: not in its state, and exact wherever and in whatever it is.
+
+    They are made anew at each change of device or precision. Converted as buffers are, they would stay rounded once the
+    module was in bfloat16, and be nothing at all where it comes from the meta device.
+    """
+
+    weights: nn.Parameter
+
+    def _fix(self, **numbers: Tensor) -> None:
+        self._exact = numbers
+        for name, exact in numbers.items():
+            self.register_buffer(name, exact.to(self.weights.dtype), persistent=False)
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Self:
+        for name in self._exact:  # some have an axis more than torch's orders of memory know
+            self._buffers[name] = None
+        super()._apply(fn, recurse)
+        for name, exact in self._exact.items():
+            self._buffers[name] = exact.to(self.weights)
+        return self
+
+
+class Lifting(_Fixed):
     """Images to regular fields of C_N: escnn's R2Conv from the trivial to the regular representation, no bias.
 
     Args:
@@ -83,7 +107,11 @@ class Lifting(nn.Module):
         self.channels, self.fields, self.order = channels, fields, order
         conv = r2conv(order, channels, fields, kernel_size, lifting=True)
         self.weights = conv.weights
-        self.register_buffer("basis", samples_of(conv), persistent=False)
+        self._fix(basis=samples_of(conv))
+
+    def extra_repr(self) -> str:
+        """Its sizes."""
+        return f"{self.channels}, fields={self.fields}, order={self.order}"
 
     def filter(self) -> Tensor:
         """The expanded filter, (N*F, channels, k, k), orientations first."""
@@ -91,15 +119,15 @@ class Lifting(nn.Module):
         return torch.einsum("fck,kroyx->rfcoyx", weights, self.basis).flatten(2, 3).flatten(0, 1)
 
 
-class Regular(nn.Module):
+class Regular(_Fixed):
     """Regular fields of C_N to regular fields: escnn's R2Conv, no bias.
 
     Args:
         fields: F, of inputs and outputs.
         order: N.
         kernel_size: in pixels, odd.
-        convolution: "steerable" in its own basis, "dense" with the expanded filter, or "auto", by the device on which
-            the weights are expanded (see `choose_convolution`).
+        convolution: "steerable" in its own basis, "dense" with the expanded filter, or "auto", by the channels
+            (see `choose_convolution`).
     """
 
     basis: Tensor
@@ -113,19 +141,24 @@ class Regular(nn.Module):
         self.fields, self.order, self.convolution = fields, order, convolution
         conv = r2conv(order, fields, fields, kernel_size, lifting=False)
         self.weights = conv.weights
+        numbers: dict[str, Tensor] = {}
         if convolution != "steerable":
-            self.register_buffer("basis", samples_of(conv), persistent=False)
+            numbers["basis"] = samples_of(conv)
         if convolution != "dense":
             parts = factors(order, kernel_size)
             forth, back = fourier(order)
             constants = {"spectra": _spectra(parts.coefficients), "forth": forth, "back": back}
-            self.register_buffer("filters", parts.filters, persistent=False)
-            for name, values in constants.items():
-                self.register_buffer(name, torch.from_numpy(values).float(), persistent=False)
+            numbers["filters"] = parts.filters
+            numbers |= {name: torch.from_numpy(values) for name, values in constants.items()}
+        self._fix(**numbers)
+
+    def extra_repr(self) -> str:
+        """Its sizes, and how it is computed."""
+        return f"fields={self.fields}, order={self.order}, convolution={self.convolution!r}"
 
     @property
     def chosen(self) -> str:
-        """The convolution as it is computed where the weights are: "steerable" or "dense"."""
+        """The convolution as it is computed: "steerable" or "dense"."""
         return choose_convolution(self.convolution, self.fields * self.order)
 
     def kernel(self) -> Kernel:
@@ -223,6 +256,7 @@ class _Mix(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        check_first("the steerable convolution", "build the model with convolution='dense'")
         maps, mixing = ctx.saved_tensors
         to_maps = to_mixing = None
         with torch.set_grad_enabled(ctx.needs_input_grad[0]):

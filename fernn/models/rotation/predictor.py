@@ -1,10 +1,13 @@
 """Frame prediction: the sequence-to-sequence FERNN of rotating MNIST."""
 
+from typing import Self
+
 from fernn.flows.rotation import Rotation
 from fernn.models.decoder import Decoder
 from fernn.models.rotation.cell import RotationCell
 from fernn.models.rotation.convolution import Regular
 from fernn.models.seq2seq import Seq2Seq
+from fernn.models.sharing import sharing
 
 
 class RotationPredictor(Seq2Seq):
@@ -21,7 +24,7 @@ class RotationPredictor(Seq2Seq):
         kernel_size: width of the cell's filters in pixels, odd.
         decoder_layers: number of hidden layers (3x3 convolution and ReLU) before the last convolution.
         convolution: "steerable" computes the hidden convolution in its own basis, "dense" with the expanded filter,
-            the same function up to rounding; "auto" takes either, by the device and the channels (see
+            the same function up to rounding; "auto" takes either, by the channels (see
             `fernn.models.rotation.convolution.choose_convolution`).
         frame: "lab" (released code) or "co-moving", which turns the images in place of the hidden maps.
 
@@ -43,7 +46,7 @@ class RotationPredictor(Seq2Seq):
         convolution: str = "steerable",
         frame: str = "lab",
     ) -> None:
-        flow = Rotation.parse(flow, degrees) if isinstance(flow, str) else flow
+        flow = Rotation.of(flow, degrees)
         cell = RotationCell(flow, channels, fields, group_order, kernel_size, convolution, frame)
         super().__init__(
             cell,
@@ -61,9 +64,21 @@ class RotationPredictor(Seq2Seq):
             },
         )
 
+    def with_flow(self, flow: Rotation | str) -> Self:
+        """The same weights with other generators, a flow or the name of one in turns as now (shared, not copied).
+
+        Raises:
+            FernnError: if it is no flow of rotations, or its turns are not in the group.
+        """
+        flow, other = Rotation.of(flow, self.flow.degrees), sharing(self)
+        flow.turns(self.config["group_order"])
+        other.flow = flow
+        other.config |= {"flow": flow.name, "degrees": flow.degrees}
+        return other
+
     @property
     def choices(self) -> dict[str, str]:
-        """What was left to the device, as it is there: the record of a run keeps it."""
+        """What was left to a rule, as it chose: the record of a run keeps it."""
         W = self.cell.get_submodule("W")
         assert isinstance(W, Regular)
         return {"convolution": W.chosen}

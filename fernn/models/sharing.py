@@ -1,0 +1,11 @@
+"""Networks that share their weights."""
+
+import copy
+from itertools import chain
+
+from fernn.models.memory import Network
+
+
+def sharing(network: Network) -> Network:
+    """Another network of the same weights and buffers, which are shared and not copied, in the same mode."""
+    return copy.deepcopy(network, {id(each): each for each in chain(network.parameters(), network.buffers())})

@@ -1,0 +1,266 @@
+"""What a user of the library does beside training: cut time, change V, precision and device, differentiate twice."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from fernn.errors import FernnError
+from fernn.flows import Rotation, Translation
+from fernn.models import (
+    CNN3D,
+    FERNNCell,
+    FERNNClassifier,
+    FERNNPredictor,
+    GRNNPlusClassifier,
+    GRNNPredictor,
+    RotationCell,
+    RotationPredictor,
+    winograd,
+)
+
+QUARTER = {"degrees": 90, "fields": 1, "group_order": 4, "decoder_layers": 1}
+PREDICTORS = {
+    "translation": lambda **more: FERNNPredictor("V1T", **{"hidden_channels": 2, "decoder_layers": 1, **more}),
+    "G-RNN": lambda **more: GRNNPredictor(**{"hidden_channels": 2, "decoder_layers": 1, **more}),
+    "rotation": lambda **more: RotationPredictor("V1R", **{**QUARTER, **more}),
+    "dense": lambda **more: RotationPredictor("V1R", **{**QUARTER, "convolution": "dense", **more}),
+}
+CLASSIFIERS = {
+    "FERNN": lambda: FERNNClassifier("V1T", (2, 3), (3, 3)),
+    "G-RNN+": lambda: GRNNPlusClassifier("V1T", (2, 3), (3, 3)),
+    "3D-CNN": lambda: CNN3D(2),
+}
+CELLS = {
+    "translation": lambda: FERNNCell("V1T", hidden_channels=2),
+    "winograd": lambda: FERNNCell("V1T", hidden_channels=64),
+    "rotation": lambda: RotationCell(Rotation(1, 90), fields=2, order=4),
+}
+of = pytest.mark.parametrize
+
+
+def frames(*shape: int) -> torch.Tensor:
+    return torch.rand(*shape, 1, 8, 8, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    torch.manual_seed(0)
+
+
+@of("kind", CELLS)
+@of("before", [1, 2])
+def test_a_state_of_other_frames_is_refused(kind: str, before: int) -> None:
+    """torch would stretch a batch or a pixel to fit, or resize the result."""
+    cell, state = CELLS[kind](), None
+    for _ in range(before):
+        state = cell(frames(2), state)
+    for other in (frames(1), frames(3), torch.rand(2, 1, 4, 4), torch.rand(2, 1, 12, 12)):
+        with pytest.raises(FernnError, match=r"belongs to the cell and to the frames that made it"):
+            cell(other, state)
+    assert cell(frames(2), state).time == before + 1
+
+
+@of(
+    ("own", "other"),
+    [
+        (FERNNCell("V1T", hidden_channels=2), FERNNCell("V1T", hidden_channels=3)),
+        (FERNNCell("V1T", hidden_channels=2), FERNNCell("V1T", hidden_channels=2, kernel_size=5)),
+        (RotationCell(Rotation(1, 90), fields=2, order=4), RotationCell(Rotation(1, 90), fields=1, order=4)),
+        (RotationCell(Rotation(1, 90), fields=2, order=4), RotationCell(Rotation(1, 90), fields=1, order=8)),
+    ],
+    ids=["channels", "kernel", "fields", "group"],
+)
+def test_a_state_of_a_cell_of_other_sizes_is_refused(own: nn.Module, other: nn.Module) -> None:
+    with pytest.raises(FernnError):
+        own(frames(1), other(frames(1)))
+
+
+@of("kind", CELLS)
+def test_time_can_be_cut_and_goes_on_with_new_weights(kind: str) -> None:
+    cell = CELLS[kind]()
+    state = cell(frames(1), cell(frames(1)))
+    cut = state.detach()
+    assert not any(each.requires_grad for each in (cut.maps if isinstance(cut.maps, tuple) else (cut.maps,)))
+    assert torch.equal(cell(frames(1), cut).max(), cell(frames(1), state).max())
+    kernel = cell.W.weights if isinstance(cell, RotationCell) else cell.W.weight
+    state.max().sum().backward()
+    kernel.grad = None
+    with torch.no_grad():
+        kernel.zero_()
+    after = cell(frames(1), cut)
+    assert torch.allclose(after.max(), cell(frames(1)).max(), atol=1e-6)  # W * h is nothing now
+    after.max().sum().backward()  # not through what was before
+    assert kernel.grad is not None
+
+
+@of("kind", PREDICTORS)
+def test_other_generators_in_another_precision_and_mode(kind: str) -> None:
+    model = PREDICTORS[kind]().double().eval()
+    name = "V0R" if isinstance(model, RotationPredictor) else "V2T"
+    other = model.with_flow(name)
+    assert other(frames(1, 2).double(), 1).dtype == torch.float64
+    assert not other.training
+    assert model.flow.name != other.flow.name == name
+    assert "flow" not in model.config or model.config["flow"] == model.flow.name
+    assert all(a is b for a, b in zip(model.parameters(), other.parameters(), strict=True))
+
+
+def test_other_generators_for_weights_with_a_norm() -> None:
+    model = PREDICTORS["translation"]()
+    nn.utils.parametrizations.weight_norm(model.cell.W)
+    assert torch.equal(model.with_flow("V2T").with_flow("V1T")(frames(1, 2), 1), model(frames(1, 2), 1))
+
+
+def test_a_classifier_takes_other_generators() -> None:
+    model = CLASSIFIERS["FERNN"]().eval()
+    other, clips = model.with_flow("V2T"), frames(1, 3)
+    assert other.config == {**model.config, "flow": "V2T"}
+    assert not torch.equal(other(clips), model(clips))
+    assert torch.equal(other.with_flow("V1T")(clips), model(clips))
+
+
+@of("convolution", ["steerable", "dense", "auto"])
+def test_what_is_fixed_stays_exact_in_every_precision(convolution: str) -> None:
+    model = PREDICTORS["rotation"](convolution=convolution)
+    expected, weights = model(frames(1, 2), 2), {k: v.clone() for k, v in model.state_dict().items()}
+    model.bfloat16().half().float().load_state_dict(weights)
+    assert torch.equal(model(frames(1, 2), 2), expected)
+    exact = model.double()(frames(1, 2), 2)
+    assert torch.allclose(exact.float(), expected, atol=1e-5)
+
+
+@of("kind", PREDICTORS)
+def test_a_model_without_numbers_takes_them_later(kind: str) -> None:
+    made = PREDICTORS[kind]()
+    with torch.device("meta"):
+        model = PREDICTORS[kind]()
+    model.to_empty(device="cpu").load_state_dict(made.state_dict())
+    assert torch.equal(model(frames(1, 2), 2), made(frames(1, 2), 2))
+
+
+@of("kind", PREDICTORS)
+def test_a_default_precision_of_float64(kind: str) -> None:
+    try:
+        torch.set_default_dtype(torch.float64)
+        assert PREDICTORS[kind]()(frames(1, 2).double(), 1).dtype == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+@of("kind", PREDICTORS)
+def test_channels_last_for_the_whole_model(kind: str) -> None:
+    model = PREDICTORS[kind]()
+    expected = model(frames(1, 2), 1)
+    assert torch.allclose(model.to(memory_format=torch.channels_last)(frames(1, 2), 1), expected, atol=1e-6)
+
+
+@of("kind", [*PREDICTORS, *CLASSIFIERS])
+def test_frames_are_taken_in_the_precision_of_the_weights(kind: str) -> None:
+    model = {**PREDICTORS, **CLASSIFIERS}[kind]().eval()
+    steps = [1] if kind in PREDICTORS else []
+    taken = model(frames(1, 3).double(), *steps)
+    assert taken.dtype == torch.float32
+    assert torch.equal(taken, model(frames(1, 3), *steps))
+
+
+@of("kind", [*PREDICTORS, *CLASSIFIERS])
+@of("shape", [(0, 3, 1, 8, 8), (1, 0, 1, 8, 8), (1, 3, 2, 8, 8), (3, 1, 8, 8)])
+def test_no_clips_no_frames_other_channels_or_axes(kind: str, shape: tuple[int, ...]) -> None:
+    model = {**PREDICTORS, **CLASSIFIERS}[kind]()
+    with pytest.raises(FernnError, match=r"expected \(batch >= 1,"):
+        model(torch.rand(shape), *([1] if kind in PREDICTORS else []))
+
+
+@of("kind", PREDICTORS)
+def test_steps_are_counted(kind: str) -> None:
+    with pytest.raises(FernnError, match=r"steps=-1\): expected a whole number of at least 0"):
+        PREDICTORS[kind]()(frames(1, 2), -1)
+
+
+@of(
+    ("build", "said"),
+    [
+        (lambda: FERNNCell(Rotation(1)), r"expected a Translation or its name, such as 'V2T'; found Rotation"),
+        (lambda: FERNNCell("V1R"), r"'V1R' names no flow of translation"),
+        (lambda: FERNNPredictor(2), r"expected a Translation or its name.*found 2"),
+        (lambda: FERNNPredictor(None), r"expected a Translation or its name.*found None"),
+        (lambda: FERNNClassifier(Rotation(1)), r"expected a Translation"),
+        (lambda: RotationCell(Translation(1)), r"expected a Rotation or its name, such as 'V2R'; found Translation"),
+        (lambda: RotationPredictor(Translation(1)), r"expected a Rotation"),
+        (lambda: PREDICTORS["translation"]().with_flow(None), r"expected a Translation"),
+        (lambda: PREDICTORS["rotation"]().with_flow("V1T"), r"'V1T' names no flow of rotation"),
+        (lambda: PREDICTORS["rotation"]().with_flow(Rotation(1, 30)), r"turns by 30 degrees.*C_4"),
+        (lambda: FERNNPredictor("V1T", decoder_layers=-1), r"Decoder\(layers=-1\): .* at least 0"),
+        (lambda: FERNNCell("V1T", hidden_channels=0), r"hidden_channels=0\): expected a whole number of at least 1"),
+        (lambda: RotationCell("V1R", fields=0), r"fields=0\)"),
+        (lambda: RotationCell("V1R", order=0), r"order=0\)"),
+        (lambda: FERNNClassifier("V1T", (2, 0), (3, 3)), r"stem_channels=0\)"),
+        (lambda: CNN3D(base=2.0), r"base=2\.0\): expected a whole number"),
+        (lambda: Rotation(1, "ten"), r"degrees='ten'\)"),
+        (lambda: Rotation(1).move(torch.rand(1, 3, 4, 5, 5), 1, order=0), r"order=0\): .* at least 1"),
+        (lambda: Rotation(1).move(torch.rand(1, 3, 4, 5, 5), 1, order=-4), r"order=-4\)"),
+        (lambda: Translation(1).move(torch.rand(1, 9, 1, 5, 5), 1.5), r"time=1\.5\): time counts frames"),
+        (lambda: Rotation(1).move(torch.rand(1, 3, 1, 5, 5), 2.0), r"time=2\.0\): time counts frames"),
+    ],
+)
+def test_arguments_that_cannot_be(build, said: str) -> None:
+    with pytest.raises(FernnError, match=said):
+        build()
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    assert Translation(np.int64(2)) == Translation(2)
+    assert Rotation(np.int8(2), np.float32(30)) == Rotation(2, 30)
+    assert hash(Translation(np.int64(2))) == hash(Translation(2))
+
+
+@of("kind", CELLS)
+def test_a_cell_tells_what_it_is(kind: str) -> None:
+    said = repr(CELLS[kind]())
+    assert ("V1R, degrees=90" in said and "fields=2, order=4" in said) or "V1T, activation='relu'" in said
+
+
+def second_derivative(model: nn.Module) -> torch.Tensor:
+    seen = frames(1, 2).requires_grad_()
+    (slope,) = torch.autograd.grad(model(seen, 1).square().sum(), seen, create_graph=True)
+    (curve,) = torch.autograd.grad(slope.square().sum(), seen)
+    return curve
+
+
+def test_a_second_derivative_of_many_channels() -> None:
+    model = FERNNPredictor("V1T", hidden_channels=64, decoder_layers=1)
+    with pytest.raises(FernnError, match=r"first derivative only.*winograd\.allowed\(False\)"):
+        second_derivative(model)
+    with winograd.allowed(False):
+        assert second_derivative(model).any()
+
+
+def test_a_second_derivative_of_rotations() -> None:
+    with pytest.raises(FernnError, match=r"first derivative only.*convolution='dense'"):
+        second_derivative(PREDICTORS["rotation"](fields=2))
+    assert second_derivative(PREDICTORS["dense"](fields=2)).any()
+
+
+@of("kind", [*PREDICTORS, *CLASSIFIERS])
+def test_exported_programs_compute_the_same(kind: str) -> None:
+    model = {**PREDICTORS, **CLASSIFIERS}[kind]().eval()
+    arguments = (frames(2, 3), 2) if kind in PREDICTORS else (frames(2, 3),)
+    any_batch = "rotation" not in kind and kind != "dense"
+    shapes = ({0: torch.export.Dim("batch", min=2)} if any_batch else None, *((None,) if kind in PREDICTORS else ()))
+    with torch.no_grad():
+        program = torch.export.export(model, arguments, dynamic_shapes=shapes).module()
+        for batch in (2, 5) if any_batch else (2,):
+            given = (frames(batch, 3), *arguments[1:])
+            assert torch.allclose(program(*given), model(*given), atol=1e-6)
+
+
+@of("kind", [*PREDICTORS, *CLASSIFIERS])
+def test_weights_given_with_the_call(kind: str) -> None:
+    model = {**PREDICTORS, **CLASSIFIERS}[kind]().eval()
+    arguments = (frames(2, 3), 2) if kind in PREDICTORS else (frames(2, 3),)
+    halved = {name: value / 2 if value.is_floating_point() else value for name, value in model.state_dict().items()}
+    given = torch.func.functional_call(model, halved, arguments)
+    assert not torch.allclose(given, model(*arguments), atol=1e-6)
+    model.load_state_dict(halved)
+    assert torch.equal(given, model(*arguments))
