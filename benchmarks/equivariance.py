@@ -64,7 +64,7 @@ def measure(options: Options) -> list[Table]:
     text = (
         f"Random weights, two fields of C_{order}, a smooth image of {section.data.frame}x{section.data.frame} pixels, "
         "float64. The input is turned by so many degrees in every frame; the relative error is that of the twelfth "
-        "hidden state against the turned and relabelled state of the input as it was (paper, Section 3). Pixels know "
+        "hidden state against the turned and relabelled state of the input as it was (paper, Section 4). Pixels know "
         "quarter turns only: what is left there is that escnn samples its filters in float32."
     )
     return [Table("Experiment B: flow equivariance", text, ["turn per frame", *(f"{f} frame" for f in FRAMES)], rows)]

@@ -125,11 +125,22 @@ def show(params: Params, layout: Layout, speed: Speed, sharing: Sharing, console
     if state.devices:
         console.print(f"Measured on: {', '.join(sorted(state.devices))}.")
     if not all(source.startswith("measured") for source in known.values()):
-        said = "Counted hours are a guess"
-        if speed.device:
-            said = f"Hours go by what steps of scale paper took on an {speed.device} (docs/gpu.md)"
-        others = "--rate and --bandwidth count those of another GPU"
-        console.print(f"{said} until the first run of an experiment has finished; {others}.", soft_wrap=True)
+        source = (
+            f"go by what steps of scale paper took on an {speed.device} (docs/gpu.md)"
+            if speed.device
+            else "are counted"
+        )
+        console.print(
+            f"Hours {source} until the first run of an experiment has finished; --rate and --bandwidth count those of "
+            "another GPU.",
+            soft_wrap=True,
+        )
+        if params.allow_cpu:
+            console.print(
+                f"Of scale {params.scale} that says little: on a GPU, small networks wait for their launches, and on a "
+                "CPU nothing is known before a run has finished.",
+                soft_wrap=True,
+            )
     shared = sharing.all(params, counted, left)
     longest = max(shared, key=lambda run: shared[run].total)
     if several := [key for key in counted if sharing.of(params, _first(found, key)) > 1]:

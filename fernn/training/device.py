@@ -25,7 +25,7 @@ def choose_device(scale: str, allow_cpu: bool) -> torch.device:
         return torch.device("cpu")
     raise FernnError(
         f"scale {scale} needs a CUDA GPU, and torch {torch.__version__} finds none here. "
-        "Run it on a machine with a GPU (and a CUDA build of torch), use the small scale (--scale quick), "
+        "Run it on a machine with a GPU (and a CUDA build of torch), use a scale for CPUs (--scale quick), "
         "or say --allow-cpu (allow_cpu: true in params.yaml) to run it here all the same."
     )
 

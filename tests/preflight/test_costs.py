@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from fernn.experiments import find_experiment, load_params
 from fernn.layout import RECORD, Layout
@@ -260,6 +261,7 @@ def test_it_prints_its_tables_soon() -> None:
         "Jobs of scale paper",
         "A GPU: hours of the runs left",
         "at the pace of an NVIDIA H200",
+        "Hours go by what steps of scale paper took on an NVIDIA H200",
         "GiB",
         "Longest path",
         "Disk",
@@ -274,3 +276,16 @@ def test_the_jobs_of_the_paper_are_listed_soon(tmp_path: Path) -> None:
     runs = len(all_runs(load_params(ROOT / "params.yaml", "paper")))
     assert re.search(rf"^Would run \d+ jobs: .*\b{runs} train", said, re.MULTILINE)
     assert max(map(len, said.splitlines())) <= 160
+
+
+@pytest.mark.parametrize(("scale", "little"), [("quick", True), ("paper", False)])
+def test_what_hours_go_by_is_told(scale: str, little: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    params = load_params(ROOT / "params.yaml", scale)
+    for speed, told in (
+        (measured.MEASURED, "go by what steps of scale paper took on an NVIDIA H200"),
+        (SLOW, "are counted"),
+    ):
+        costs.show(params, Layout(scale, tmp_path), speed, Sharing(), Console(width=120))
+        said = capsys.readouterr().out
+        assert f"Hours {told}" in said
+        assert ("Of scale quick that says little" in said) == little
