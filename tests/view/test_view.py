@@ -218,6 +218,33 @@ def test_of_what_snakemake_says_news_and_faults_are_told(tmp_path: Path) -> None
     assert "0 of 1 job done, 1 failed" in said
 
 
+def test_time_left_goes_by_the_jobs_that_run_side_by_side(tmp_path: Path) -> None:
+    """At a job's end one fewer runs, and the next is about to start; at the end of all there is none to come."""
+    watched, asked = Watched(jobs=3), []
+
+    class Left:
+        def seconds(self, at_once: int) -> float:
+            asked.append(at_once)
+            return 600.0 / at_once
+
+        def finished(self, *_: object) -> None: ...
+
+        def close(self) -> None: ...
+
+    watched.view._left = Left()
+    watched.start(1, tmp_path / "1")
+    watched.start(2, tmp_path / "2")
+    watched.tell("job_finished", job_id=1)
+    watched.start(3, tmp_path / "3")
+    watched.tell("job_finished", job_id=2)
+    watched.view.close()
+    assert {*asked[:2]} == {2}
+    assert {*asked[2:]} == {1}
+    said = watched.said.getvalue()
+    assert "(1 of 3; about 5 min left)" in said
+    assert "(2 of 3; about 10 min left)" in said
+
+
 def reckoned(jobs: Jobs, open_jobs: set[tuple[str, str]], monkeypatch: pytest.MonkeyPatch, **took: float) -> TimeLeft:
     """After one look at the files, without a thread; `took` are seconds of jobs that trained a run."""
     left = TimeLeft(jobs, set())

@@ -61,6 +61,7 @@ class Watch(View):
         self._began = time.monotonic()
         self._ends: dict[int | None, str] = {}  # how a job's process ended, by the thread that waited for it
         self._stopped = False
+        self._abreast = 1  # how many jobs ran when the last one had started
         self.jobs: dict[str, int] = {}
         self.took: dict[str, list[float]] = {}
         self.running: dict[int, Running] = {}
@@ -106,7 +107,8 @@ class Watch(View):
     @property
     def left(self) -> float | None:
         """About how many seconds are left; None while no run tells how long one takes."""
-        at_once = max(1, len(self.running))
+        # where one has ended, the next is about to start
+        at_once = max(1, min(self._abreast, sum(self.jobs.values()) - self.done))
         runs = self._left.seconds(at_once) if self._left else None
         # of other rules, those that are done tell how long the rest takes
         others = {rule: sum(took) / len(took) for rule, took in self.took.items() if rule not in RUNS and took}
@@ -139,6 +141,7 @@ class Watch(View):
         again = " again" if record.jobid in self.failed else ""
         log = Path(record.log[0]) if record.log else None
         self.running[record.jobid] = Running(what, record.rule_name, name, log, time.time())
+        self._abreast = len(self.running)
         if not self._live:
             self.say(f"Job {record.jobid}{again}: {what}")
 
