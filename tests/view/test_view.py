@@ -75,7 +75,7 @@ class Watched:
 
     def picture(self) -> list[str]:
         with self.console.capture() as captured:
-            self.console.print(frame(self.view, self.console))
+            self.console.print(frame(self.view.progress, self.console))
         return captured.get().splitlines()
 
 
@@ -209,7 +209,7 @@ def test_of_what_snakemake_says_news_and_faults_are_told(tmp_path: Path) -> None
     watched.start(1, tmp_path / "log")
     missing = "MissingOutputException:\nJob 1 completed successfully, but some output files are missing."
     watched.tell("error", missing, logging.ERROR)
-    assert watched.view.running == {}
+    assert watched.view.progress.running == {}
     watched.view.close()
     said = watched.said.getvalue()
     assert not re.search("Select|shell|Elapsed", said)
@@ -231,7 +231,7 @@ def test_time_left_goes_by_the_jobs_that_run_side_by_side(tmp_path: Path) -> Non
 
         def close(self) -> None: ...
 
-    watched.view._left = Left()
+    watched.view.progress.runs = Left()
     watched.start(1, tmp_path / "1")
     watched.start(2, tmp_path / "2")
     watched.tell("job_finished", job_id=1)

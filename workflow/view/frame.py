@@ -1,7 +1,6 @@
 """One picture of the live view: how far the workflow is, and what each running job said last."""
 
 import time
-from typing import TYPE_CHECKING
 
 from rich.console import Console, Group, RenderableType
 from rich.progress_bar import ProgressBar
@@ -9,26 +8,24 @@ from rich.table import Table
 from rich.text import Text
 
 from workflow.view.logs import last_words
-
-if TYPE_CHECKING:
-    from workflow.view.watch import Running, Watch
+from workflow.view.progress import Progress, Running
 
 HEAD = 4  # lines that are not of a job, with one for the cursor
 
 
-def frame(watch: "Watch", console: Console) -> RenderableType:
+def frame(progress: Progress, console: Console) -> RenderableType:
     """The view as it is now, no higher and no wider than the terminal."""
-    whole = sum(watch.jobs.values())
+    whole = progress.whole
     head = Table.grid(padding=(0, 2))
     head.add_column(no_wrap=True)
     head.add_column(no_wrap=True, overflow="ellipsis")
-    left = "" if watch.done == whole else f", {about(watch.left)}"
+    left = "" if progress.done == whole else f", {about(progress.left)}"
     head.add_row(
-        ProgressBar(whole, watch.done, width=20), f"{watch.done} of {whole} jobs, {clock(watch.seconds)}{left}"
+        ProgressBar(whole, progress.done, width=20), f"{progress.done} of {whole} jobs, {clock(progress.seconds)}{left}"
     )
-    stages = "   ".join(f"{rule} {len(watch.took[rule])}/{number}" for rule, number in watch.jobs.items())
+    stages = "   ".join(f"{rule} {len(progress.took[rule])}/{number}" for rule, number in progress.jobs.items())
     lines: list[RenderableType] = [head, Text(stages, no_wrap=True, overflow="ellipsis", style="dim")]
-    told = [(job, _words(job)) for job in list(watch.running.values())]
+    told = [(job, _words(job)) for job in list(progress.running.values())]
     told.sort(key=lambda job_words: job_words[1] is None)  # where there is no room for all, those that say something
     room = console.height - HEAD
     while told and room >= (2 if told[0][1] else 1):
@@ -56,11 +53,11 @@ def about(seconds: float | None) -> str:
     return f"about {hours} h {minutes} min left" if hours else f"about {max(minutes, 1)} min left"
 
 
-def _words(job: "Running") -> str | None:
+def _words(job: Running) -> str | None:
     return last_words(job.log, job.since, job.name) if job.log else None
 
 
-def _job(job: "Running", words: str | None) -> list[RenderableType]:
+def _job(job: Running, words: str | None) -> list[RenderableType]:
     title = Table.grid(expand=True)
     title.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     title.add_column(justify="right", no_wrap=True)

@@ -5,7 +5,6 @@ import re
 import textwrap
 import threading
 import time
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,53 +17,28 @@ from workflow.plan import Plan
 from workflow.view.frame import about, clock, frame
 from workflow.view.handler import View, counted
 from workflow.view.logs import complaint
-from workflow.view.time_left import RUNS, TimeLeft
+from workflow.view.progress import Progress, Running
+from workflow.view.time_left import TimeLeft
 
 if TYPE_CHECKING:
     from snakemake.workflow import Workflow  # which cannot be imported first
-
-
-@dataclass(frozen=True)
-class Running:
-    """A job that was started, or on a cluster submitted.
-
-    Attributes:
-        what: its message.
-        rule: the stage.
-        name: of the run or part; empty where the stage has one job.
-        log: its file.
-        since: when it was started, in seconds since the epoch.
-    """
-
-    what: str
-    rule: str
-    name: str
-    log: Path | None
-    since: float
 
 
 class Watch(View):
     """Follows the jobs of a workflow.
 
     Attributes:
-        jobs: their number, by rule.
-        took: seconds of each that is done, by rule.
-        running: by Snakemake's number.
-        failed: what was told of those that failed, by number.
+        progress: how far it is.
+        failed: what was told of the jobs that failed, by number.
     """
 
     def __init__(self, console: Console, workflow: "Workflow", plan: Plan) -> None:
         super().__init__(console, workflow)
         self._plan = plan
         self._live: Live | None = None
-        self._left: TimeLeft | None = None
-        self._began = time.monotonic()
         self._ends: dict[int | None, str] = {}  # how a job's process ended, by the thread that waited for it
         self._stopped = False
-        self._abreast = 1  # how many jobs ran when the last one had started
-        self.jobs: dict[str, int] = {}
-        self.took: dict[str, list[float]] = {}
-        self.running: dict[int, Running] = {}
+        self.progress = Progress()
         self.failed: dict[int, str] = {}
 
     def hear(self, event: LogEvent | None, record: Any) -> None:
@@ -84,47 +58,24 @@ class Watch(View):
 
     def close(self) -> None:
         """Show how it ended."""
-        if self.jobs:
+        if self.progress.jobs:
             if self._live:
                 self._live.stop()
-            if self._left:
-                self._left.close()
+            self.progress.close()
             self.say(self._summary(), style="red" if self.failed and not self._stopped else "")
             self._wrong &= not self._stopped
-            self.jobs = {}
+            self.progress = Progress()
         super().close()
 
-    @property
-    def seconds(self) -> float:
-        """Since the first job could start."""
-        return time.monotonic() - self._began
-
-    @property
-    def done(self) -> int:
-        """The number of jobs that are."""
-        return sum(map(len, self.took.values()))
-
-    @property
-    def left(self) -> float | None:
-        """About how many seconds are left; None while no run tells how long one takes."""
-        # where one has ended, the next is about to start
-        at_once = max(1, min(self._abreast, sum(self.jobs.values()) - self.done))
-        runs = self._left.seconds(at_once) if self._left else None
-        # of other rules, those that are done tell how long the rest takes
-        others = {rule: sum(took) / len(took) for rule, took in self.took.items() if rule not in RUNS and took}
-        more = sum((self.jobs[rule] - len(self.took[rule])) * seconds for rule, seconds in others.items())
-        return None if runs is None else runs + more / at_once
-
     def _begin(self, stats: dict[str, int]) -> None:
-        self._began = time.monotonic()
-        self.jobs = self.jobs_by_rule(stats)
-        self.took = {rule: [] for rule in self.jobs}
+        jobs = self.jobs_by_rule(stats)
         wanted = {(job.rule.name, job.wildcards_dict.get("run", "")) for job in self.workflow.dag.needrun_jobs()}
-        self._left = TimeLeft(self._plan.jobs, {(rule, run) for rule, run in wanted if run})
-        by_rule = ", ".join(f"{number} {rule}" for rule, number in self.jobs.items())
-        self.say(f"{counted(sum(self.jobs.values()))} to do: {by_rule}; {self._places()}")
+        left = TimeLeft(self._plan.jobs, {(rule, run) for rule, run in wanted if run})
+        self.progress = Progress(jobs, {rule: [] for rule in jobs}, runs=left)
+        by_rule = ", ".join(f"{number} {rule}" for rule, number in jobs.items())
+        self.say(f"{counted(self.progress.whole)} to do: {by_rule}; {self._places()}")
         if self.console.is_interactive and self.console.file.isatty():
-            picture = partial(frame, self, self.console)
+            picture = partial(frame, self.progress, self.console)
             self._live = Live(get_renderable=picture, console=self.console, refresh_per_second=2)
             self._live.start()
 
@@ -140,23 +91,18 @@ class Watch(View):
         what, name = record.rule_msg or record.rule_name, record.wildcards.get("run") or ""
         again = " again" if record.jobid in self.failed else ""
         log = Path(record.log[0]) if record.log else None
-        self.running[record.jobid] = Running(what, record.rule_name, name, log, time.time())
-        self._abreast = len(self.running)
+        self.progress.start(record.jobid, Running(what, record.rule_name, name, log, time.time()))
         if not self._live:
             self.say(f"Job {record.jobid}{again}: {what}")
 
     def _finish(self, number: int) -> None:
-        job = self.running.pop(number, None)
-        if job is None:  # of a rule that does nothing
+        progress, took = self.progress, self.progress.finish(number)
+        if took is None:
             return
         self.failed.pop(number, None)
-        took = time.time() - job.since
-        self.took[job.rule].append(took)
-        if self._left:
-            self._left.finished(job.rule, job.name, took)
         if not self._live:
-            left = f"; {about(self.left)}" if self.left else ""
-            self.say(f"Job {number} done in {clock(took)} ({self.done} of {sum(self.jobs.values())}{left})")
+            left = f"; {about(progress.left)}" if progress.left else ""
+            self.say(f"Job {number} done in {clock(took)} ({progress.done} of {progress.whole}{left})")
 
     def _note(self, record: logging.LogRecord) -> None:
         """What an error says of a job: how its process ended; or that it made no file, of which there is no event."""
@@ -165,10 +111,10 @@ class Watch(View):
             self._ends[threading.get_ident()] = found[2] or found[1]
         elif found := re.search(r"Job (\d+) completed successfully, but", text):
             self.failed[int(found[1])] = text
-            self.running.pop(int(found[1]), None)
+            self.progress.running.pop(int(found[1]), None)
 
     def _fail(self, record: Any) -> None:
-        job = self.running.pop(record.jobid, None)
+        job = self.progress.running.pop(record.jobid, None)
         how = [f"job {record.jobid}"]
         if end := self._ends.pop(threading.get_ident(), None):
             how.append(end)
@@ -190,12 +136,12 @@ class Watch(View):
         self.failed[record.jobid] = told
 
     def _summary(self) -> str:
-        whole = sum(self.jobs.values())
+        progress, whole = self.progress, counted(self.progress.whole)
         if self._stopped:
-            return f"Stopped after {self.done} of {counted(whole)}; the same command goes on from there."
-        if self.done == whole:
-            return f"{counted(whole)} done in {clock(self.seconds)}."
+            return f"Stopped after {progress.done} of {whole}; the same command goes on from there."
+        if progress.done == progress.whole:
+            return f"{whole} done in {clock(progress.seconds)}."
         return (
-            f"{self.done} of {counted(whole)} done, {len(self.failed)} failed; what went wrong stands above. The "
+            f"{progress.done} of {whole} done, {len(self.failed)} failed; what went wrong stands above. The "
             "same command goes on from there."
         )

@@ -14,17 +14,18 @@ dense filter; the weights are escnn's own, and the results escnn's up to roundin
 """
 
 from collections.abc import Callable
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from fernn.models.checks import check_first
 from fernn.models.precision import compute_dtype
 from fernn.models.rotation.basis import factors, r2conv, samples_of
+from fernn.models.rotation.fixed import Fixed
 
 Move = Callable[[Tensor], Tensor]
 CONVOLUTIONS = ("steerable", "dense", "auto")
@@ -67,30 +68,7 @@ class Kernel(Protocol):
         """W * move(maps), (B, N*F, H, W) both, where the orientations of what is moved are rolled by `turns`."""
 
 
-class _Fixed(nn.Module):
-    """A module with numbers that follow from its sizes: not in its state, and exact wherever and in whatever it is.
-
-    They are made anew at each change of device or precision. Converted as buffers are, they would stay rounded once the
-    module was in bfloat16, and be nothing at all where it comes from the meta device.
-    """
-
-    weights: nn.Parameter
-
-    def _fix(self, **numbers: Tensor) -> None:
-        self._exact = numbers
-        for name, exact in numbers.items():
-            self.register_buffer(name, exact.to(self.weights.dtype), persistent=False)
-
-    def _apply(self, fn: Any, recurse: bool = True) -> Self:
-        for name in self._exact:  # some have an axis more than torch's orders of memory know
-            self._buffers[name] = None
-        super()._apply(fn, recurse)
-        for name, exact in self._exact.items():
-            self._buffers[name] = exact.to(self.weights)
-        return self
-
-
-class Lifting(_Fixed):
+class Lifting(Fixed):
     """Images to regular fields of C_N: escnn's R2Conv from the trivial to the regular representation, no bias.
 
     Args:
@@ -107,7 +85,7 @@ class Lifting(_Fixed):
         self.channels, self.fields, self.order = channels, fields, order
         conv = r2conv(order, channels, fields, kernel_size, lifting=True)
         self.weights = conv.weights
-        self._fix(basis=samples_of(conv))
+        self.fix(basis=samples_of(conv))
 
     def extra_repr(self) -> str:
         """Its sizes."""
@@ -119,7 +97,7 @@ class Lifting(_Fixed):
         return torch.einsum("fck,kroyx->rfcoyx", weights, self.basis).flatten(2, 3).flatten(0, 1)
 
 
-class Regular(_Fixed):
+class Regular(Fixed):
     """Regular fields of C_N to regular fields: escnn's R2Conv, no bias.
 
     Args:
@@ -150,7 +128,7 @@ class Regular(_Fixed):
             constants = {"spectra": _spectra(parts.coefficients), "forth": forth, "back": back}
             numbers["filters"] = parts.filters
             numbers |= {name: torch.from_numpy(values) for name, values in constants.items()}
-        self._fix(**numbers)
+        self.fix(**numbers)
 
     def extra_repr(self) -> str:
         """Its sizes, and how it is computed."""
