@@ -248,10 +248,12 @@ def plan_command(
     scale: Scale = None,
     rate: Annotated[
         float | None,
-        typer.Option(min=0.001, help="Tera-operations per second of a GPU; if not given, the pace of an H200."),
+        typer.Option(
+            min=0.001, help="Tera-operations per second of a GPU, 100 beside --bandwidth; else an H200's pace."
+        ),
     ] = None,
     bandwidth: Annotated[
-        float | None, typer.Option(min=0.001, help="Terabytes per second to and from its memory; 1.5 beside --rate.")
+        float | None, typer.Option(min=0.001, help="Terabytes per second to and from its memory, 1.5 beside --rate.")
     ] = None,
     gpus: Annotated[
         int | None, typer.Option(min=1, help="GPUs that share each run; else as params.yaml says, model by model.")

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from fernn.models.checks import check_clips, check_sizes
 from fernn.models.decoder import Decoder
+from fernn.models.precision import compute_dtype
 
 
 class Seq2Seq(nn.Module):
@@ -68,7 +69,11 @@ class Seq2Seq(nn.Module):
             predictions.append(frame)
             if return_states:
                 states.append(state.lab())
-        output = torch.stack(predictions, 1) if predictions else frames.new_zeros(frames.shape[0], 0, *frames.shape[2:])
+        if predictions:
+            output = torch.stack(predictions, 1)
+        else:
+            dtype = compute_dtype(next(self.parameters()))
+            output = frames.new_zeros(frames.shape[0], 0, *frames.shape[2:], dtype=dtype)
         return (output, torch.stack(states, 1)) if return_states else output
 
     @property

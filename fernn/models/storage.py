@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from fernn.errors import FernnError
 from fernn.files import atomic
+from fernn.flows.numbers import whole
 from fernn.models.memory import Network, channels_last
 
 
@@ -44,7 +45,7 @@ def write_model(
     _check_config(model)
     tensors = {name: value.detach().cpu().contiguous() for name, value in (weights or model.state_dict()).items()}
     # one metadata key only: the format keeps several in an order that changes from run to run
-    about = json.dumps({"model": type(model).__name__, "config": model.config}, sort_keys=True)
+    about = json.dumps({"model": type(model).__name__, "config": model.config}, sort_keys=True, default=whole)
     with atomic(path) as temporary:
         temporary.write_bytes(save(tensors, {"fernn": about}))
 
@@ -55,7 +56,7 @@ def _check_config(model: Any) -> None:
         with torch.device("meta"):
             again: Any = type(model)(**model.config)
         built = getattr(again, "flow", None), _shapes(again)
-    except FernnError as error:
+    except (FernnError, TypeError) as error:
         built = str(error), {}
     if built != (getattr(model, "flow", None), _shapes(model)):
         raise FernnError(
@@ -84,6 +85,10 @@ def read_model(path: str | Path, kinds: tuple[type[nn.Module], ...], device: tor
         FernnError: if the file is missing or holds no such model, or there is no such device.
     """
     try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # torch has either for a device that is not there
+        raise FernnError(f"{path}: there is no device {str(device)!r} to put it on ({error}).") from None
+    try:
         with safe_open(str(path), "pt") as file:
             about = json.loads((file.metadata() or {})["fernn"])
             build, config = {kind.__name__: kind for kind in kinds}[about["model"]], about["config"]
@@ -102,10 +107,7 @@ def read_model(path: str | Path, kinds: tuple[type[nn.Module], ...], device: tor
             f"{path}: damaged, or of another version: its {about['model']} cannot be built ({said[:200]}). "
             "Expected a file that `save_model` of this version wrote."
         ) from None
-    try:
-        return model.to(device).eval()
-    except (RuntimeError, AssertionError) as error:  # torch has either for a device that is not there
-        raise FernnError(f"{path}: there is no device {str(device)!r} to put it on ({error}).") from None
+    return model.to(device).eval()
 
 
 def load_weights(model: Network, weights: Mapping[str, Tensor]) -> Network:

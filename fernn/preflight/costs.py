@@ -33,11 +33,13 @@ class Costs:
         whole: of each run, from its start to its end.
         left: what is left of that to pay.
         known: what that is known from, by experiment.
+        speed: that it was reckoned at where nothing was measured.
     """
 
     whole: dict[Run, Amount]
     left: dict[Run, Amount]
     known: dict[str, str]
+    speed: Speed
 
 
 def costs(params: Params, state: State, speed: Speed, models: Models) -> Costs:
@@ -63,9 +65,10 @@ def costs(params: Params, state: State, speed: Speed, models: Models) -> Costs:
             tests = [s for other, s in state.evaluated.items() if (other.model, other.flow) == (run.model, run.flow)]
             evaluate = sum(tests) / len(tests) if tests else counted[run].evaluate * slower
             whole[run] = Amount(train / 3600, evaluate / 3600)
-        known[experiment] = _known(speed, timed, {run.model for run in own} - {run.model for run in timed})
+        untimed = {run.model for run in own} - {run.model for run in timed}
+        known[experiment] = _measured(timed, untimed) if timed else _reckoned(experiment, speed, untimed)
     left = {run: _left(params, state, run, cost) for run, cost in whole.items()}
-    return Costs(whole, left, known)
+    return Costs(whole, left, known, speed)
 
 
 def _left(params: Params, state: State, run: Run, whole: Amount) -> Amount:
@@ -74,13 +77,17 @@ def _left(params: Params, state: State, run: Run, whole: Amount) -> Amount:
     return Amount(train, 0.0 if run in state.evaluated else whole.evaluate)
 
 
-def _known(speed: Speed, timed: Mapping[Run, float], others: set[str]) -> str:
-    if not timed and speed.device:
-        return f"at the pace of an {speed.device}, model by model"
-    if not timed:
-        moved = f" and {speed.moved / 1e12:g} terabytes" if math.isfinite(speed.moved) else ""
-        return f"counted: {speed.operations / 1e12:g} tera-operations{moved} per second"
-    rest = f"; {', '.join(sorted(others))}: counted, at their speed" if others else ""
+def _reckoned(experiment: str, speed: Speed, models: set[str]) -> str:
+    if paces := speed.paces_of(experiment):
+        others = models - paces.keys()
+        rest = f"; {', '.join(sorted(others))}: at the middle of those" if others else ""
+        return f"at the pace of an {speed.device}, model by model{rest}"
+    moved = f" and {speed.moved / 1e12:g} terabytes" if math.isfinite(speed.moved) else ""
+    return f"counted: {speed.operations / 1e12:g} tera-operations{moved} per second"
+
+
+def _measured(timed: Mapping[Run, float], others: set[str]) -> str:
+    rest = f"; {', '.join(sorted(others))}: reckoned, at their speed" if others else ""
     return f"measured: {len(timed)} finished runs{rest}"
 
 
@@ -125,11 +132,8 @@ def show(params: Params, layout: Layout, speed: Speed, sharing: Sharing, console
     if state.devices:
         console.print(f"Measured on: {', '.join(sorted(state.devices))}.")
     if not all(source.startswith("measured") for source in known.values()):
-        source = (
-            f"go by what steps of scale paper took on an {speed.device} (docs/gpu.md)"
-            if speed.device
-            else "are counted"
-        )
+        device = found.speed.device
+        source = f"go by what steps of scale paper took on an {device} (docs/gpu.md)" if device else "are counted"
         console.print(
             f"Hours {source} until the first run of an experiment has finished; --rate and --bandwidth count those of "
             "another GPU.",

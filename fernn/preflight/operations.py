@@ -6,6 +6,7 @@ They are counted while the real model runs on torch's meta device, which has sha
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from statistics import median
 from typing import Any
 
 import torch
@@ -47,8 +48,13 @@ class Speed:
     device: str | None = None
 
     def pace(self, experiment: str, model: str) -> float:
-        """Of a model, its time over what is counted; 1 where it was not measured."""
-        return self.paces.get((experiment, model), 1.0)
+        """Of a model, its time over what is counted: as measured, or in the middle of its experiment's, or 1."""
+        own = self.paces_of(experiment)
+        return own.get(model, median(own.values()) if own else 1.0)
+
+    def paces_of(self, experiment: str) -> dict[str, float]:
+        """The paces of an experiment's models that were measured."""
+        return {model: pace for (measured, model), pace in self.paces.items() if measured == experiment}
 
 
 @dataclass(frozen=True)

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -16,6 +17,7 @@ from fernn.models import (
     save_model,
 )
 from fernn.models.memory import channels_last
+from fernn.models.storage import write_model
 
 
 @pytest.fixture
@@ -75,6 +77,23 @@ def test_what_could_not_be_read_again_is_not_written(build, said, tmp_path):
     with pytest.raises(FernnError, match=said):
         save_model(build(), tmp_path / "model")
     assert not list(tmp_path.iterdir())
+
+
+class Own(FERNNPredictor):
+    """A network of one's own whose config, inherited, is not what it is built with."""
+
+    def __init__(self, flow):
+        super().__init__(flow, hidden_channels=2)
+
+
+def test_a_class_that_does_not_take_its_config(tmp_path):
+    with pytest.raises(FernnError, match=r"got a Own that its config does not tell of"):
+        write_model(Own("V1T"), (Own,), tmp_path / "model")
+
+
+def test_sizes_of_numpy(tmp_path):
+    save_model(FERNNPredictor("V1T", hidden_channels=np.int64(2)), tmp_path / "model")
+    assert load_model(tmp_path / "model").config["hidden_channels"] == 2
 
 
 def test_a_place_that_cannot_be_written_to(model, tmp_path):

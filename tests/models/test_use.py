@@ -18,6 +18,7 @@ from fernn.models import (
     RotationPredictor,
     winograd,
 )
+from tests.closeness import relative_error
 
 QUARTER = {"degrees": 90, "fields": 1, "group_order": 4, "decoder_layers": 1}
 PREDICTORS = {
@@ -222,10 +223,10 @@ def test_a_cell_tells_what_it_is(kind: str) -> None:
 
 
 def second_derivative(model: nn.Module) -> torch.Tensor:
-    seen = frames(1, 2).requires_grad_()
+    seen = frames(1, 2).to(next(model.parameters()).dtype).requires_grad_()
     (slope,) = torch.autograd.grad(model(seen, 1).square().sum(), seen, create_graph=True)
     (curve,) = torch.autograd.grad(slope.square().sum(), seen)
-    return curve
+    return curve.double()
 
 
 def test_a_second_derivative_of_many_channels() -> None:
@@ -233,13 +234,30 @@ def test_a_second_derivative_of_many_channels() -> None:
     with pytest.raises(FernnError, match=r"first derivative only.*winograd\.allowed\(False\)"):
         second_derivative(model)
     with winograd.allowed(False):
-        assert second_derivative(model).any()
+        found = second_derivative(model)
+    assert relative_error(found, second_derivative(model.double())) < 1e-4  # of float64, Winograd has nothing
 
 
 def test_a_second_derivative_of_rotations() -> None:
+    model = PREDICTORS["rotation"](fields=2)
     with pytest.raises(FernnError, match=r"first derivative only.*convolution='dense'"):
-        second_derivative(PREDICTORS["rotation"](fields=2))
-    assert second_derivative(PREDICTORS["dense"](fields=2)).any()
+        second_derivative(model)
+    dense = PREDICTORS["dense"](fields=2)
+    dense.load_state_dict(model.state_dict())
+    assert relative_error(second_derivative(dense), second_derivative(dense.double())) < 1e-4
+
+
+def test_a_model_that_could_not_be_moved_is_as_it_was() -> None:
+    model = PREDICTORS["rotation"]()
+    expected = model(frames(1, 2), 1)
+    with pytest.raises((RuntimeError, AssertionError)):
+        model.to("xpu")
+    assert torch.equal(model(frames(1, 2), 1), expected)
+
+
+def test_no_steps_have_the_precision_of_some() -> None:
+    model = PREDICTORS["translation"]()
+    assert {model(frames(1, 2).double(), steps).dtype for steps in (0, 1)} == {torch.float32}
 
 
 @of("kind", [*PREDICTORS, *CLASSIFIERS])

@@ -106,7 +106,7 @@ def test_a_finished_run_is_measured(params: Params, layout: Layout) -> None:
     for other in others:
         share = 1.0 if other.model == run.model else counted[other].train / counted[run].train
         assert left[other].train == pytest.approx(2.0 * share)
-    assert known[run.experiment].startswith("measured: 1 finished runs; FERNN-V1T, G-RNN: counted, at their speed")
+    assert known[run.experiment].startswith("measured: 1 finished runs; FERNN-V1T, G-RNN: reckoned, at their speed")
     assert known["rotation"].startswith("counted: ")
 
 
@@ -162,6 +162,29 @@ def test_a_plan_goes_by_the_card_that_was_measured(tmp_path: Path) -> None:
     by_count = costs.costs(paper, state, measured.COUNTED, counted).left
     for run, cost in plan.left.items():
         assert cost.total == pytest.approx(measured.PACES[run.experiment, run.model] * by_count[run].total)
+
+
+def test_models_that_were_not_measured_go_by_the_others_of_their_experiment(tmp_path: Path) -> None:
+    small = load_params(ROOT / "params.yaml", "small")
+    state, counted = read_state(small, Layout("small", tmp_path)), models(small)
+    plan = costs.costs(small, state, measured.MEASURED, counted)
+    assert plan.known["translation"].endswith("model by model; FERNN-V3T, G-RNN-wide: at the middle of those")
+    by_count = costs.costs(small, state, measured.COUNTED, counted).left
+    run = first(small, "FERNN-V3T")
+    assert plan.left[run].total == pytest.approx(0.42 * by_count[run].total)
+    own = Speed(1.0, paces={("rotation", "G-RNN"): 0.5})
+    assert (own.pace("rotation", "another"), own.pace("translation", "G-RNN")) == (0.5, 1.0)
+
+
+def test_a_measured_gpu_says_nothing_of_a_run_on_a_cpu(
+    params: Params, layout: Layout, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finish(layout, first(params, "FERNN-V2T"), seconds=7200.0)
+    costs.show(params, layout, measured.MEASURED, Sharing(), Console(width=120))
+    said = capsys.readouterr().out
+    assert "rotation: counted: 100 tera-operations per second" in said
+    assert "Hours are counted until" in said
+    assert "H200" not in said
 
 
 @pytest.mark.parametrize(

@@ -223,11 +223,14 @@ def test_time_left_goes_by_the_jobs_that_run_side_by_side(tmp_path: Path) -> Non
     watched, asked = Watched(jobs=3), []
 
     class Left:
+        ready = 3
+
         def seconds(self, at_once: int) -> float:
             asked.append(at_once)
             return 600.0 / at_once
 
-        def finished(self, *_: object) -> None: ...
+        def finished(self, *_: object) -> None:
+            self.ready -= 1
 
         def close(self) -> None: ...
 
@@ -254,6 +257,17 @@ def reckoned(jobs: Jobs, open_jobs: set[tuple[str, str]], monkeypatch: pytest.Mo
     monkeypatch.setattr(left._look, "wait", lambda _: setattr(left, "_over", True))
     left._reckon()
     return left
+
+
+def test_an_evaluation_waits_for_its_training(jobs: Jobs) -> None:
+    left = TimeLeft(jobs, set())
+    left._open = {("train", "a"), ("evaluate", "a"), ("evaluate", "b"), ("train", "c")}
+    assert left.ready == 3
+    left.finished("train", "a", 1.0)
+    assert left.ready == 3
+    left.finished("evaluate", "a", 1.0)
+    left.finished("evaluate", "b", 1.0)
+    assert left.ready == 1
 
 
 def test_time_left_is_that_of_the_plan(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,8 +63,8 @@ class Progress:
     @property
     def left(self) -> float | None:
         """About how many seconds are left; None while no run tells how long one takes."""
-        # where one has ended, the next is about to start
-        at_once = max(1, min(self._abreast, self.whole - self.done))
+        # where one has ended the next is about to start, if one is left that waits for nothing
+        at_once = max(1, min(self._abreast, self.runs.ready)) if self.runs else 1
         runs = self.runs.seconds(at_once) if self.runs else None
         # of other rules, those that are done tell how long the rest takes
         others = {rule: sum(took) / len(took) for rule, took in self.took.items() if rule not in RUNS and took}

@@ -50,6 +50,12 @@ class TimeLeft:
             self._took[run] = took
         self._look.set()
 
+    @property
+    def ready(self) -> int:
+        """The number of trainings, and of evaluations of trained runs, that run or could: all others wait for these."""
+        still = frozenset(self._open)
+        return sum(stage == "train" or ("train", run) not in still for stage, run in still)
+
     def close(self) -> None:
         """Stop to reckon. Waits for what is under way: torch does not bear to be left in the middle at an exit."""
         self._over = True

@@ -64,7 +64,7 @@ class Watch(View):
             self.progress.close()
             self.say(self._summary(), style="red" if self.failed and not self._stopped else "")
             self._wrong &= not self._stopped
-            self.progress = Progress()
+            self.progress.jobs = {}
         super().close()
 
     def _begin(self, stats: dict[str, int]) -> None:

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from fernn.errors import FernnError
 from fernn.flows.rotation import Rotation, rotate
 from fernn.models.checks import check_numbers, check_sizes, check_state
+from fernn.models.precision import compute_dtype
 from fernn.models.rotation.convolution import CONVOLUTIONS, Kernel, Lifting, Regular, field_first
 
 FRAMES = ("lab", "co-moving")
@@ -136,7 +137,8 @@ class RotationCell(nn.Module):
                 state is that of another cell (as far as its flow, frame and sizes tell) or of other frames.
         """
         self._check(frame, state)
-        frame = frame.to(self.U.weights.dtype)
+        if compute_dtype(self.U.weights) == self.U.weights.dtype:  # inside of autocast, it is autocast's to choose
+            frame = frame.to(self.U.weights.dtype)
         expanded = None if state is None else state.expanded
         if expanded is None:
             expanded = Expanded(self.U.filter(), self.W.kernel())

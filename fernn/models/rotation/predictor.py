@@ -70,10 +70,11 @@ class RotationPredictor(Seq2Seq):
         Raises:
             FernnError: if it is no flow of rotations, or its turns are not in the group.
         """
-        flow, other = Rotation.of(flow, self.flow.degrees), sharing(self)
-        flow.turns(self.config["group_order"])
-        other.flow = flow
-        other.config |= {"flow": flow.name, "degrees": flow.degrees}
+        chosen: Rotation = type(self.flow).of(flow, self.flow.degrees)
+        chosen.turns(self.config["group_order"])
+        other = sharing(self)
+        other.flow = chosen
+        other.config |= {"flow": chosen.name, "degrees": chosen.degrees}
         return other
 
     @property
