@@ -78,7 +78,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if here in item.path.parents and {"finished", "fresh"} & set(item.fixturenames) and item.name not in QUICK:
             item.add_marker(pytest.mark.slow)
             if item.name in LONG:
-                item.add_marker(pytest.mark.drawn(group="long", share=1 / 4))
+                item.add_marker(pytest.mark.drawn(group="long", share=1 / 5))
     items.sort(key=lambda item: here not in item.path.parents)
 
 
