@@ -28,16 +28,6 @@ ROOT = Path(__file__).parents[2]
 SLOW = Speed(1e9)
 
 
-@pytest.fixture
-def params() -> Params:
-    return load_params(ROOT / "params.yaml", "quick")
-
-
-@pytest.fixture
-def layout(tmp_path: Path) -> Layout:
-    return Layout("quick", tmp_path)
-
-
 def first(params: Params, model: str) -> Run:
     return next(run for run in all_runs(params).values() if run.model == model)
 

@@ -15,16 +15,6 @@ from fernn.preflight import doctor
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture
-def params() -> Params:
-    return load_params(ROOT / "params.yaml", "quick")
-
-
-@pytest.fixture
-def layout(tmp_path: Path) -> Layout:
-    return Layout("quick", tmp_path)
-
-
 def program(folder: Path, name: str, lines: str) -> None:
     (folder / name).write_text(f"#!/bin/sh\n{lines}\n")
     (folder / name).chmod(0o755)
