@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+import torch
 from rich.console import Console
 from rich.table import Table
 
@@ -15,6 +16,7 @@ from fernn.experiments.kth.experiment import SEQUENCES, STANDIN_SEQUENCES
 from fernn.layout import Layout
 from fernn.params import Params
 from fernn.preflight.limits import too_short, tries_of
+from fernn.preflight.measured import CORE
 from fernn.preflight.operations import Amount, Models, Speed, memory_of, models, of_run
 from fernn.preflight.sharing import Sharing
 from fernn.preflight.state import State, read_state
@@ -23,6 +25,10 @@ from fernn.runs import Run, all_runs
 MNIST_BYTES = 55_000_000  # the four files, unpacked
 KTH_BYTES = 1_150_000_000  # the six archives
 KTH_FRAMES = 290_000  # in all annotated sequences
+_BESIDES = {  # of small networks, by what they run on
+    "GPU": "Of scale {scale} that says little: small networks wait for their launches.",
+    "core": "What a run takes to start, some seconds, comes on top.",
+}
 
 
 @dataclass(frozen=True)
@@ -48,9 +54,12 @@ def costs(params: Params, state: State, speed: Speed, models: Models) -> Costs:
     A model that has finished a run costs what that run took. Others cost what they are reckoned to, at `speed` where no
     run of their experiment has finished, and else in the proportion that was found in the finished ones. What an
     evaluation costs goes by the model's own trainings in the same way.
+
+    A CPU has a speed of its own, where runs have finished on one, or are to: no GPU is here, and none is named.
     """
-    if state.trained and not state.on_gpu:
-        speed = Speed(speed.operations)  # on a CPU, products take most of the time
+    on_cpu = not state.on_gpu if state.devices else params.allow_cpu and not torch.cuda.is_available()
+    if on_cpu and speed.device:
+        speed = CORE
     counted = {run: of_run(params, run, models, speed) for run in all_runs(params).values()}
     whole: dict[Run, Amount] = {}
     known: dict[str, str] = {}
@@ -81,8 +90,10 @@ def _reckoned(experiment: str, speed: Speed, models: set[str]) -> str:
     if paces := speed.paces_of(experiment):
         others = models - paces.keys()
         rest = f"; {', '.join(sorted(others))}: at the middle of those" if others else ""
-        return f"at the pace of an {speed.device}, model by model{rest}"
+        return f"at the pace of {speed.device}, model by model{rest}"
     moved = f" and {speed.moved / 1e12:g} terabytes" if math.isfinite(speed.moved) else ""
+    if speed.device:
+        return f"counted, at the speed of {speed.device}"
     return f"counted: {speed.operations / 1e12:g} tera-operations{moved} per second"
 
 
@@ -117,7 +128,7 @@ def show(params: Params, layout: Layout, speed: Speed, sharing: Sharing, console
     state = read_state(params, layout)
     counted = models(params)
     found = costs(params, state, speed, counted)
-    left, known = found.left, found.known
+    left, known, unit = found.left, found.known, found.speed.unit
     table = Table("rule", "jobs", "done", "left", title=f"Jobs of scale {params.scale}", title_justify="left")
     for rule, done in {**state.done, "all": [*chain(*state.done.values())]}.items():
         counts = len(done), sum(done), len(done) - sum(done)
@@ -132,26 +143,20 @@ def show(params: Params, layout: Layout, speed: Speed, sharing: Sharing, console
     if state.devices:
         console.print(f"Measured on: {', '.join(sorted(state.devices))}.")
     if not all(source.startswith("measured") for source in known.values()):
-        device = found.speed.device
-        source = f"go by what steps of scale paper took on an {device} (docs/gpu.md)" if device else "are counted"
         console.print(
-            f"Hours {source} until the first run of an experiment has finished; --rate and --bandwidth count those of "
-            "another GPU.",
+            f"Hours {found.speed.source} until the first run of an experiment has finished; --rate and --bandwidth "
+            "count those of another GPU.",
             soft_wrap=True,
         )
         if params.allow_cpu:
-            console.print(
-                f"Of scale {params.scale} that says little: on a GPU, small networks wait for their launches, and on a "
-                "CPU nothing is known before a run has finished.",
-                soft_wrap=True,
-            )
+            console.print(_BESIDES[unit].format(scale=params.scale), soft_wrap=True)
     shared = sharing.all(params, counted, left)
     longest = max(shared, key=lambda run: shared[run].total)
     if several := [key for key in counted if sharing.of(params, _first(found, key)) > 1]:
         console.print(_shared(params, found, counted, sharing, several))
+    owned = "their GPUs" if several else f"a {unit}"
     console.print(
-        f"Longest path, with {'their GPUs' if several else 'a GPU'} for every run: {_hours(shared[longest].total)} h, "
-        f"by {longest.id}.",
+        f"Longest path, with {owned} for every run: {_hours(shared[longest].total)} h, by {longest.id}.",
         soft_wrap=True,
     )
     if tries := tries_of():
@@ -167,7 +172,7 @@ def show(params: Params, layout: Layout, speed: Speed, sharing: Sharing, console
 
 def _by_model(params: Params, found: Costs, counted: Models) -> Table:
     """Hours and memory; of the runs of a model, the longest training and the longest evaluation."""
-    title = "A GPU: hours of the runs left, of one training, of one evaluation"
+    title = f"A {found.speed.unit}: hours of the runs left, of one training, of one evaluation"
     table = Table("experiment", "model", title=title, title_justify="left")
     for column in ("runs", "hours", "train", "evaluate", "GiB"):
         table.add_column(column, justify="right")

@@ -1,8 +1,8 @@
-"""The pace of a GPU that trained steps of each model at scale paper: docs/gpu.md has the measurements."""
+"""What was measured: a GPU's pace for each model at scale paper (docs/gpu.md), a CPU core's speed at scale small."""
 
 from fernn.preflight.operations import Speed
 
-DEVICE = "NVIDIA H200"
+DEVICE = "an NVIDIA H200"
 # Of each model, the measured time of a training step over the one that is counted at this speed. It tells what no count
 # does: maps that stay in the card's cache, kernels that wait for their launch (the small ones of KTH), the precision.
 COUNTED = Speed(100e12, 1.5e12)
@@ -19,7 +19,21 @@ PACES = {
     ("kth", "FERNN-V1T"): 0.48,
     ("kth", "FERNN-V2T"): 0.43,
 }
-MEASURED = Speed(COUNTED.operations, COUNTED.moved, PACES, DEVICE)
+MEASURED = Speed(
+    COUNTED.operations,
+    COUNTED.moved,
+    PACES,
+    DEVICE,
+    f"go by what steps of scale paper took on {DEVICE} (docs/gpu.md)",
+)
+# At these two the finished trainings of scale small (evidence/small) are reckoned at 0.6 to 1.4 times what they took.
+CORE = Speed(
+    80e9,
+    9e9,
+    device="a core of an AMD EPYC",
+    source="go by what runs of scale small took on a core of an AMD EPYC (docs/evidence.md)",
+    unit="core",
+)
 
 
 def speed_of(rate: float | None, bandwidth: float | None) -> Speed:

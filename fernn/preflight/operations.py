@@ -39,13 +39,17 @@ class Speed:
         operations: additions and multiplications of a convolution or a matrix product.
         moved: bytes to and from memory; infinity where operations alone are to count.
         paces: of a model that was measured, by experiment and name, its time over what these two make of it.
-        device: that it was measured on.
+        device: that it was measured on, with its article.
+        source: where hours come from, to follow the word.
+        unit: what has this speed.
     """
 
     operations: float
     moved: float = float("inf")
     paces: Mapping[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
     device: str | None = None
+    source: str = "are counted"
+    unit: str = "GPU"
 
     def pace(self, experiment: str, model: str) -> float:
         """Of a model, its time over what is counted: as measured, or in the middle of its experiment's, or 1."""

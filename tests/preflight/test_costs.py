@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from rich.console import Console
 
 from fernn.experiments import find_experiment, load_params
@@ -22,6 +23,7 @@ from fernn.preflight.state import State, read_state
 from fernn.provenance.environment import environment
 from fernn.provenance.records import Record, write_record
 from fernn.runs import Run, all_runs
+from tests.kept import everything
 from tests.workflow.conftest import make_project
 
 ROOT = Path(__file__).parents[2]
@@ -146,6 +148,7 @@ def test_a_plan_goes_by_the_card_that_was_measured(tmp_path: Path) -> None:
     state, counted = read_state(paper, Layout("paper", tmp_path)), models(paper)
     plan = costs.costs(paper, state, measured.speed_of(None, None), counted)
     assert set(plan.known.values()) == {"at the pace of an NVIDIA H200, model by model"}
+    assert plan.speed is measured.MEASURED
     hours = sum(cost.total for cost in plan.left.values())
     assert f" {hours:.0f} hours" in (ROOT / "README.md").read_text()
     assert f" {hours:.0f} hours" in (ROOT / "docs/unknown.md").read_text()
@@ -154,7 +157,10 @@ def test_a_plan_goes_by_the_card_that_was_measured(tmp_path: Path) -> None:
         assert cost.total == pytest.approx(measured.PACES[run.experiment, run.model] * by_count[run].total)
 
 
-def test_models_that_were_not_measured_go_by_the_others_of_their_experiment(tmp_path: Path) -> None:
+def test_models_that_were_not_measured_go_by_the_others_of_their_experiment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     small = load_params(ROOT / "params.yaml", "small")
     state, counted = read_state(small, Layout("small", tmp_path)), models(small)
     plan = costs.costs(small, state, measured.MEASURED, counted)
@@ -172,9 +178,47 @@ def test_a_measured_gpu_says_nothing_of_a_run_on_a_cpu(
     finish(layout, first(params, "FERNN-V2T"), seconds=7200.0)
     costs.show(params, layout, measured.MEASURED, Sharing(), Console(width=120))
     said = capsys.readouterr().out
-    assert "rotation: counted: 100 tera-operations per second" in said
-    assert "Hours are counted until" in said
+    assert "A core: hours of the runs left" in said
+    assert "rotation: counted, at the speed of a core of an AMD EPYC" in said
     assert "H200" not in said
+
+
+def kept_runs(small: Params) -> dict[Run, float]:
+    """Seconds that the kept trainings of scale small took."""
+    found = {}
+    kept = {str(path): file for path, file in everything()}
+    for run in all_runs(small).values():
+        if file := kept.get(f"evidence/small/results/small/runs/{run.id}/{RECORD}"):
+            found[run] = json.loads(file.read_text())["details"]["seconds"]
+    return found
+
+
+def test_the_speed_of_a_core_is_that_of_the_kept_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    small = load_params(ROOT / "params.yaml", "small")
+    plan = costs.costs(small, State(), measured.MEASURED, models(small))
+    assert plan.speed is measured.CORE
+    took = kept_runs(small)
+    assert len(took) > 20
+    for model in {(run.experiment, run.model) for run in took}:
+        own = [run for run in took if (run.experiment, run.model) == model]
+        least = min(took[run] for run in own)  # others had to share the machine
+        assert 0.6 < 3600 * plan.whole[own[0]].train / least < 1.4, model
+
+
+def test_where_a_gpu_is_named_or_trains_hours_are_its_own(
+    params: Params, layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also asked for on a machine without one."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    named, counted = measured.speed_of(250, None), models(params)
+    assert costs.costs(params, State(), named, counted).speed is named
+    assert costs.costs(params, State(), measured.MEASURED, counted).speed is measured.CORE
+    finish(layout, first(params, "G-RNN"), seconds=10.0, cuda="13.0")
+    on_gpu = read_state(params, layout)
+    assert costs.costs(params, on_gpu, measured.MEASURED, counted).speed is measured.MEASURED
+    paper = load_params(ROOT / "params.yaml", "paper")  # where a CPU is refused
+    assert costs.costs(paper, State(), measured.MEASURED, models(paper)).speed is measured.MEASURED
 
 
 @pytest.mark.parametrize(
@@ -291,14 +335,35 @@ def test_the_jobs_of_the_paper_are_listed_soon(tmp_path: Path) -> None:
     assert max(map(len, said.splitlines())) <= 160
 
 
-@pytest.mark.parametrize(("scale", "little"), [("quick", True), ("paper", False)])
-def test_what_hours_go_by_is_told(scale: str, little: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+STEPS = "go by what steps of scale paper took on an NVIDIA H200 (docs/gpu.md)"
+RUNS = "go by what runs of scale small took on a core of an AMD EPYC (docs/evidence.md)"
+
+
+@pytest.mark.parametrize(
+    ("scale", "gpu", "speed", "told", "besides"),
+    [
+        ("quick", False, measured.MEASURED, RUNS, "What a run takes to start, some seconds, comes on top."),
+        ("quick", True, measured.MEASURED, STEPS, "Of scale quick that says little"),
+        ("quick", False, SLOW, "are counted", "Of scale quick that says little"),
+        ("paper", False, measured.MEASURED, STEPS, None),
+    ],
+)
+def test_what_hours_go_by_is_told(
+    scale: str,
+    gpu: bool,
+    speed: Speed,
+    told: str,
+    besides: str | None,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
     params = load_params(ROOT / "params.yaml", scale)
-    for speed, told in (
-        (measured.MEASURED, "go by what steps of scale paper took on an NVIDIA H200"),
-        (SLOW, "are counted"),
-    ):
-        costs.show(params, Layout(scale, tmp_path), speed, Sharing(), Console(width=120))
-        said = capsys.readouterr().out
-        assert f"Hours {told}" in said
-        assert ("Of scale quick that says little" in said) == little
+    costs.show(params, Layout(scale, tmp_path), speed, Sharing(), Console(width=120))
+    said = capsys.readouterr().out
+    assert f"Hours {told} until" in said
+    assert ("core" if told is RUNS else "GPU") in re.search("Longest path, with a (GPU|core)", said)[0]
+    assert [each.split("{")[0] in said for each in costs._BESIDES.values()] == [
+        besides is not None and besides.startswith(each.split("{")[0]) for each in costs._BESIDES.values()
+    ]
