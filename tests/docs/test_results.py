@@ -33,23 +33,25 @@ def test_it_is_what_the_repository_keeps(page: Path, file: str, what: str, kept:
     if picture := PICTURE.fullmatch(what):
         assert (page.parent / picture["path"]).read_bytes() == kept[file].read_bytes(), f"copy {file} there again"
     elif what.startswith("|"):
-        heads, *rows = table(what)
-        kept_heads, *kept_rows = table(kept[file].read_text())
-        columns = [kept_heads.index(head) for head in heads]
+        ((heads, *rows),) = tables(what)
+        kept_rows = []
+        for kept_heads, *of_table in tables(kept[file].read_text()):
+            if {*heads} <= {*kept_heads}:
+                columns = [kept_heads.index(head) for head in heads]
+                kept_rows += [[row[column] for column in columns] for row in of_table]
         assert rows
-        assert [
-            row for row in rows if row not in [[kept_row[column] for column in columns] for kept_row in kept_rows]
-        ] == []
+        assert [row for row in rows if row not in kept_rows] == []
     else:
         assert [line for line in statements(what) if line not in [*statements(kept[file].read_text())]] == []
 
 
-def table(text: str) -> list[list[str]]:
-    """The rows of the first table of a text, heads first, without the line below them."""
-    lines = re.search(r"(?:^\|.*\n)+", text, re.MULTILINE)
-    assert lines
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[0].splitlines()]
-    return [rows[0], *rows[2:]]
+def tables(text: str) -> list[list[list[str]]]:
+    """The rows of each table of a text, heads first, without the line below them."""
+    found = []
+    for lines in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        rows = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip("|"))] for line in lines.splitlines()]
+        found.append([rows[0], *rows[2:]])
+    return found
 
 
 def statements(text: str) -> list[str]:
