@@ -11,13 +11,19 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from fernn.experiments import load_params
 from fernn.models import load_model
 from fernn.models.borders import circular_pad
+from fernn.preflight.operations import Speed, models, of_run
+from fernn.runs import Run, all_runs
 from tests.kept import everything
 
 from .blocks import ROOT
 
 PAGE = (ROOT / "docs/evidence.md").read_text()
+SMALL = "evidence/small/results/small"
+DATA = {"translation": "V2T", "rotation": "V4R"}  # what models are tested on
+SLOW = {"translation": "V1T", "rotation": "V1R"}  # what those are trained on that are then asked for other velocities
 
 
 def table(name: str) -> list[list[str]]:
@@ -26,22 +32,28 @@ def table(name: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|\n").split("|")] for line in found.splitlines()[2:]]
 
 
-ROWS = table("growth")
-RATES = {"G-RNN": "lr0.001"}
-
-
 @cache
 def kept() -> dict[str, Path]:
     return {str(path): file for path, file in everything()}
 
 
-def of_run(stage: str, model: str, seed: str, file: str, flow: str = "V2T") -> Path:
-    run = f"translation/{flow}/{model}/{RATES.get(model, 'lr0.002')}/seed{seed}"
-    return kept()[f"evidence/small/results/small/{stage}/{run}/{file}"]
+@cache
+def runs() -> list[Run]:
+    return [*all_runs(load_params(ROOT / "params.yaml", "small")).values()]
 
 
-def measures(model: str, seed: str, flow: str = "V2T") -> dict[str, Any]:
-    return json.loads(of_run("evaluations", model, seed, "evaluation.json", flow).read_text())["measures"]
+def runs_of(experiment: str, flow: str, model: str) -> list[Run]:
+    return [run for run in runs() if (run.experiment, run.flow, run.model) == (experiment, flow, model)]
+
+
+@cache
+def measures(run: Run) -> dict[str, Any]:
+    return json.loads(kept()[f"{SMALL}/evaluations/{run.id}/evaluation.json"].read_text())["measures"]
+
+
+def tested(experiment: str, model: str) -> list[float]:
+    """Errors of a model's runs, by seed."""
+    return [measures(run)["test"]["mse"] for run in runs_of(experiment, DATA[experiment], model)]
 
 
 def growth(W: torch.Tensor) -> float:
@@ -57,37 +69,71 @@ def growth(W: torch.Tensor) -> float:
     return torch.stack(logarithms[-100:]).mean().exp().item()
 
 
-@pytest.mark.parametrize("row", ROWS, ids=[" ".join(row[:2]) for row in ROWS])
+def test_every_run_is_kept() -> None:
+    missing = [run.id for run in runs() if f"{SMALL}/evaluations/{run.id}/evaluation.json" not in kept()]
+    assert missing == []
+    assert f"{len(runs())} runs" in PAGE
+
+
+@pytest.mark.parametrize("row", table("growth"), ids=lambda row: " ".join(row[:2]))
 def test_growth_and_errors_are_those_of_the_kept_models(row: list[str]) -> None:
     model, seed, factor, *errors = row
-    assert growth(load_model(of_run("runs", model, seed, "model.safetensors")).cell.W.weight) == pytest.approx(
-        float(factor), abs=0.006
-    )
-    of = measures(model, seed)
+    (run,) = [run for run in runs_of("translation", "V2T", model) if run.seed == int(seed)]
+    W = load_model(kept()[f"{SMALL}/runs/{run.id}/model.safetensors"]).cell.W.weight
+    assert growth(W) == pytest.approx(float(factor), abs=0.006)
+    of = measures(run)
     found = [of["test"]["mse"], *(of["length"]["mean"][step - 1] for step in (10, 30, 70))]
     assert [f"{value:.2g}" for value in found] == [f"{float(error):.2g}" for error in errors]
 
 
-def test_the_page_has_every_seed() -> None:
-    assert [row[1] for row in ROWS if row[0] == "FERNN-V2T"] == ["0", "1", "2"]
+@pytest.mark.parametrize("row", table("length"), ids=lambda row: " ".join(row[:2]))
+def test_errors_of_rollouts_are_those_of_the_kept_runs(row: list[str]) -> None:
+    model, seed, *errors = row
+    (run,) = [run for run in runs_of("rotation", "V4R", model) if run.seed == int(seed)]
+    found = [measures(run)["length"]["mean"][step - 1] for step in (10, 20, 30, 70)]
+    assert [f"{value:.2g}" for value in found] == [f"{float(error):.2g}" for error in errors]
 
 
-@pytest.mark.parametrize("row", table("test"), ids=lambda row: row[0])
+@pytest.mark.parametrize("row", table("test"), ids=lambda row: row[1])
 def test_errors_are_those_of_the_kept_runs(row: list[str]) -> None:
-    model, *errors, summary = row
-    found = [measures(model, seed)["test"]["mse"] for seed in ("0", "1", "2")]
-    assert [f"{value:.3g}" for value in found] == errors
-    assert summary == f"{mean(found):.3g} ± {stdev(found):.2g}"
+    experiment, model, *errors, summary = row
+    found = tested(experiment, model)
+    assert [f"{value:#.3g}" for value in found] == errors
+    assert summary == f"{mean(found):#.3g} ± {stdev(found):#.2g}"
 
 
-@pytest.mark.parametrize("row", table("velocity"), ids=lambda row: " ".join(row[:2]))
+def test_the_order_of_translation_is_separated_by_three_deviations() -> None:
+    """Of two neighbours the difference of the means, in the larger of their deviations."""
+    found = [tested("translation", model) for model in ("G-RNN", "FERNN-V1T", "FERNN-V2T")]
+    for worse, better in zip(found, found[1:], strict=False):
+        assert (mean(worse) - mean(better)) / max(stdev(worse), stdev(better)) > 4
+    assert "each step by more than four deviations" in PAGE.replace("\n", " ")
+
+
+@pytest.mark.parametrize("row", table("velocity"), ids=lambda row: " ".join(row[:3]))
 def test_errors_at_velocities_are_those_of_the_kept_runs(row: list[str]) -> None:
-    grid = measures(*row[:2], flow="V1T")["velocity"]["grid"]
-    fast = [point["mse"] for point in grid if max(abs(point["vx"]), abs(point["vy"])) > 1]
-    slow = [point["mse"] for point in grid if max(abs(point["vx"]), abs(point["vy"])) <= 1]
-    assert [f"{value:#.3g}" for value in (mean(slow), mean(fast), max(fast))] == row[2:]
+    experiment, model, seed, *errors = row
+    (run,) = [run for run in runs_of(experiment, SLOW[experiment], model) if run.seed == int(seed)]
+    seen, others = [], []
+    for point in measures(run)["velocity"]["grid"]:
+        if experiment == "translation":
+            speed, slowest, fastest = max(abs(point["vx"]), abs(point["vy"])), 1, 2
+        else:
+            speed, slowest, fastest = abs(point["degrees"]), 30, 120
+        if speed <= slowest:
+            seen.append(point["mse"])
+        elif speed <= fastest:  # of rotations, the faster ones are in no V of the models
+            others.append(point["mse"])
+    assert [f"{value:#.3g}" for value in (mean(seen), mean(others), max(others))] == errors
 
 
-def test_what_the_page_says_of_the_others() -> None:
-    assert f"{measures('G-RNN-wide', '1')['test']['mse']:.3f} in its one finished run" in PAGE.replace("\n", " ")
-    assert f"loses nothing ({measures('FERNN-V3T', '0')['test']['mse']:.4f})" in PAGE
+@pytest.mark.parametrize("row", table("cost"), ids=lambda row: row[1])
+def test_the_cost_of_an_ablation_is_counted(row: list[str]) -> None:
+    experiment, model, error, cost = row
+    params = load_params(ROOT / "params.yaml", "small")
+    found = models(params)
+    own, plain = (runs_of(experiment, DATA[experiment], name)[0] for name in (model, "G-RNN"))
+    of, baseline = (of_run(params, run, found, Speed(1.0)).train for run in (own, plain))
+    assert cost == f"{of / baseline:.1f}"
+    errors = tested(experiment, model)
+    assert error == f"{mean(errors):#.3g}" + (f" ± {stdev(errors):#.2g}" if len(errors) > 1 else "")

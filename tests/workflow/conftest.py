@@ -63,6 +63,8 @@ LONG = {
     "test_a_result_that_is_made_again_by_hand_is_the_same_result",
     "test_an_evaluation_by_code_that_was_edited_back",
     "test_a_clock_that_was_ahead",
+    "test_params_edited_while_a_workflow_runs",
+    "test_a_trained_run_of_other_params_is_set_aside",
     "test_results_made_by_hand_before_any_snakemake",
     "test_made_again_they_have_the_same_bytes",
     "test_commands_by_hand_leave_a_finished_result_as_it_is",
