@@ -2,7 +2,9 @@
 
 import json
 import re
+from collections import defaultdict
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -24,6 +26,8 @@ PAGE = (ROOT / "docs/evidence.md").read_text()
 SMALL = "evidence/small/results/small"
 DATA = {"translation": "V2T", "rotation": "V4R"}  # what models are tested on
 SLOW = {"translation": "V1T", "rotation": "V1R"}  # what those are trained on that are then asked for other velocities
+
+ABLATIONS = {"G-RNN-wide", "FERNN-V3T", "FERNN-V4R-exact"}
 
 
 def table(name: str) -> list[list[str]]:
@@ -51,7 +55,7 @@ def measures(run: Run) -> dict[str, Any]:
     return json.loads(kept()[f"{SMALL}/evaluations/{run.id}/evaluation.json"].read_text())["measures"]
 
 
-def tested(experiment: str, model: str) -> list[float]:
+def errors_of(experiment: str, model: str) -> list[float]:
     """Errors of a model's runs, by seed."""
     return [measures(run)["test"]["mse"] for run in runs_of(experiment, DATA[experiment], model)]
 
@@ -67,6 +71,28 @@ def growth(W: torch.Tensor) -> float:
             logarithms.append(norm.log())
             g = g / norm.view(-1, 1, 1, 1)
     return torch.stack(logarithms[-100:]).mean().exp().item()
+
+
+def test_the_first_page_counts_the_verdicts_of_the_kept_claims() -> None:
+    claims = kept()[f"{SMALL}/tables/claims.md"].read_text()
+    (counts,) = re.findall(r"^\d+ claims: .*\.$", claims, re.MULTILINE)
+    assert counts in (ROOT / "README.md").read_text()
+
+
+def test_hours_are_those_of_the_records() -> None:
+    """As they took, and by the fastest run of each model; of these, the ablations'."""
+    took: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for run in runs():
+        record = json.loads(kept()[f"{SMALL}/runs/{run.id}/record.json"].read_text())
+        took[run.experiment, run.model].append(record["details"]["seconds"] / 3600)
+    fastest = {model: min(hours) * len(hours) for (_, model), hours in took.items() if model in ABLATIONS}
+    whole = sum(map(sum, took.values())), sum(min(hours) * len(hours) for hours in took.values()), sum(fastest.values())
+    told = re.search(
+        r"took ([\d.]+) hours of a core, .*, and ([\d.]+) by the .* which the ablations are ([\d.]+);",
+        PAGE.replace("\n", " "),
+    )
+    assert told
+    assert [f"{hours:.1f}" for hours in whole] == [*told.groups()]
 
 
 def test_every_run_is_kept() -> None:
@@ -97,15 +123,15 @@ def test_errors_of_rollouts_are_those_of_the_kept_runs(row: list[str]) -> None:
 @pytest.mark.parametrize("row", table("test"), ids=lambda row: row[1])
 def test_errors_are_those_of_the_kept_runs(row: list[str]) -> None:
     experiment, model, *errors, summary = row
-    found = tested(experiment, model)
+    found = errors_of(experiment, model)
     assert [f"{value:#.3g}" for value in found] == errors
     assert summary == f"{mean(found):#.3g} ± {stdev(found):#.2g}"
 
 
 def test_the_order_of_translation_is_separated_by_three_deviations() -> None:
     """Of two neighbours the difference of the means, in the larger of their deviations."""
-    found = [tested("translation", model) for model in ("G-RNN", "FERNN-V1T", "FERNN-V2T")]
-    for worse, better in zip(found, found[1:], strict=False):
+    found = [errors_of("translation", model) for model in ("G-RNN", "FERNN-V1T", "FERNN-V2T")]
+    for worse, better in pairwise(found):
         assert (mean(worse) - mean(better)) / max(stdev(worse), stdev(better)) > 4
     assert "each step by more than four deviations" in PAGE.replace("\n", " ")
 
@@ -135,5 +161,5 @@ def test_the_cost_of_an_ablation_is_counted(row: list[str]) -> None:
     own, plain = (runs_of(experiment, DATA[experiment], name)[0] for name in (model, "G-RNN"))
     of, baseline = (of_run(params, run, found, Speed(1.0)).train for run in (own, plain))
     assert cost == f"{of / baseline:.1f}"
-    errors = tested(experiment, model)
+    errors = errors_of(experiment, model)
     assert error == f"{mean(errors):#.3g}" + (f" ± {stdev(errors):#.2g}" if len(errors) > 1 else "")
