@@ -190,15 +190,25 @@ def report(file: ParamsFile = Path("params.yaml"), scale: Scale = None, planned:
 
 
 @app.command()
-def claims(file: ParamsFile = Path("params.yaml"), scale: Scale = None) -> None:
+def claims(
+    folder: Annotated[
+        Path | None, typer.Argument(help="An unpacked archive of `fernn export`, judged by its own params.")
+    ] = None,
+    file: ParamsFile = Path("params.yaml"),
+    scale: Scale = None,
+) -> None:
     """Say which claims of the paper the finished runs reproduce."""
     from rich.console import Console
 
     from fernn.results.claims.text import show
-    from fernn.stages.claims import judge_claims
+    from fernn.stages.claims import judge_archive, judge_claims
 
-    params, layout = _start(file, scale)
-    show(params, judge_claims(params, layout), Console())
+    if folder is None:
+        params, layout = _start(file, scale)
+        judgements = judge_claims(params, layout)
+    else:
+        params, judgements = judge_archive(folder, scale)
+    show(params, judgements, Console())
 
 
 @app.command("verify")

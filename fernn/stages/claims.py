@@ -1,13 +1,21 @@
-"""Claims judged while runs are missing: what the tables stage writes once all are there."""
+"""Claims judged while runs are missing, or of an archive: what the tables stage writes once all are there."""
+
+from collections.abc import Callable
+from contextlib import chdir
+from pathlib import Path
 
 from fernn.audit import Audit, State
-from fernn.jobs import Jobs
+from fernn.errors import FernnError
+from fernn.experiments import load_params
+from fernn.export.archive import members_of
+from fernn.files import sha256
+from fernn.jobs import Job, Jobs
 from fernn.layout import Layout
 from fernn.params import Params
+from fernn.provenance.records import read_record
 from fernn.results.claims.judge import judge
 from fernn.results.claims.judgement import Judgement
 from fernn.results.reading.selection import select
-from fernn.runs import Run
 
 
 def judge_claims(params: Params, layout: Layout) -> list[Judgement]:
@@ -18,8 +26,54 @@ def judge_claims(params: Params, layout: Layout) -> list[Judgement]:
     """
     jobs = Jobs(params, layout)
     audit = Audit(jobs)
+    return _judge(jobs, lambda job: audit.of(job).state is State.DONE)
 
-    def finished(run: Run) -> bool:
-        return all(audit.of(jobs.find(stage, run.id)).state is State.DONE for stage in ("train", "evaluate"))
 
-    return judge(params, layout, jobs.experiments, select(params, layout, jobs.experiments, finished))
+def judge_archive(folder: Path, scale: str | None = None) -> tuple[Params, list[Judgement]]:
+    """Judge them by an archive of `fernn export`, unpacked into a folder: by its own params, as it was made.
+
+    What has changed since is not asked; `fernn verify` says that.
+
+    Args:
+        folder: of the archive.
+        scale: whose results it holds, if that is to be checked.
+
+    Returns:
+        The params, and the verdicts.
+
+    Raises:
+        FernnError: if it is no such folder, holds another scale, or a file is missing or not what its record tells.
+    """
+    held = members_of(folder)
+    if held is None:
+        raise FernnError(
+            f"{folder}: no unpacked archive of `fernn export` (docs/archive.md). Without a folder, the results of this "
+            "project are judged."
+        )
+    scales = sorted({Path(name).parts[1] for name in held if name.startswith("results/")})
+    if len(scales) != 1 or scale not in (None, *scales):
+        raise FernnError(f"{folder}: expected results of {scale or 'one scale'}; found those of {scales or 'none'}.")
+    with chdir(folder):  # records name files from there
+        params = load_params(Path("params.yaml"), scales[0])
+        return params, _judge(Jobs(params, Layout(scales[0])), lambda job: _whole(folder, job, held))
+
+
+def _judge(jobs: Jobs, finished: Callable[[Job], bool]) -> list[Judgement]:
+    selections = select(
+        jobs.params,
+        jobs.layout,
+        jobs.experiments,
+        lambda run: all(finished(jobs.find(stage, run.id)) for stage in ("train", "evaluate")),
+    )
+    return judge(jobs.params, jobs.layout, jobs.experiments, selections)
+
+
+def _whole(folder: Path, job: Job, held: frozenset[str]) -> bool:
+    """Whether a result is in an archive; what that came without, such as samples, is not missed."""
+    record = read_record(job.record)
+    if record is None:
+        return False
+    for name, digest in record.outputs.items():
+        if name in held and not (Path(name).exists() and sha256(Path(name)) == digest):
+            raise FernnError(f"{folder / name} is missing, or not what its record tells. Unpack the archive anew.")
+    return True
