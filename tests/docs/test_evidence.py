@@ -1,5 +1,6 @@
 """The evidence page: what it says of the trained models is what these are."""
 
+import csv
 import json
 import re
 from collections import defaultdict
@@ -134,6 +135,14 @@ def test_the_order_of_translation_is_separated_by_three_deviations() -> None:
     for worse, better in pairwise(found):
         assert (mean(worse) - mean(better)) / max(stdev(worse), stdev(better)) > 4
     assert "each step by more than four deviations" in PAGE.replace("\n", " ")
+
+
+def test_rotations_are_not_trained_to_their_end() -> None:
+    for model in ("G-RNN", "FERNN-V2R", "FERNN-V4R"):
+        for run in runs_of("rotation", "V4R", model):
+            with kept()[f"{SMALL}/runs/{run.id}/metrics.csv"].open() as file:
+                losses = [float(row["validation_loss"]) for row in csv.DictReader(file)]
+            assert losses[-1] == min(losses)
 
 
 @pytest.mark.parametrize("row", table("velocity"), ids=lambda row: " ".join(row[:3]))
