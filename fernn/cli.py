@@ -201,7 +201,7 @@ def claims(
     from rich.console import Console
 
     from fernn.results.claims.text import show
-    from fernn.stages.claims import judge_archive, judge_claims
+    from fernn.judging import judge_archive, judge_claims
 
     if folder is None:
         params, layout = _start(file, scale)

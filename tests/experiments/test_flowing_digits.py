@@ -22,7 +22,7 @@ from fernn.layout import RECORD, Layout
 from fernn.models import load_model
 from fernn.provenance.records import read_record
 from fernn.runs import Run, find_run
-from fernn.stages.claims import judge_claims
+from fernn.judging import judge_claims
 from fernn.stages.making import make_result
 from fernn.stages.runs import evaluate_run, train_run
 from tests.experiments.flowing import (

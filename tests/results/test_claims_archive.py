@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from fernn.cli import app
 from fernn.errors import FernnError
-from fernn.stages.claims import judge_archive
+from fernn.judging import judge_archive
 from tests.kept import everything
 
 EVIDENCE = Path("evidence/small")

@@ -1,4 +1,7 @@
-"""Claims judged while runs are missing, or of an archive: what the tables stage writes once all are there."""
+"""`fernn claims`: the paper's claims, judged while runs are missing, or by an archive.
+
+The tables stage writes the verdicts once all runs are there.
+"""
 
 from collections.abc import Callable
 from contextlib import chdir
