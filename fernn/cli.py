@@ -200,8 +200,8 @@ def claims(
     """Say which claims of the paper the finished runs reproduce."""
     from rich.console import Console
 
-    from fernn.results.claims.text import show
     from fernn.judging import judge_archive, judge_claims
+    from fernn.results.claims.text import show
 
     if folder is None:
         params, layout = _start(file, scale)
