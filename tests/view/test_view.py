@@ -20,7 +20,7 @@ from fernn.preflight.operations import Speed, models
 from fernn.preflight.state import state_of_runs
 from fernn.training.checkpoint import Checkpoint
 from fernn.training.progress import TrainingProgress
-from tests.preflight.test_costs import finish, under_way
+from tests.preflight.made import finish, under_way
 from workflow.view.frame import about, frame
 from workflow.view.logs import complaint, last_words
 from workflow.view.time_left import TimeLeft
