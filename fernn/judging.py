@@ -3,8 +3,10 @@
 The tables stage writes the verdicts once all runs are there.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import chdir
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 
 from fernn.audit import Audit, State
@@ -16,7 +18,8 @@ from fernn.jobs import Job, Jobs
 from fernn.layout import Layout
 from fernn.params import Params
 from fernn.provenance.records import read_record
-from fernn.results.claims.judge import judge
+from fernn.results.claims.evidence import Evidence
+from fernn.results.claims.judge import Judged, judge
 from fernn.results.claims.judgement import Judgement
 from fernn.results.reading.selection import select
 
@@ -29,7 +32,7 @@ def judge_claims(params: Params, layout: Layout) -> list[Judgement]:
     """
     jobs = Jobs(params, layout)
     audit = Audit(jobs)
-    return _judge(jobs, lambda job: audit.of(job).state is State.DONE)
+    return _judge(jobs, jobs.experiments, lambda job: audit.of(job).state is State.DONE)
 
 
 def judge_archive(folder: Path, scale: str | None = None) -> tuple[Params, list[Judgement]]:
@@ -58,17 +61,33 @@ def judge_archive(folder: Path, scale: str | None = None) -> tuple[Params, list[
         raise FernnError(f"{folder}: expected results of {scale or 'one scale'}; found those of {scales or 'none'}.")
     with chdir(folder):  # records name files from there
         params = load_params(Path("params.yaml"), scales[0])
-        return params, _judge(Jobs(params, Layout(scales[0])), lambda job: _whole(folder, job, held))
+        jobs = Jobs(params, Layout(scales[0]))
+        experiments = [*map(copy, jobs.experiments)]
+        for each in experiments:
+            each.evidence = without_data(each.evidence)
+        return params, _judge(jobs, experiments, lambda job: _whole(folder, job, held))
 
 
-def _judge(jobs: Jobs, finished: Callable[[Job], bool]) -> list[Judgement]:
+def without_data(evidence: Evidence) -> Evidence:
+    """Evidence of an archive: where a data set, which that comes without, would tell more, no claim is judged."""
+
+    def barred(params: Params, layout: Layout) -> str:
+        try:
+            return evidence.barred(params, layout)
+        except FernnError as error:
+            return f"an archive comes without its data sets: {str(error).partition('. ')[0]}"
+
+    return replace(evidence, barred=barred)
+
+
+def _judge(jobs: Jobs, experiments: Sequence[Judged], finished: Callable[[Job], bool]) -> list[Judgement]:
     selections = select(
         jobs.params,
         jobs.layout,
-        jobs.experiments,
+        experiments,
         lambda run: all(finished(jobs.find(stage, run.id)) for stage in ("train", "evaluate")),
     )
-    return judge(jobs.params, jobs.layout, jobs.experiments, selections)
+    return judge(jobs.params, jobs.layout, experiments, selections)
 
 
 def _whole(folder: Path, job: Job, held: frozenset[str]) -> bool:

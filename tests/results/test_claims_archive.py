@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,11 @@ from typer.testing import CliRunner
 
 from fernn.cli import app
 from fernn.errors import FernnError
-from fernn.judging import judge_archive
+from fernn.experiments import load_params
+from fernn.experiments.kth.experiment import EXPERIMENT as KTH
+from fernn.judging import judge_archive, without_data
+from fernn.layout import Layout
+from fernn.params import Params
 from tests.kept import everything
 
 EVIDENCE = Path("evidence/small")
@@ -51,6 +56,17 @@ def test_a_damaged_file_is_named(damage: str, archive: Path) -> None:
         file.unlink()
     with pytest.raises(FernnError, match=rf"{re.escape(str(file))} is missing, or not what its record tells"):
         judge_archive(archive)
+
+
+def test_what_only_a_data_set_would_tell_is_not_judged() -> None:
+    def barred(params: Params, layout: Layout) -> str:
+        raise FernnError(f"{layout.scale}/frames is missing. `fernn dataset kth/frames` makes it.")
+
+    evidence = without_data(replace(KTH.evidence, barred=barred))
+    said = evidence.barred(load_params("params.yaml", "quick"), Layout("quick"))
+    assert said == "an archive comes without its data sets: quick/frames is missing"
+    allowed = without_data(replace(KTH.evidence, barred=lambda params, layout: ""))
+    assert allowed.barred(load_params("params.yaml", "quick"), Layout("quick")) == ""
 
 
 def test_another_scale_or_folder(archive: Path, tmp_path: Path) -> None:
