@@ -170,8 +170,7 @@ def _about_memory(options: Options) -> str:
     kernels = 4 * POINTS * sizes.decoder_layers * (sizes.fields * sizes.group_order) ** 2
     return (
         f"Of the library's in float32, {size(kernels)} are the kernels of the decoder's layers as Winograd's form has "
-        "them, whatever the frame: with small frames it takes more than the plain way, which the direct convolution "
-        "does not."
+        "them, whatever the frame and the batch."
     )
 
 
