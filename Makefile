@@ -8,7 +8,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all test-faults mutations fuzz test-slurm image test-image lint docs bench gpu artifacts evidence verify lock check-locks clean
+.PHONY: help setup demo test test-all test-faults mutations fuzz load test-slurm image test-image lint docs bench gpu artifacts evidence verify lock check-locks clean
 MAKEFLAGS += --no-print-directory
 
 ARGS ?=
@@ -76,6 +76,9 @@ mutations: setup  ## remove each guard in a copy, and see a test fail there; the
 
 fuzz: setup  ## files for each reader by a guided fuzzer, SECONDS (60) for each; needs `pip install atheris` in .venv
 	@$(IN_VENV) python -m tests.faults.fuzz --seconds $(or $(SECONDS),60) --page docs/reliability.md
+
+load: setup  ## a plan of JOBS (2000) jobs run to its end, an hour of two cores; what it takes, in docs/reliability.md anew
+	@$(IN_VENV) python -m tests.faults.load --jobs $(or $(JOBS),2000) --page docs/reliability.md
 
 test-slurm: setup  ## tests on a real Slurm of two nodes on this machine, started for them and stopped (root; slurm-wlm, munge)
 	@$(IN_VENV) python -m pytest -m slurm tests/slurm $(ARGS)
