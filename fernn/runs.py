@@ -31,13 +31,16 @@ class Run:
 
 
 def runs_of(params: Params, experiment: str) -> Iterator[Run]:
-    """All runs of an experiment, in the order of params.yaml."""
+    """All runs of an experiment, in the order of params.yaml; one that several groups name is one run."""
     section = params.section(experiment)
-    for group in section.runs:
-        for model in group.models:
-            for rate in group.search or [section.models[model].learning_rate]:
-                for seed in group.seeds or section.seeds:
-                    yield Run(experiment, group.flow, model, rate, seed)
+    named = (
+        Run(experiment, group.flow, model, rate, seed)
+        for group in section.runs
+        for model in group.models
+        for rate in group.search or [section.models[model].learning_rate]
+        for seed in group.seeds or section.seeds
+    )
+    yield from dict.fromkeys(named)
 
 
 def all_runs(params: Params) -> dict[str, Run]:
@@ -64,8 +67,10 @@ def evaluations_of(params: Params, run: Run) -> list[str]:
 
 
 def gpus_of(params: Params, run: Run) -> int:
-    """How many GPUs a training is shared over; 0: it asks for none."""
+    """How many GPUs a training is shared over; 0: it asks for none, as no run of the scale does where `gpu` is 0."""
     asked = params.resources.train
+    if not asked.gpu:
+        return 0
     return asked.gpu_of.get(f"{run.experiment}/{run.model}", asked.gpu_of.get(run.experiment, asked.gpu))
 
 

@@ -1,7 +1,7 @@
 """The list of runs follows from the params alone."""
 
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -47,14 +47,34 @@ def test_what_is_measured_of_a_run(paper: Params) -> None:
     assert evaluations_of(paper, runs["translation/V1T/G-RNN/lr0.0001/seed0"]) == ["velocity"]
 
 
-def test_a_group_may_have_seeds_of_its_own() -> None:
+def group(*evaluate: str, **more: object) -> dict[str, Any]:
+    return {"flow": "V2T", "models": ["G-RNN"], "evaluate": list(evaluate), **more}
+
+
+def with_groups(*groups: dict[str, Any]) -> Params:
     content = yaml.safe_load(FILE.read_text())
-    content["translation"]["runs"].append({"flow": "V2T", "models": ["G-RNN"], "seeds": [7], "evaluate": ["velocity"]})
-    params = resolve(content)
+    content["translation"]["runs"] += groups
+    return resolve(content)
+
+
+def test_a_group_may_have_seeds_of_its_own() -> None:
+    params = with_groups(group("test", "length", seeds=[7]))
     added = [run for run in runs_of(params, "translation") if run.seed == 7]
     assert [run.id for run in added] == ["translation/V2T/G-RNN/lr0.0001/seed7"]
-    assert evaluations_of(params, added[0]) == ["velocity"]
-    assert "velocity" not in evaluations_of(params, replace(added[0], seed=0))
+    assert evaluations_of(params, added[0]) == ["test", "length"]
+
+
+def test_a_run_of_two_groups_is_one_run(paper: Params) -> None:
+    """Else each of its seeds would count twice in tables and verdicts."""
+    params = with_groups(group("velocity"))
+    assert list(runs_of(params, "translation")) == list(runs_of(paper, "translation"))
+    shared = all_runs(params)["translation/V2T/G-RNN/lr0.0001/seed0"]
+    assert evaluations_of(params, shared) == ["test", "length", "velocity"]
+
+
+def test_what_is_measured_of_a_seed_is_measured_of_all() -> None:
+    with pytest.raises(FernnError, match="seed 0 of G-RNN on V2T by length, test and seed 7 by velocity; ask for the"):
+        with_groups(group("velocity", seeds=[7]))
 
 
 def test_the_candidates_of_a_search(paper: Params) -> None:

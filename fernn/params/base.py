@@ -115,6 +115,25 @@ class ExperimentParams(Section):
         return self
 
     @model_validator(mode="after")
+    def _seeds_alike(self) -> "ExperimentParams":
+        """The seeds of a model make one cell of a table, so what is measured of one is measured of all."""
+        measured: dict[tuple[str, str], dict[int, set[str]]] = {}
+        for group in self.runs:
+            for model in group.models:
+                by_seed = measured.setdefault((group.flow, model), {})
+                for seed in group.seeds or self.seeds:
+                    by_seed.setdefault(seed, set()).update(group.evaluate)
+        for (flow, model), by_seed in measured.items():
+            first, *others = by_seed.items()
+            for seed, names in others:
+                if names != first[1]:
+                    raise ValueError(
+                        f"runs evaluates seed {first[0]} of {model} on {flow} by {', '.join(sorted(first[1]))} and "
+                        f"seed {seed} by {', '.join(sorted(names))}; ask for the same of all seeds of a model"
+                    )
+        return self
+
+    @model_validator(mode="after")
     def _rates_of_names(self) -> "ExperimentParams":
         rates = [model.learning_rate for model in self.models.values()]
         names: dict[str, float] = {}

@@ -79,15 +79,10 @@ class TrainResources(Resources):
 
     `gpu_of` has how many GPUs those of an experiment ("rotation") or of a model ("rotation/FERNN-V4R") share a run
     over, where that is not `gpu`; then memory and cores are of each GPU. It changes no more than the rounding of sums.
+    Where `gpu` is 0, as in a scale for CPUs, no run asks for one.
     """
 
     gpu_of: Mapping[str, Size] = {}
-
-    @model_validator(mode="after")
-    def _gpus(self) -> "TrainResources":
-        if self.gpu_of and not self.gpu:
-            raise ValueError("gpu_of asks for GPUs where gpu is 0; let gpu be 1, or leave gpu_of away")
-        return self
 
 
 # what stands in orders to Slurm: nothing that a shell would take for its own
