@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 import yaml
+from snakemake.common.configfile import load_configfile
 
 from fernn.errors import FernnError
-from fernn.experiments import check_overrides, find_experiment, json_schema, load_params, resolve
+from fernn.experiments import find_experiment, json_schema, load_params, overridden, resolve
 from fernn.runs import all_runs, gpus_of
 
 ROOT = Path(__file__).parent.parent
@@ -120,9 +121,8 @@ def test_gpus_of_a_run(content: dict[str, Any]) -> None:
     assert found["rotation", "FERNN-V4R"] == 4
     assert found["rotation", "G-RNN"] == 2
     assert {count for (experiment, _), count in found.items() if experiment != "rotation"} == {1}
-    set_at(content, "resources.train.gpu", 0)
-    with pytest.raises(FernnError, match="gpu_of asks for GPUs where gpu is 0"):
-        resolve(content)
+    for_cpus = resolve(content, "quick")
+    assert {gpus_of(for_cpus, run) for run in all_runs(for_cpus).values()} == {0}
 
 
 def test_params_go_to_other_processes_as_plain_values(content: dict[str, Any]) -> None:
@@ -230,9 +230,20 @@ def test_a_file_of_another_kind(tmp_path: Path, text: str, said: str) -> None:
 
 
 def test_only_what_jobs_are_told_may_be_overridden(content: dict[str, Any]) -> None:
-    check_overrides({**content, "scale": "quick", "allow_cpu": True}, FILE)
+    told = {"scale": "quick", "allow_cpu": True}
+    assert overridden({**content, **told}, content, FILE) == {**content, **told}
     with pytest.raises(FernnError, match=r"--config sets experiments: only scale and allow_cpu"):
-        check_overrides({**content, "experiments": ["kth"]}, FILE)
+        overridden({**content, "experiments": ["kth"]}, content, FILE)
+
+
+def test_numbers_that_are_text_to_snakemake(tmp_path: Path) -> None:
+    """As YAML 1.1 has it, 1e-3 is none."""
+    file = tmp_path / "params.yaml"
+    file.write_text(FILE.read_text().replace("learning_rate: 1.0e-4", "learning_rate: 1e-4"))
+    loaded = load_configfile(file)
+    assert loaded["translation"]["models"]["G-RNN"]["learning_rate"] == "1e-4"
+    params = resolve(overridden(loaded, loaded, file))
+    assert params.translation.models["G-RNN"].learning_rate == 1e-4
 
 
 def test_the_schema_for_editors_is_current() -> None:

@@ -56,7 +56,7 @@ class Plan:
             audit = Audit(jobs)
             found = {job: audit.of(job) for job in jobs.all.values()}
             _refuse_damage(found)
-            _tell_stale(found)
+            _tell_stale(found, jobs.layout.base)
             for job, finding in found.items():  # what a job is made of stands before it
                 if finding.state is not State.DONE or self._again.keys() & set(jobs.makers(job).values()):
                     self._again[job] = finding
@@ -103,10 +103,12 @@ def _refuse_damage(found: dict[Job, Finding]) -> None:
         )
 
 
-def _tell_stale(found: dict[Job, Finding]) -> None:
+def _tell_stale(found: dict[Job, Finding], base: Path) -> None:
     stale = [f"  {job}: {_briefly(each.reasons[0])}" for job, each in found.items() if each.state is State.STALE]
     if stale:
-        more = [f"  ... and {len(stale) - LISTED} more; `fernn verify` names them"] if len(stale) > LISTED else []
+        more = (
+            [f"  ... and {len(stale) - LISTED} more; `fernn verify {base}` names them"] if len(stale) > LISTED else []
+        )
         lines = [f"Not of today's params, code and files: {len(stale)} of {len(found)}", *stale[:LISTED], *more]
         print("\n".join(lines), file=sys.stderr)
 

@@ -1,6 +1,6 @@
 """The paper's experiments, a folder for each: what its stages depend on, how each is done, and what is shown of it."""
 
-from fernn.experiments.loading import check_overrides, json_schema, load_params, resolve
+from fernn.experiments.loading import json_schema, load_params, overridden, resolve
 from fernn.experiments.registry import experiments, find_experiment
 
-__all__ = ["check_overrides", "experiments", "find_experiment", "json_schema", "load_params", "resolve"]
+__all__ = ["experiments", "find_experiment", "json_schema", "load_params", "overridden", "resolve"]

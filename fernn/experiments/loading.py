@@ -64,23 +64,27 @@ def _scales(scales: Any, source: str) -> Mapping[str, Any]:
     return scales
 
 
-def check_overrides(config: Mapping[str, Any], path: str | Path) -> None:
-    """Refuse what was changed past the file: a job reads the file, so it would not see the change.
+def overridden(config: Mapping[str, Any], loaded: Mapping[str, Any], path: str | Path) -> dict[str, Any]:
+    """The content of params.yaml with what `snakemake --config` may put over it: `scale` and `allow_cpu`.
+
+    What else was changed past the file is refused: a job reads the file, so it would not see the change.
 
     Args:
-        config: the content of the file, with what the command line put over it (`snakemake --config`).
-        path: the file.
+        config: the content of the file as Snakemake reads it, with what the command line put over it.
+        loaded: the same without that.
+        path: the file, which is read once more: Snakemake takes 1e-3 for a text.
 
     Raises:
-        FernnError: if anything differs but `scale` and `allow_cpu`, which jobs are told.
+        FernnError: if anything differs but those two, which jobs are told, or the file cannot be read.
     """
-    content = read_yaml(path)
-    changed = [key for key in config if key not in ("scale", "allow_cpu") and config[key] != content.get(key)]
+    told = "scale", "allow_cpu"
+    changed = [key for key in config if key not in told and config[key] != loaded.get(key)]
     if changed:
         raise FernnError(
             f"--config sets {', '.join(changed)}: only scale and allow_cpu can be set there. Change {path} instead: "
             "what depends on it runs again, and the result's record names it."
         )
+    return {**read_yaml(path), **{key: config[key] for key in told if key in config}}
 
 
 def json_schema() -> dict[str, Any]:

@@ -83,7 +83,7 @@ def making(jobs: Jobs, job: Job, planned: str | None) -> Iterator[Task | None]:
     if problems := audit.problems(job):
         raise FernnError(
             f"{job} cannot start, since what it reads is not as it should be:{listed(list(problems.values()))}\n"
-            f"This makes it: snakemake --cores all --config scale={jobs.params.scale} {next(iter(problems))}"
+            f"This makes it: snakemake {next(iter(problems))} --cores all --config scale={jobs.params.scale}"
         )
     found = audit.of(job)
     if found.state is State.DONE:
@@ -97,7 +97,7 @@ def making(jobs: Jobs, job: Job, planned: str | None) -> Iterator[Task | None]:
         say(f"{job}: what is there is {found.state.value} and is made again: {'; '.join(found.reasons)}")
         if job.stage == "train" and found.state is State.STALE:
             lineage_there = found.record.lineage if found.record else "unknown"
-            _set_aside(job, jobs.layout.superseded(job.name, lineage_there))
+            _set_aside(job, jobs.layout, lineage_there)
     for path in (*job.writes, job.record):
         remove_leftovers(path)
     import_all(*job.code)
@@ -145,10 +145,11 @@ def make_result(params: Params, layout: Layout, stage: str, name: str = "", plan
     return [*job.writes, job.record]
 
 
-def _set_aside(job: Job, folder: Path) -> None:
+def _set_aside(job: Job, layout: Layout, lineage: str) -> None:
     """Move a trained run out of the way of another one: it took long, and its params may come back."""
+    folder = layout.superseded(job.name, lineage)
     folder.mkdir(parents=True, exist_ok=True)
     for path in (*job.writes, job.record):
         if path.exists():
             path.replace(folder / path.name)
-    say(f"{job}: the run that was there is kept as {folder}, until `fernn prune`")
+    say(f"{job}: the run that was there is kept as {folder}, until `fernn prune --scale {layout.scale}`")

@@ -3,12 +3,13 @@ import os
 import sys
 from pathlib import Path
 
+from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
 from fernn.errors import FernnError
 from fernn.jobs import Jobs
-from fernn.experiments import check_overrides, resolve
+from fernn.experiments import overridden, resolve
 from fernn.layout import Layout
 from fernn.locks.gpus import visible_gpus
 from fernn.runs import gpus_of
@@ -38,10 +39,10 @@ def in_words(check, *arguments):
 
 
 try:
-    check_overrides(config, "params.yaml")
+    content = overridden(config, load_configfile("params.yaml"), "params.yaml")
     if REMOTE and workflow.is_main_process:
         check_slurm()
-    PARAMS = resolve(config)
+    PARAMS = resolve(content)
     # The profile for clusters always says --sdm apptainer: there, an image is used where one is named. What runs without a
     # container has none in its Snakemake record either.
     IMAGE = image_of(PARAMS.image, must=workflow.is_main_process and not REMOTE) if CONTAINED else None
@@ -69,7 +70,7 @@ def results(*names):
 wildcard_constraints:
     experiment="|".join(PARAMS.experiments),
     part="[A-Za-z0-9-]+",
-    run="[A-Za-z]+/.+/seed[0-9]+",
+    run="(?:" + "|".join(PARAMS.experiments) + ")/.+/seed[0-9]+",
 
 
 # on this machine, as many jobs at a time ask for a GPU as there are; on a cluster, Slurm hands them out
