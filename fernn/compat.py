@@ -46,7 +46,7 @@ def load_released(state_dict: Mapping[str, Tensor], kind: str, flow: Flow = None
         raise FernnError(f"load_released got a {type(state_dict).__name__}: expected the weights of a model by name.")
     try:
         return channels_last(build(dict(state_dict), flow)).eval()
-    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError, IndexError) as error:
+    except (ArithmeticError, AttributeError, KeyError, RuntimeError, TypeError, ValueError, IndexError) as error:
         found = ", ".join(f"{name} {_shape(value)}" for name, value in state_dict.items())
         raise FernnError(
             f"not a checkpoint of the released {kind} model: {error}\nFound: {found or 'nothing'}\nExpected: {expected}"

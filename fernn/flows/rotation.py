@@ -94,10 +94,10 @@ class Rotation:
         """Each generator in steps of the group C_order: how far it rolls the orientation axis in one frame.
 
         Raises:
-            FernnError: if `degrees` is no whole number of the group's steps.
+            FernnError: if it turns, and `degrees` is no whole number of the group's steps.
         """
         step = self.degrees * order / 360
-        if abs(step - round(step)) > 1e-6:
+        if self.k and abs(step - round(step)) > 1e-6:
             raise FernnError(
                 f"{self!r} turns by {self.degrees:g} degrees per frame, but the group C_{order} has steps of "
                 f"{360 / order:g} degrees: choose degrees a multiple of that, or another group order."

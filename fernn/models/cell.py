@@ -22,7 +22,16 @@ from fernn.errors import FernnError
 from fernn.flows.translation import Translation
 from fernn.models.borders import circular_pad
 from fernn.models.checks import check_numbers, check_sizes, check_state
-from fernn.models.kernels import ACTIVATIONS, Kernel, border_of, convolve, max_over_flow, moving_step, prepared
+from fernn.models.kernels import (
+    ACTIVATIONS,
+    Kernel,
+    border_of,
+    convolve,
+    max_over_flow,
+    moving_step,
+    prepared,
+    recorded,
+)
 from fernn.models.precision import compute_dtype
 
 
@@ -105,8 +114,10 @@ class FERNNCell(nn.Module):
         activation: str = "relu",
     ) -> None:
         super().__init__()
-        check_sizes("FERNNCell", input_channels=input_channels, hidden_channels=hidden_channels)
-        if kernel_size < 1 or kernel_size % 2 == 0:
+        check_sizes(
+            "FERNNCell", input_channels=input_channels, hidden_channels=hidden_channels, kernel_size=kernel_size
+        )
+        if kernel_size % 2 == 0:
             raise FernnError(
                 f"FERNNCell(kernel_size={kernel_size}): a kernel that sits on a pixel has an odd width: 1, 3, 5, ..."
             )
@@ -124,7 +135,8 @@ class FERNNCell(nn.Module):
         Args:
             frame: f_t, (B, input channels, H, W), B at least 1; taken in the precision of the weights.
             state: h_t as this cell returned it, or None for h_0 = 0. W is prepared at the first frame and goes on with
-                the state, whatever happens to the cell's weights; see `FlowState.detach`.
+                the state, whatever happens to the cell's weights; see `FlowState.detach`. Prepared without gradients,
+                as in a burn-in under `torch.no_grad`, it is prepared once more where they are wanted.
 
         Returns:
             h_{t+1}.
@@ -138,7 +150,8 @@ class FERNNCell(nn.Module):
         dtype = compute_dtype(self.U.weight)
         drive = F.conv2d(circular_pad(frame.to(dtype), self.border), self.U.weight.to(dtype))
         W = None if state is None else state.W
-        if W is None:
+        wanted = torch.is_grad_enabled() and self.W.weight.requires_grad
+        if W is None or (wanted and not recorded(W)):
             W = prepared(self.W.weight.to(dtype), *frame.shape[-2:])
         return advance(state, drive, W, self.flow, self.activation)
 

@@ -41,7 +41,10 @@ class _Recognizer(nn.Module, ABC):
             )
         for width in stem_channels:
             check_sizes(type(self).__name__, stem_channels=width)
-        if any(width < 1 or width % 2 == 0 for width in (*stem_kernels, kernel_size)):
+        for width in stem_kernels:
+            check_sizes(type(self).__name__, stem_kernels=width)
+        check_sizes(type(self).__name__, kernel_size=kernel_size)
+        if any(width % 2 == 0 for width in (*stem_kernels, kernel_size)):
             raise FernnError(
                 f"{type(self).__name__}(stem_kernels={list(stem_kernels)}, kernel_size={kernel_size}): "
                 "kernel widths must be odd, so that each kernel has a middle."

@@ -48,6 +48,11 @@ def prepared(W: Tensor, height: int, width: int) -> Kernel:
     return winograd.transform(W) if winograd.pays(W, height, width) else W
 
 
+def recorded(W: Kernel) -> bool:
+    """Whether gradients find their way through a prepared kernel to what it was prepared of."""
+    return (W if isinstance(W, Tensor) else W.taps).requires_grad
+
+
 def convolve(maps: Tensor, W: Kernel) -> Tensor:
     """W * maps for maps that carry their border, (N, C, H+2p, W+2p), and a prepared kernel: (N, C', H, W)."""
     return F.conv2d(maps, W) if isinstance(W, Tensor) else winograd.convolve(maps, W)

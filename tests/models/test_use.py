@@ -165,6 +165,40 @@ def test_frames_are_taken_in_the_precision_of_the_weights(kind: str) -> None:
     assert torch.equal(taken, model(frames(1, 3), *steps))
 
 
+@of("kind", CELLS)
+def test_a_burn_in_without_gradients_costs_later_steps_none(kind: str) -> None:
+    """The kernel that was prepared in it would hold back those of the weights, in silence."""
+    cell = CELLS[kind]()
+    with torch.no_grad():
+        state = cell(frames(1))
+        state = cell(frames(1), state)
+    cell(frames(1), cell(frames(1), state)).max().square().mean().backward()
+    assert all(weight.grad is not None and weight.grad.any() for weight in cell.parameters())
+
+
+@of("kind", CELLS)
+def test_a_burn_in_under_autocast(kind: str) -> None:
+    cell = CELLS[kind]()
+    with torch.autocast("cpu", torch.bfloat16):
+        with torch.no_grad():
+            state = cell(frames(1).double())
+        cell(frames(1).double(), state).max().float().square().mean().backward()
+    assert all(weight.grad is not None and weight.grad.any() for weight in cell.parameters())
+
+
+@of("kind", [*PREDICTORS, *CLASSIFIERS])
+def test_weights_are_on_the_default_device(kind: str) -> None:
+    with torch.device("meta"):
+        model = {**PREDICTORS, **CLASSIFIERS}[kind]()
+    assert {weight.device.type for weight in model.parameters()} == {"meta"}
+    assert {buffer.device.type for buffer in model.buffers()} <= {"meta"}
+
+
+def test_a_grnn_of_rotations_turns_nothing() -> None:
+    """So any group will do."""
+    assert RotationCell("V0R", order=8, fields=1)(frames(1)).lab().shape == (1, 1, 8, 8, 8)
+
+
 @of("kind", [*PREDICTORS, *CLASSIFIERS])
 @of("shape", [(0, 3, 1, 8, 8), (1, 0, 1, 8, 8), (1, 3, 2, 8, 8), (3, 1, 8, 8)])
 def test_no_clips_no_frames_other_channels_or_axes(kind: str, shape: tuple[int, ...]) -> None:
@@ -197,6 +231,9 @@ def test_steps_are_counted(kind: str) -> None:
         (lambda: RotationCell("V1R", fields=0), r"fields=0\)"),
         (lambda: RotationCell("V1R", order=0), r"order=0\)"),
         (lambda: FERNNClassifier("V1T", (2, 0), (3, 3)), r"stem_channels=0\)"),
+        (lambda: FERNNCell("V1T", kernel_size=3.0), r"kernel_size=3\.0\): expected a whole number"),
+        (lambda: RotationCell("V1R", kernel_size="3"), r"kernel_size='3'\): expected a whole number"),
+        (lambda: FERNNClassifier("V1T", (2, 3), (3, 3.0)), r"stem_kernels=3\.0\): expected a whole number"),
         (lambda: CNN3D(base=2.0), r"base=2\.0\): expected a whole number"),
         (lambda: Rotation(1, "ten"), r"degrees='ten'\)"),
         (lambda: Rotation(1).move(torch.rand(1, 3, 4, 5, 5), 1, order=0), r"order=0\): .* at least 1"),

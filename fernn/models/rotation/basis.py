@@ -45,6 +45,8 @@ class Factors:
 def r2conv(order: int, inputs: int, fields: int, kernel_size: int, lifting: bool, draw: bool = True) -> "R2Conv":
     """The convolution of escnn to `fields` regular fields of C_order, with its own initial weights.
 
+    These are on torch's default device; its buffers, which are read, on the CPU.
+
     Args:
         order: N of the group.
         inputs: number of input fields: images where it lifts, regular fields where not.
@@ -56,7 +58,8 @@ def r2conv(order: int, inputs: int, fields: int, kernel_size: int, lifting: bool
     Raises:
         FernnError: if escnn cannot be imported.
     """
-    draw, precision = draw and torch.get_default_device().type != "meta", torch.get_default_dtype()
+    device, precision = torch.get_default_device(), torch.get_default_dtype()
+    draw = draw and device.type != "meta"
     # on any default device, since the samples are read; and escnn cannot build in another precision
     with torch.device("cpu"), _default(torch.float32):
         library = escnn.load()  # only here: its import takes most of a second, and nothing else needs it
@@ -64,8 +67,8 @@ def r2conv(order: int, inputs: int, fields: int, kernel_size: int, lifting: bool
         kinds = inputs * [space.trivial_repr if lifting else space.regular_repr], fields * [space.regular_repr]
         source, target = (library.nn.FieldType(space, each) for each in kinds)
         conv = library.nn.R2Conv(source, target, kernel_size, padding=kernel_size // 2, bias=False, initialize=draw)
-    if precision != torch.float32:
-        conv.weights = torch.nn.Parameter(conv.weights.to(precision))
+    if (device.type, precision) != ("cpu", torch.float32):
+        conv.weights = torch.nn.Parameter(conv.weights.to(device, precision))
     return conv
 
 

@@ -35,6 +35,14 @@ class Expanded:
     U: Tensor
     W: Kernel
 
+    def serves(self, *weights: Tensor) -> bool:
+        """Whether gradients find their way to the weights that want them: not if they were expanded without."""
+        wanted = torch.is_grad_enabled()
+        return not any(
+            wanted and weight.requires_grad and not filters.requires_grad
+            for weight, filters in zip(weights, (self.U, self.W.weights), strict=True)
+        )
+
 
 @dataclass(frozen=True)
 class RotationState:
@@ -108,8 +116,8 @@ class RotationCell(nn.Module):
         frame: str = "lab",
     ) -> None:
         super().__init__()
-        check_sizes("RotationCell", channels=channels, fields=fields, order=order)
-        if kernel_size < 1 or kernel_size % 2 == 0:
+        check_sizes("RotationCell", channels=channels, fields=fields, order=order, kernel_size=kernel_size)
+        if kernel_size % 2 == 0:
             raise FernnError(
                 f"RotationCell(kernel_size={kernel_size}): a kernel that sits on a pixel has an odd width: 1, 3, 5, ..."
             )
@@ -127,7 +135,8 @@ class RotationCell(nn.Module):
         Args:
             frame: f_t, (B, channels, H, W), square, B at least 1; taken in the precision of the weights.
             state: h_t as this cell returned it, or None for h_0 = 0. The weights are expanded at the first frame and go
-                on with the state, whatever happens to the cell's; see `RotationState.detach`.
+                on with the state, whatever happens to the cell's; see `RotationState.detach`. Expanded without
+                gradients, as in a burn-in under `torch.no_grad`, they are expanded once more where these are wanted.
 
         Returns:
             h_{t+1}.
@@ -137,10 +146,11 @@ class RotationCell(nn.Module):
                 state is that of another cell (as far as its flow, frame and sizes tell) or of other frames.
         """
         self._check(frame, state)
-        if compute_dtype(self.U.weights) == self.U.weights.dtype:  # inside of autocast, it is autocast's to choose
+        # inside of autocast, it is autocast's to choose; but it leaves float64 as it is
+        if compute_dtype(self.U.weights) == self.U.weights.dtype or frame.dtype == torch.float64:
             frame = frame.to(self.U.weights.dtype)
         expanded = None if state is None else state.expanded
-        if expanded is None:
+        if expanded is None or not expanded.serves(self.U.weights, self.W.weights):
             expanded = Expanded(self.U.filter(), self.W.kernel())
         time = 0 if state is None else state.time
         drives = self._drives(frame, expanded.U, time)

@@ -64,6 +64,10 @@ def orientation_first(channels: Tensor, order: int, dim: int) -> Tensor:
 class Kernel(Protocol):
     """The hidden convolution W, expanded from its weights; it serves until they change."""
 
+    @property
+    def weights(self) -> Tensor:
+        """What was made of the weights: gradients go that way."""
+
     def __call__(self, maps: Tensor, turns: int, move: Move | None = None) -> Tensor:
         """W * move(maps), (B, N*F, H, W) both, where the orientations of what is moved are rolled by `turns`."""
 
@@ -165,6 +169,11 @@ class DenseKernel:
     def __init__(self, filters: Tensor, fields: int) -> None:
         self.filters, self.fields = filters, fields
 
+    @property
+    def weights(self) -> Tensor:
+        """See `Kernel`."""
+        return self.filters
+
     def __call__(self, maps: Tensor, turns: int, move: Move | None = None) -> Tensor:
         """See `Kernel`."""
         maps = maps if move is None else move(maps)
@@ -188,6 +197,11 @@ class SteerableKernel:
     def __init__(self, mixing: Tensor, filters: Tensor, forth: Tensor, back: Tensor, fields: int) -> None:
         self.mixing, self.filters, self.forth, self.back, self.fields = mixing, filters, forth, back, fields
         self._rolled: dict[int, tuple[Tensor, ...]] = {}
+
+    @property
+    def weights(self) -> Tensor:
+        """See `Kernel`."""
+        return self.mixing
 
     def __call__(self, maps: Tensor, turns: int, move: Move | None = None) -> Tensor:
         """See `Kernel`."""

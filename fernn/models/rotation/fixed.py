@@ -18,7 +18,7 @@ class Fixed(nn.Module):
         """Keep these, by name, beside `weights`."""
         self._exact = numbers
         for name, exact in numbers.items():
-            self.register_buffer(name, exact.to(self.weights.dtype, copy=True), persistent=False)
+            self.register_buffer(name, exact.to(self.weights, copy=True), persistent=False)
 
     def _apply(self, fn: Any, recurse: bool = True) -> Self:
         for name in self._exact:  # some have an axis more than torch's orders of memory know
