@@ -12,6 +12,7 @@ from torch import Tensor
 
 from fernn.datasets.counter import below, words
 from fernn.datasets.sequences import Recipes
+from fernn.errors import FernnError
 from fernn.flows.translation import Translation
 
 
@@ -78,5 +79,9 @@ def render(pool: Tensor, recipes: Recipes, frames: int, side: int) -> Tensor:
 
 def _centred(digits: Tensor, side: int) -> Tensor:
     height, width = digits.shape[-2:]
+    if side < max(height, width):
+        raise FernnError(
+            f"frames of {side}x{side} pixels cannot hold digits of {height}x{width}: let frames be larger."
+        )
     top, left = (side - height) // 2, (side - width) // 2
     return F.pad(digits, (left, side - width - left, top, side - height - top))

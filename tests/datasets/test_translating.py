@@ -6,6 +6,7 @@ from torch import Tensor
 
 from fernn.datasets.sequences import Recipes
 from fernn.datasets.translating import TranslationSampler, render
+from fernn.errors import FernnError
 from fernn.flows.translation import Translation
 from tests.reference import translation as plain
 
@@ -81,6 +82,11 @@ def test_a_digit_moves_right_and_down():
     recipes = Recipes(torch.tensor([[0]]), torch.tensor([[[1, 0]]]), torch.tensor([[[1, 2]]]))
     frames = render(pool, recipes, 3, 3)[0, :, 0]
     assert [tuple(frame.nonzero()[0].tolist()) for frame in frames] == [(0, 1), (2, 2), (1, 0)]  # (row, column)
+
+
+def test_a_frame_holds_a_digit() -> None:
+    with pytest.raises(FernnError, match="frames of 4x4 pixels cannot hold digits of 6x6"):
+        render(random_pool(), book(pool=10).draw(1), 3, 4)
 
 
 def test_ink_is_clamped():

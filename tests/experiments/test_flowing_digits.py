@@ -20,7 +20,7 @@ from fernn.flows.rotation import Rotation, rotate
 from fernn.flows.translation import Translation
 from fernn.judging import judge_claims
 from fernn.layout import RECORD, Layout
-from fernn.models import load_model
+from fernn.models import load_model, save_model
 from fernn.provenance.records import read_record
 from fernn.runs import Run, find_run
 from fernn.stages.making import make_result
@@ -240,6 +240,23 @@ def test_samples_of_a_run_that_is_tested_at_velocities_alone(layout, name, root,
     recipes = recipes_of(layout, name, "velocity")[:2].moving_at(fastest)
     frames = RENDER[name](pool_of(layout, name, "test"), recipes, SEEN + PREDICTED, SIDE)
     assert torch.equal(samples["truth"], frames[:, SEEN:])
+    assert torch.equal(samples["velocity.truth"], frames[:, SEEN:])
+
+
+def test_a_rollout_that_grows_without_bound(layout, name, root, tmp_path):
+    """Its errors are no numbers: nothing is written that tables and figures could not read."""
+    params, path = write_params(root, tmp_path), tmp_path / "model.safetensors"
+    model = load_model(layout.run(RUNS[name], "model.safetensors"))
+    with torch.no_grad():
+        model.decoder[-1].weight.fill_(1e30)
+    save_model(model, path)
+    run = Run(name, FLOWS[name][0], "G-RNN", 0.01, 0)
+    work = find_experiment(name).evaluation(params, layout, run)
+    work = replace(work, files={**work.files, "model": path})
+    outputs = tmp_path / "evaluation.json", tmp_path / "samples.safetensors"
+    with pytest.raises(FernnError, match=r"at step \d of \d+ the error .* no number: .* predict fewer frames"):
+        work.do(Workplace(torch.device("cpu"), run.id, lambda: None), outputs)
+    assert not any(path.exists() for path in outputs)
 
 
 @pytest.mark.parametrize(("measure", "steps"), [("test", PREDICTED), ("length", LENGTH)])

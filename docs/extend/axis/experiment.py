@@ -35,7 +35,7 @@ class AxisExperiment(DigitExperiment[AxisParams]):
 
     def model(self, section: AxisParams, name: str) -> FERNN:
         """A model of the section, by its name there."""
-        return FERNN(section.models[name].flow, **section.architecture.model_dump())
+        return FERNN(section.models[name].flow, **section.architecture_of(name).model_dump())
 
 
 EXPERIMENT = AxisExperiment()

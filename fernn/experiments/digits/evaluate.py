@@ -1,5 +1,6 @@
 """Flowing MNIST: what is measured of a trained predictor."""
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from fernn.arrays import read_arrays
 from fernn.datasets.sequences import Recipes, RenderedSequences
+from fernn.errors import FernnError
 from fernn.evaluation.outcome import Evaluation, Workplace, evaluate_to_files
 from fernn.evaluation.prediction import StepErrors, step_errors
 from fernn.experiments.digits.motion import Motion
@@ -46,8 +48,9 @@ def evaluate(inputs: EvaluateInputs, files: dict[str, Path], place: Workplace, o
     A measure is the error by predicted step and over all steps, and where digits stay in the middle of larger frames
     that over the central square of a digit's size; "velocity" is the error at each velocity of the grid, where all
     digits move at it.
-    Samples are "seen", "truth" and "prediction", each (S, T, 1, H, W) float32, over as many steps as training has; and
-    where "length" is measured "length.seen" and so on, over all of its steps.
+    Samples are "seen", "truth" and "prediction", each (S, T, 1, H, W) float32, over as many steps as training has, of
+    the first of the measures; where "length" is measured "length.seen" and so on, over all of its steps; and where
+    "velocity" is, "velocity.seen" and so on, whose digits all move at the last velocity of the grid.
 
     Args:
         inputs: what it depends on.
@@ -71,7 +74,15 @@ def _measure(
 
     def errors_of(recipes: Recipes, predicted: int) -> StepErrors:
         frames = rendered(recipes, predicted)
-        return step_errors(model, frames, len(recipes), inputs.batch, inputs.seen, central)
+        errors = step_errors(model, frames, len(recipes), inputs.batch, inputs.seen, central)
+        lost = next((step for step, error in enumerate(errors.mean, 1) if not math.isfinite(error)), None)
+        if lost is not None:
+            raise FernnError(
+                f"{place.run}: at step {lost} of {predicted} the error of its forecasts is no number: they grew beyond "
+                "what float32 holds. Let it predict fewer frames (data.length.predicted in params.yaml), or train it "
+                "longer or with another rate; without this run the others have their tables."
+            )
+        return errors
 
     def samples_of(recipes: Recipes, predicted: int) -> dict[str, Tensor]:
         frames = rendered(recipes, predicted)(0, SAMPLES)
@@ -91,6 +102,7 @@ def _measure(
             measures[name] = {"mse": mean, "grid": cells, "sequences": len(recipes)}
             # the fastest one, as a rule one that the training did not have
             recipes = recipes.moving_at(grid[-1][0])
+            samples |= {f"velocity.{kind}": frames for kind, frames in samples_of(recipes, inputs.predicted).items()}
         else:
             steps = inputs.length if name == "length" else inputs.predicted
             errors = errors_of(recipes, steps)

@@ -101,6 +101,8 @@ def read_velocity_errors(layout: Layout, run: Run, velocities: Sequence[Mapping[
 def read_samples(layout: Layout, run: Run, of: str = "") -> Samples:
     """The test sequences that a run's evaluation kept for figures, or with of="length." those of its long forecasts.
 
+    With of="velocity." they are sequences whose digits all move at the last velocity of the grid.
+
     Raises:
         FernnError: if samples.safetensors is missing or has other contents than `Samples`.
     """

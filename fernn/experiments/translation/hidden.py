@@ -81,7 +81,7 @@ def moving_states(params: Params, layout: Layout, selections: list[Selection]) -
 def _rows(params: Params, layout: Layout, selections: list[Selection]) -> tuple[tuple[int, int], list[_Row]]:
     data = digit_section(params, selections[0].experiment).data
     nu = Translation.parse(data.velocity.flow).generators[-1]
-    samples = read_samples(layout, selections[0].runs[0])
+    samples = read_samples(layout, selections[0].runs[0], "velocity.")
     frames = np.concatenate([samples.seen[0], samples.truth[0]])  # (T, 1, H, W)
     rows = [_Row("Input,\nstill eye", frames[:, 0])]
     for selection in selections:
