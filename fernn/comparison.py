@@ -14,7 +14,7 @@ from pathlib import Path
 
 from fernn.audit import differences
 from fernn.errors import FernnError
-from fernn.layout import RECORD, Layout
+from fernn.layout import RECORD, SUPERSEDED, Layout
 from fernn.provenance.records import DamagedRecordError, Record, read_record
 from fernn.results.claims.statistics import positive, stated
 
@@ -40,8 +40,10 @@ class Cell:
         """Whether Welch's two-sided t test, of level `LEVEL`, does not tell them apart; None: there is one seed."""
         if math.isclose(self.mean, other.mean, rel_tol=EXACT):
             return True
-        if not (self.std and other.std):
+        if self.std is None or other.std is None:
             return None if self.n and other.n else False
+        if self.std == other.std == 0:
+            return False
         difference = stated(self.mean, self.std, self.n) - stated(other.mean, other.std, other.n)
         return not positive(difference).finds(LEVEL / 2)
 
@@ -85,6 +87,8 @@ def _records(layout: Layout) -> dict[Key, Record]:
     """By stage and name."""
     found: dict[Key, Record] = {}
     for path in sorted(layout.base.rglob(f"*{RECORD}")):
+        if SUPERSEDED in path.parts:  # what was moved out of the way is no result of today
+            continue
         try:
             record = read_record(path)
         except DamagedRecordError as error:

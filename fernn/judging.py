@@ -3,15 +3,17 @@
 The tables stage writes the verdicts once all runs are there.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import chdir
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from fernn.audit import Audit, State
 from fernn.errors import FernnError
 from fernn.experiments import load_params
+from fernn.experiments.experiment import Experiment
 from fernn.export.archive import members_of
 from fernn.files import sha256
 from fernn.jobs import Job, Jobs
@@ -32,13 +34,15 @@ def judge_claims(params: Params, layout: Layout) -> list[Judgement]:
     """
     jobs = Jobs(params, layout)
     audit = Audit(jobs)
-    return _judge(jobs, jobs.experiments, lambda job: audit.of(job).state is State.DONE)
+    experiments = _tolerant(jobs.experiments, "what would tell more is not here")
+    return _judge(jobs, experiments, lambda job: audit.of(job).state is State.DONE)
 
 
 def judge_archive(folder: Path, scale: str | None = None) -> tuple[Params, list[Judgement]]:
     """Judge them by an archive of `fernn export`, unpacked into a folder: by its own params, as it was made.
 
-    What has changed since is not asked; `fernn verify` says that.
+    What has changed since is not asked; `fernn verify` says that. A run that was packed by force, since it was not up
+    to date then, does not count.
 
     Args:
         folder: of the archive.
@@ -62,22 +66,27 @@ def judge_archive(folder: Path, scale: str | None = None) -> tuple[Params, list[
     with chdir(folder):  # records name files from there
         params = load_params(Path("params.yaml"), scales[0])
         jobs = Jobs(params, Layout(scales[0]))
-        experiments = [*map(copy, jobs.experiments)]
-        for each in experiments:
-            each.evidence = without_data(each.evidence)
+        experiments = _tolerant(jobs.experiments, "an archive comes without its data sets")
         return params, _judge(jobs, experiments, lambda job: _whole(folder, job, held))
 
 
-def without_data(evidence: Evidence) -> Evidence:
-    """Evidence of an archive: where a data set, which that comes without, would tell more, no claim is judged."""
+def without_data(evidence: Evidence, why: str) -> Evidence:
+    """Evidence by which no claim is judged where a data set that is not here would tell more; `why` it is not."""
 
     def barred(params: Params, layout: Layout) -> str:
         try:
             return evidence.barred(params, layout)
         except FernnError as error:
-            return f"an archive comes without its data sets: {str(error).partition('. ')[0]}"
+            return f"{why}: {str(error).partition('. ')[0]}"
 
     return replace(evidence, barred=barred)
+
+
+def _tolerant(experiments: Sequence[Experiment[Any]], why: str) -> list[Experiment[Any]]:
+    found = [*map(copy, experiments)]
+    for each in found:
+        each.evidence = without_data(each.evidence, why)
+    return found
 
 
 def _judge(jobs: Jobs, experiments: Sequence[Judged], finished: Callable[[Job], bool]) -> list[Judgement]:
@@ -90,10 +99,10 @@ def _judge(jobs: Jobs, experiments: Sequence[Judged], finished: Callable[[Job], 
     return judge(jobs.params, jobs.layout, experiments, selections)
 
 
-def _whole(folder: Path, job: Job, held: frozenset[str]) -> bool:
-    """Whether a result is in an archive; what that came without, such as samples, is not missed."""
+def _whole(folder: Path, job: Job, held: Mapping[str, str]) -> bool:
+    """Whether a result is in an archive, up to date; what that came without, such as samples, is not missed."""
     record = read_record(job.record)
-    if record is None:
+    if record is None or any(held.get(name) for name in (*record.outputs, job.record.as_posix())):
         return False
     for name, digest in record.outputs.items():
         if name in held and not (Path(name).exists() and sha256(Path(name)) == digest):

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,7 +90,7 @@ def verify_archive(folder: Path, params_file: Path, again: bool = False) -> Iter
     return None if held is None else _verify_archive(folder, params_file.absolute(), held)
 
 
-def _verify_archive(folder: Path, params_file: Path, held: frozenset[str]) -> Iterator[Verdict]:
+def _verify_archive(folder: Path, params_file: Path, held: Collection[str]) -> Iterator[Verdict]:
     audits: dict[str, Audit] = {}
     with chdir(folder):  # records name files from there
         for path in find_records([Path("results")]):
@@ -102,7 +102,7 @@ def verify(
     params_file: Path,
     audits: dict[str, Audit],
     again: bool = False,
-    held: frozenset[str] | None = None,
+    held: Collection[str] | None = None,
 ) -> Verdict:
     """Hold one result against its record.
 

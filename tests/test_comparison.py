@@ -10,7 +10,7 @@ import pytest
 from fernn.comparison import Cell, compare
 from fernn.errors import FernnError
 from fernn.layout import Layout
-from fernn.provenance.records import Record, write_record
+from fernn.provenance.records import Record, read_record, write_record
 
 ENVIRONMENT: dict[str, Any] = {
     "python": "3.11.2",
@@ -80,6 +80,21 @@ def test_what_it_says(folders: tuple[Path, Path], changes: dict[str, Any], agree
     assert "agrees: a V2T last frame mse: 0.25 here, 0.25 there" in lines
 
 
+def test_what_was_moved_out_of_the_way_is_no_result_of_today(folders: tuple[Path, Path]) -> None:
+    here, there = folders
+    make(here)
+    make(there)
+    aside = here / "results/tiny/superseded/a/0/record.json"
+    aside.parent.mkdir(parents=True)
+    (record,) = (here / "results/tiny/runs").rglob("record.json")
+    old = read_record(record)
+    assert old
+    write_record(aside, old.model_copy(update=OTHERWISE))
+    lines: list[str] = []
+    assert compare(Layout("tiny"), there, lines.append)
+    assert "1 results are here and there: 1 have the same bytes, 0 others." in lines
+
+
 def test_other_bytes_without_a_table_agree_in_nothing(folders: tuple[Path, Path]) -> None:
     here, there = folders
     make(here)
@@ -114,6 +129,9 @@ def test_a_damaged_record_or_table_is_named(folders: tuple[Path, Path]) -> None:
         (Cell(1.0, 0.1, 3), Cell(1.1, 0.1, 3), True),
         (Cell(1.0, 0.1, 3), Cell(2.0, 0.1, 3), False),
         (Cell(1.0, None, 1), Cell(1.1, None, 1), None),
+        (Cell(0.5, 0.0, 3), Cell(1 / 6, 0.0, 3), False),
+        (Cell(0.5, 0.0, 3), Cell(0.55, 0.1, 3), True),
+        (Cell(0.5, 0.0, 3), Cell(2.0, 0.1, 3), False),
         (Cell(1.0, None, 0), Cell(1.1, None, 0), False),
         (Cell(1.0, None, 0), Cell(1.0 + 1e-9, None, 0), True),
     ],

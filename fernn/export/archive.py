@@ -46,8 +46,10 @@ def write_archive(path: Path, members: Iterable[Member], metadata: str, time: st
                 raise FernnError(f"{member.source} changed while it was packed. Wait for what writes it; export again.")
 
 
-def members_of(folder: Path) -> frozenset[str] | None:
+def members_of(folder: Path) -> dict[str, str] | None:
     """The files that an archive, unpacked into a folder, came with; None if it is no such folder.
+
+    Each has what its entry says of it: empty, or why it was not up to date when it was packed all the same.
 
     Raises:
         FernnError: if its description cannot be read.
@@ -57,7 +59,8 @@ def members_of(folder: Path) -> frozenset[str] | None:
         return None
     try:
         entities = json.loads(path.read_bytes())["@graph"]
-        return frozenset(unquote(each["@id"]) for each in entities if "File" in each["@type"])
+        files = (each for each in entities if "File" in each["@type"])
+        return {unquote(each["@id"]): str(each.get("creativeWorkStatus", "")) for each in files}
     except (ValueError, KeyError, TypeError) as error:
         raise FernnError(f"{path}: no description of an archive ({error!r}). Unpack the archive again.") from None
 

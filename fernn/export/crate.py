@@ -116,7 +116,8 @@ def _describe_root(crate: ROCrate, contents: Contents, citation: dict[str, Any],
         for profile, name in PROFILES.items()
     ]
     root["mentions"] = actions
-    file_of(crate, "README.md")["about"] = root
+    if "README.md" in contents.members:  # --without leaves out what it names
+        file_of(crate, "README.md")["about"] = root
 
 
 def _described(crate: ROCrate, contents: Contents, member: Member) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from typer.testing import CliRunner
 from fernn.cli import app
 from fernn.errors import FernnError
 from fernn.export.archive import METADATA, members_of
+from fernn.judging import judge_archive
+from fernn.results.claims.judgement import Verdict
 from fernn.verification import verify_archive
 from tests.export.conftest import Made
 
@@ -46,6 +48,20 @@ def test_what_it_came_without_is_not_missed(unpacked: Path) -> None:
 def test_what_no_archive_can_be_without_is_named(made: Made, pattern: str) -> None:
     with pytest.raises(FernnError, match=r"cannot be without (Snakefile|params\.yaml)"):
         made.export(without=(pattern,))
+
+
+def test_readers_may_be_spared_the_readme(made: Made) -> None:
+    with ZipFile(made.export(without=("README.md",))) as archive:
+        assert "README.md" not in archive.namelist()
+
+
+def test_what_was_packed_by_force_is_no_finished_run(made: Made, tmp_path: Path) -> None:
+    made.edit(lambda content: content["scales"]["tiny"]["translation"]["training"].update(epochs=5))
+    with ZipFile(made.export(force=True)) as archive:
+        archive.extractall(tmp_path / "unpacked")
+    _, judgements = judge_archive(tmp_path / "unpacked")
+    assert {each.verdict for each in judgements} == {Verdict.NOT_RUN}
+    assert "G-RNN on V2T is not finished" in {each.reason for each in judgements}
 
 
 def test_what_was_lost_or_changed_since_is_named(unpacked: Path) -> None:

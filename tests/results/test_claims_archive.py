@@ -62,10 +62,11 @@ def test_what_only_a_data_set_would_tell_is_not_judged() -> None:
     def barred(params: Params, layout: Layout) -> str:
         raise FernnError(f"{layout.scale}/frames is missing. `fernn dataset kth/frames` makes it.")
 
-    evidence = without_data(replace(KTH.evidence, barred=barred))
+    why = "an archive comes without its data sets"
+    evidence = without_data(replace(KTH.evidence, barred=barred), why)
     said = evidence.barred(load_params("params.yaml", "quick"), Layout("quick"))
     assert said == "an archive comes without its data sets: quick/frames is missing"
-    allowed = without_data(replace(KTH.evidence, barred=lambda params, layout: ""))
+    allowed = without_data(replace(KTH.evidence, barred=lambda params, layout: ""), why)
     assert allowed.barred(load_params("params.yaml", "quick"), Layout("quick")) == ""
 
 
