@@ -15,6 +15,7 @@ from fernn.results.claims.claim import Asked, Bound, Cell, Factor, Line, Order
 from fernn.results.claims.judge import judge
 from fernn.results.claims.judgement import Verdict, cell_of
 from fernn.results.claims.reading import PAPER, read_claims
+from fernn.results.claims.text import claims_md
 from tests.results.claims_file import ORDER, written
 from tests.results.kth_tree import kth_params, write_kth
 from tests.results.made import chosen, select, write_tables
@@ -233,6 +234,9 @@ def test_times_of_two_machines_are_not_compared(world):
         "not run",
         "times of different machines are not compared: abacus, 1 thread; another, 1 thread",
     )
+    write_training_record(world.layout, run_of(world.params, "FERNN-V1T", 1), 9.0, workers=4)
+    assert world.judged(Line).reason.endswith("abacus, 1 thread; abacus, 1 thread, 4 workers")
+    write_training_record(world.layout, run_of(world.params, "FERNN-V1T", 1), 9.0, device="another")
     # errors are
     assert world.judged(Cell, model="FERNN-V1T").samples[0].hardware == ("abacus, 1 thread", "another, 1 thread")
 
@@ -333,6 +337,9 @@ def test_an_experiment_has_claims_of_its_own(world, tmp_path, monkeypatch):
     found = judge(world.params, world.layout, [experiment], select(world.params, world.layout))
     assert len(found) == len(read_claims(PAPER).all) + 1
     assert (found[-1].claim.source, found[-1].verdict) == ("ours", Verdict.REPRODUCED)
+    assert "at the level 0.05." in claims_md(world.params, found)
+    other = replace(found[-1], level=0.01)
+    assert "at the level 0.01 or 0.05." in claims_md(world.params, [*found, other])
     asked = Asked(flow="V2T", model="FERNN-V1T", measure="test_mse")
     assert found[-1].claim.asks[1] == asked
     unknown = written(tmp_path / "..", orders=[ORDER | {"measure": "beauty"}])

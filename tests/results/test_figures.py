@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from itertools import pairwise
 
 import matplotlib
@@ -107,6 +108,13 @@ def test_length_generalization(params, layout):
     assert "true velocity: no error" in words(axes.figure)
     horizon = [line for line in axes.lines if list(line.get_xdata()) == [PREDICTED, PREDICTED]]
     assert len(horizon) == 1
+
+
+def test_a_model_of_fewer_seeds_is_told(params, layout):
+    first, *others = of(params, layout, "V2T")
+    one = replace(others[-1], candidates=tuple(replace(each, runs=each.runs[:1]) for each in others[-1].candidates))
+    figure = length_generalization(params, layout, [first, *others[:-1], one])
+    assert "seeds 0, 1 (FERNN-$V_{2}^{T}$: 0)" in words(figure)
 
 
 def test_velocity_generalization(params, layout):

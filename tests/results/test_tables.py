@@ -318,3 +318,12 @@ def test_cost(params, layout):
     assert blank["parameters"]
     assert (blank["step_seconds"], blank["n"], blank["device"]) == ("", "", "")
     assert "100.0 ± 35.4" in layout.table("cost.md").read_text()
+
+
+def test_hours_of_a_run_that_several_workers_shared_are_those_of_all(params, layout):
+    for seed in (0, 1):
+        write_training_record(layout, run_of(params, "G-RNN", seed), 30.0, "A GPU", workers=4)
+    write_tables(params, layout)
+    found = table(layout, "cost.csv")[0]
+    assert float(found["hours"]) == pytest.approx(4 * 60 / 3600)
+    assert found["device"] == "A GPU, 1 thread, 4 workers"

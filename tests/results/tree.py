@@ -72,6 +72,8 @@ def write_run(layout: Layout, params: Params, run: Run, losses: Sequence[float],
     if "length" in measures:
         far = np.repeat(truth[:, :1], LENGTH, axis=1) * np.linspace(0, 1, LENGTH, dtype=np.float32).reshape(-1, 1, 1, 1)
         samples |= {"length.seen": samples["seen"], "length.truth": far, "length.prediction": far * (1 - mse)}
+    if "velocity" in measures:
+        samples |= {f"velocity.{kind}": samples[kind] for kind in ("seen", "truth", "prediction")}
     save_file(samples, layout.evaluation(run.id, "samples.safetensors"))
 
 
@@ -95,7 +97,7 @@ def write_metrics(layout: Layout, run: Run, losses: Sequence[float]) -> None:
 
 
 def write_training_record(
-    layout: Layout, run: Run, seconds: float | None = 1.0, device: str = "abacus", steps: int = 10
+    layout: Layout, run: Run, seconds: float | None = 1.0, device: str = "abacus", steps: int = 10, workers: int = 1
 ) -> None:
     """Of a training on a machine, as far as results ask; None tells no time."""
     record = Record(
@@ -109,7 +111,7 @@ def write_training_record(
         started="",
         ended="",
         environment={"device": device, "determinism": {"threads": 1}},
-        details={"steps": steps, "seconds": seconds} if seconds else {},
+        details={"steps": steps, "seconds": seconds, "workers": workers} if seconds else {},
     )
     write_record(layout.run(run.id, RECORD), record)
 

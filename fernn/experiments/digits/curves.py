@@ -30,7 +30,7 @@ def validation_loss(params: Params, layout: Layout, selections: list[Selection])
     figure, axes = axes_of("Optimizer step", "Validation loss (MSE)", yscale="log")
     over_training(axes, params, layout, selections, "validation_loss")
     axes.legend()
-    stamp(figure, params, selections, BANDS + seeds_of(selections[0]))
+    stamp(figure, params, selections, BANDS + seeds_of(selections))
     return figure
 
 
@@ -70,7 +70,9 @@ def length_generalization(params: Params, layout: Layout, selections: list[Selec
         color="0.4",
     )
     axes.legend()
-    stamp(figure, params, selections, f"{BANDS}{seeds_of(first)}\n" + "  ·  ".join(filter(None, [DEVIATION, exact])))
+    stamp(
+        figure, params, selections, f"{BANDS}{seeds_of(selections)}\n" + "  ·  ".join(filter(None, [DEVIATION, exact]))
+    )
     return figure
 
 

@@ -25,7 +25,7 @@ def validation_accuracy(params: Params, layout: Layout, selections: list[Selecti
     figure.set_figwidth(0.9 * WIDTH)
     # curves of accuracy leave no corner free; beside the axes, it leaves the head to the warning
     axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1), borderaxespad=0)
-    stamp(figure, params, selections, BANDS + seeds_of(selections[0]), videos.warning)
+    stamp(figure, params, selections, BANDS + seeds_of(selections), videos.warning)
     return figure
 
 

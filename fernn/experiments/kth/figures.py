@@ -59,7 +59,7 @@ def confusion(params: Params, layout: Layout, selections: list[Selection]) -> Fi
     for axes in panels[len(selections) :]:
         axes.set_axis_off()
     figure.supylabel("True action", fontsize=9)
-    detail = f"percent of a true action's test clips, by named action; seeds {seeds_of(selections[0])}"
+    detail = f"percent of a true action's test clips, by named action; seeds {seeds_of(selections)}"
     stamp(figure, params, selections, detail, videos.warning)
     return figure
 
@@ -95,7 +95,7 @@ def figure5(params: Params, layout: Layout, selections: list[Selection]) -> Figu
         lowest.set_xticklabels([math_name(model) for model in models], rotation=45, ha="right", rotation_mode="anchor")
         lowest.tick_params(labelbottom=True)
     figure.supylabel("Test accuracy", fontsize=9)
-    detail = f"mean, standard deviation and each seed; dashed: chance; seeds {seeds_of(selections[0])}"
+    detail = f"mean, standard deviation and each seed; dashed: chance; seeds {seeds_of(selections)}"
     stamp(figure, params, selections, detail, videos.warning)
     return figure
 

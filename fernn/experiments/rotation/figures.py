@@ -41,6 +41,6 @@ def velocity_generalization(params: Params, layout: Layout, selections: list[Sel
     trivial = read_trivial_errors(layout, first.experiment, "velocity", first.flow, data.predicted, len(degrees))
     exact = trivial_curves(axes, degrees, {name: errors.mean(1) for name, errors in trivial.items()})
     axes.legend()
-    detail = f"shaded: velocities of training  ·  mean and range of seeds {seeds_of(first)}"
+    detail = f"shaded: velocities of training  ·  mean and range of seeds {seeds_of(selections)}"
     stamp(figure, params, selections, f"{detail}\n{exact}" if exact else detail)
     return figure

@@ -62,7 +62,7 @@ def velocity_generalization(params: Params, layout: Layout, selections: list[Sel
     first = selections[0]
     trivial = read_trivial_errors(layout, first.experiment, "velocity", first.flow, data.predicted, len(velocities))
     means = ", ".join(f"{name} {_short(errors.mean() / UNIT)}" for name, errors in trivial.items())
-    detail = f"outlined: velocities of training  ·  mean over seeds {seeds_of(first)}"
+    detail = f"outlined: velocities of training  ·  mean over seeds {seeds_of(selections)}"
     stamp(figure, params, selections, f"{detail}\nmean over velocities, same unit: {means}")
     return figure
 

@@ -172,4 +172,4 @@ def _judgement(claim: Claim, samples: tuple[Sample, ...], tested: Tested, level:
         true=float(decision.true),
         false=float(decision.false),
     )
-    return Judgement(claim, VERDICTS[int(decision.finds(level))], "", found, samples)
+    return Judgement(claim, VERDICTS[int(decision.finds(level))], "", found, samples, level)

@@ -44,13 +44,14 @@ class Found:
 
 @dataclass(frozen=True)
 class Judgement:
-    """A claim, the verdict and why, and the runs behind it."""
+    """A claim, the verdict and why, and the runs behind it; the level of its tests, where some were made."""
 
     claim: Claim
     verdict: Verdict
     reason: str = ""
     found: Found | None = None
     samples: tuple[Sample, ...] = ()
+    level: float | None = None
 
 
 def cell_of(judgements: Iterable[Judgement], experiment: str, measure: str, flow: str, model: str) -> Judgement | None:

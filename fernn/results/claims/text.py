@@ -23,7 +23,7 @@ judged at any scale, of the networks of that scale.
 READING = """\
 Ours: a mean over seeds, or the ratio or difference that the claim is about. Tested: that number, or where the paper has
 one, the ratio of ours to it (of accuracies the difference); with the interval of which each end is ruled out by a
-one-sided test at the level {level:g}. It holds the paper's deviation too.
+one-sided test at the level {level}. It holds the paper's deviation too.
 Reproduced: one test finds the claim true. Not reproduced: the opposite test finds it false. Inconclusive: neither does.
 Finds: how far from its bound the truth has to lie for these seeds to show it in four cases of five. The tests are not
 corrected for their number; {tests} were made here.
@@ -49,7 +49,8 @@ def claims_md(params: Params, judgements: Sequence[Judgement]) -> str:
         header = ["Claim", "Source", "Verdict", "Ours", "Tested", "Finds", "Why"]
         parts += [f"## {experiment}", pipes(header, map(_row, own))]
     tests = sum(each.found is not None and each.found.true is not None for each in judgements)
-    parts += [READING.format(level=read_claims().level, tests=tests)]
+    levels = {read_claims().level} | {each.level for each in judgements if each.level is not None}
+    parts += [READING.format(level=" or ".join(f"{level:g}" for level in sorted(levels)), tests=tests)]
     return "\n\n".join(parts)
 
 

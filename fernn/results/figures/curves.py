@@ -82,7 +82,7 @@ def all_trainings(params: Params, layout: Layout, selections: list[Selection], l
     for axes in panels[len(selections) :]:
         axes.set_axis_off()
     figure.supylabel(f"Loss ({loss})", fontsize=9)
-    detail = f"over optimizer steps  ·  coloured: validation, grey: training; every seed: {seeds_of(selections[0])}"
+    detail = f"over optimizer steps  ·  coloured: validation, grey: training; every seed: {seeds_of(selections)}"
     stamp(figure, params, selections, detail, warning)
     return figure
 

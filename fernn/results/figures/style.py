@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,9 +72,12 @@ def line(params: Params, selection: Selection) -> tuple[str, LineStyle]:
     return OTHERS[own.index(selection.model) % len(OTHERS)], "-."
 
 
-def seeds_of(selection: Selection) -> str:
-    """The seeds behind a model's figures."""
-    return ", ".join(str(run.seed) for run in selection.runs)
+def seeds_of(selections: Sequence[Selection]) -> str:
+    """The seeds behind a figure: of the first model, and of each that has others, such as "0, 1, 2 (FERNN-V3T: 0)"."""
+    named = [(of.model, ", ".join(str(run.seed) for run in of.runs)) for of in selections]
+    first = named[0][1]
+    others = dict.fromkeys(f"{math_name(model)}: {seeds}" for model, seeds in named if seeds != first)
+    return f"{first} ({'; '.join(others)})" if others else first
 
 
 def stamp(figure: Figure, params: Params, selections: list[Selection], detail: str, warning: str = "") -> None:

@@ -26,7 +26,8 @@ def seconds_per_step(record: Record) -> float | None:
 
 
 def machine(record: Record) -> str:
-    """The GPU, or the processor and how many threads of it."""
+    """The GPU, or the processor and how many threads of it; and how many such workers shared the run, if several."""
     threads = record.environment["determinism"]["threads"]
     device = str(record.environment["device"])
-    return device if "cuda" in record.environment else f"{device}, {threads} thread{'s' * (threads != 1)}"
+    one = device if "cuda" in record.environment else f"{device}, {threads} thread{'s' * (threads != 1)}"
+    return one if record.workers == 1 else f"{one}, {record.workers} workers"

@@ -17,8 +17,8 @@ HEADER = ("experiment", "model", "flow", "parameters", "step_seconds", "std", "n
 HEADS = ("Data", "Model", "Parameters", "Flow", "Step (ms)", "n", "Steps", "Hours", "Trained on")
 READING = """\
 A step: a batch forward and backward, clipping and Adam, and its share of the validations. ± is the sample standard
-deviation over the n runs of all seeds and learning rates; hours are those of all of them. What else the machine did at
-that time is in it.
+deviation over the n runs of all seeds and learning rates; hours are those of all of them, and of all GPUs that shared
+one, added up. What else the machine did at that time is in it.
 """
 
 
@@ -38,7 +38,7 @@ def cost_texts(scale: str, layout: Layout, selections: Sequence[Selection]) -> d
         if timed:
             each = summarize(filter(None, map(seconds_per_step, timed)))
             steps = max(record.details["steps"] for record in timed)
-            hours = sum(record.details["seconds"] for record in timed) / 3600
+            hours = sum(record.details["seconds"] * record.workers for record in timed) / 3600
             on = ", ".join(sorted({machine(record) for record in timed}))
             cells = [each.std, each.n, steps, hours, on]
             milliseconds = fixed(1000 * each.mean, None if each.std is None else 1000 * each.std, 1)
