@@ -38,22 +38,28 @@ class Fetched:
         image: its name in params.yaml.
         digest: in its registry, or of the file for one that came as a file; such as sha256:0123...
         file: Apptainer's file.
+        state: the size and time that the file had then, of one that came as a file: others may replace that.
     """
 
     image: str
     digest: str
     file: str
+    state: str = ""
 
 
 def fetched(image: str, folder: Path = FOLDER) -> Fetched:
     """The image as it was fetched.
 
     Raises:
-        FernnError: if it was not, or its file is gone.
+        FernnError: if it was not, or its file is gone or was written anew.
     """
     found = _before(_note(image, folder))
     if found is None or not Path(found.file).exists():
         raise FernnError(f"the image {image} is not here. Where there is a network (the login node): fernn image fetch")
+    if found.state and found.state != _state(found.file):
+        raise FernnError(
+            f"{image} was written anew since it was fetched. This says whether it is another: fernn image fetch"
+        )
     return found
 
 
@@ -69,7 +75,7 @@ def fetch(image: str, folder: Path = FOLDER) -> Fetched:
     digest = name.digest or _digest_of(name) if name else f"sha256:{sha256(image)}"
     note = _note(image, folder)
     file = image if name is None else (folder / f"{digest.removeprefix('sha256:')[:16]}.sif").as_posix()
-    wanted = Fetched(image, digest, file)
+    wanted = Fetched(image, digest, file, "" if name else _state(file))
     before = _before(note)
     if before and before.digest != digest:
         raise FernnError(_moved(before, digest, note))
@@ -83,6 +89,11 @@ def fetch(image: str, folder: Path = FOLDER) -> Fetched:
 def program() -> str | None:
     """Apptainer under the name that it has here."""
     return next((name for name in ("apptainer", "singularity") if shutil.which(name)), None)
+
+
+def _state(file: str) -> str:
+    about = Path(file).stat()
+    return f"{about.st_size} bytes, {about.st_mtime_ns} ns"
 
 
 def _note(image: str, folder: Path) -> Path:

@@ -51,6 +51,14 @@ def test_the_index_is_left_alone(checkout: Path) -> None:
     assert (checkout / ".git/index").read_bytes() == before
 
 
+def test_a_repository_that_cannot_be_read_costs_no_result(checkout: Path) -> None:
+    git(checkout, "init", "--quiet")
+    git(checkout, "config", "core.splitIndex", "true")  # which dulwich does not know
+    git(checkout, "add", "--all")
+    git(checkout, "commit", "--quiet", "--message=All")
+    assert environment.environment()["commit"] is None
+
+
 def test_the_image_is_told_by_whoever_runs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FERNN_IMAGE", raising=False)
     assert environment.environment()["image"] is None

@@ -81,7 +81,9 @@ def costs(params: Params, state: State, speed: Speed, models: Models) -> Costs:
 
 
 def _left(params: Params, state: State, run: Run, whole: Amount) -> Amount:
-    to_go = 1 - state.epochs.get(run, 0) / params.section(run.experiment).training.epochs
+    # of more epochs than there are now: a checkpoint of other params, which is not taken up
+    done = state.epochs.get(run, 0) / params.section(run.experiment).training.epochs
+    to_go = 1 - done if done <= 1 else 1.0
     train = 0.0 if run in state.trained else whole.train * to_go
     return Amount(train, 0.0 if run in state.evaluated else whole.evaluate)
 

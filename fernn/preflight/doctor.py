@@ -125,13 +125,14 @@ def _slurm(params: Params, layout: Layout) -> Iterator[Finding]:
     yield Finding("Slurm", f"{version[1] if version else 'there'}; partitions: {', '.join(partitions) or 'none'}")
     profile = yaml.safe_load(PROFILE.read_text(encoding="utf-8"))
     age = re.search(r"MinJobAge\s*=\s*(\d+)", config)
-    least = 3 * int(profile["slurm-init-seconds-before-status-checks"])
-    if profile["slurm-status-command"] == "squeue" and age:
+    # what a site left away is as the plugin has it by itself
+    least = 3 * int(profile.get("slurm-init-seconds-before-status-checks", 40))
+    asked = profile.get("slurm-status-command", "sacct")
+    if asked == "squeue" and age:
         short = int(age[1]) < least
         advice = f"less than {least} s: set slurm-status-command: sacct in {PROFILE}, or ask sooner" if short else ""
         yield Finding("MinJobAge", f"{age[1]} s", advice)
     accounting = "AccountingStorageType" in config and "accounting_storage/none" not in config
-    asked = profile["slurm-status-command"]
     advice = "" if accounting or asked == "squeue" else f"sacct would hang: slurm-status-command: squeue in {PROFILE}"
     yield Finding("sacct", "has a database" if accounting else "no database behind it", advice)
 

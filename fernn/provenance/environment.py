@@ -75,7 +75,6 @@ def version_of(package: str) -> str | None:
 def _commit() -> dict[str, Any] | None:
     """The commit, and the files of the library that differ from it."""
     try:  # comes with DVC; needs no program git, which images lack
-        from dulwich.errors import NotGitRepository
         from dulwich.porcelain import status
         from dulwich.repo import Repo
     except ImportError:
@@ -88,7 +87,7 @@ def _commit() -> dict[str, Any] | None:
                 os.fsdecode(path) for path in [*found.unstaged, *(p for each in found.staged.values() for p in each)]
             }
             return {"id": repository.head().decode(), "changed": sorted(p for p in changed if p.startswith("fernn/"))}
-    except (NotGitRepository, KeyError, OSError):  # none, or one without a commit
+    except Exception:  # none, one without a commit, or one that dulwich cannot read: no result is lost by it
         return None
 
 

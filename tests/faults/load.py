@@ -1,4 +1,4 @@
-"""`make load`: a plan of thousands of jobs, run to its end on this machine. A pass that was stopped goes on."""
+"""`make load`: a plan of thousands of jobs, run to its end on this machine."""
 
 import csv
 import re
@@ -73,8 +73,9 @@ def main(
     planning, _ = seconds(project, *COMMAND, "--dry-run")
     first, memory = run(project, log)
     done = re.search(r"^([\d,]+) jobs done in (\S+)\.$", log.read_text(), re.MULTILINE)
-    if not done:
-        raise SystemExit(f"there was nothing left to run: remove {folder}")
+    if not done or int(done[1].replace(",", "")) < jobs:
+        told = f"{done[1]} jobs were left" if done else "there was nothing left to run"
+        raise SystemExit(f"{told}, and all are done: times are of a whole pass; remove {folder} for one.")
     again, said = seconds(project, *COMMAND, "--dry-run")
     verifying, verified = seconds(project, "fernn", "verify", "results/micro")
     table = csv.DictReader(project.read("tables/table1.csv").decode().splitlines())

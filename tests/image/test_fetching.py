@@ -89,7 +89,10 @@ def test_a_file_goes_by_its_content(tmp_path: Path) -> None:
     Path("mine.sif").write_text("one")
     came = fetch("mine.sif")
     assert (came.digest, came.file) == (f"sha256:{sha256('mine.sif')}", "mine.sif")
-    Path("mine.sif").write_text("two")
+    assert fetched("mine.sif") == came
+    Path("mine.sif").write_text("two, which is longer")
+    with pytest.raises(FernnError, match=r"mine\.sif was written anew since it was fetched.*: fernn image fetch"):
+        fetched("mine.sif")
     with pytest.raises(FernnError, match=r"mine\.sif is another image now[^$]*bring the file back"):
         fetch("mine.sif")
     Path("mine.sif").unlink()

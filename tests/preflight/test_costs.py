@@ -125,6 +125,13 @@ def test_a_run_under_way_has_less_to_go(params: Params, layout: Layout) -> None:
     assert left == pytest.approx(whole * (1 - 3 / params.translation.training.epochs))
 
 
+def test_a_checkpoint_of_more_epochs_than_there_are_is_not_taken_up(params: Params, layout: Layout) -> None:
+    run = first(params, "FERNN-V1T")
+    whole = reckoned(params, read_state(params, layout))[0][run].train
+    under_way(layout, run, epoch=params.translation.training.epochs + 46)
+    assert reckoned(params, read_state(params, layout))[0][run].train == whole
+
+
 def test_broken_files_are_no_reason_to_fail(params: Params, layout: Layout) -> None:
     run = first(params, "G-RNN")
     layout.unfinished(run.id).mkdir(parents=True)

@@ -60,6 +60,16 @@ def test_a_cluster(findings, tmp_path: Path, age: int, advised: bool) -> None:
     assert found["GPUs"].found == "1: GPU-1"
 
 
+def test_a_profile_without_the_lines_that_a_site_left_away(
+    findings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "PROFILE", tmp_path / "config.yaml")
+    doctor.PROFILE.write_text("executor: slurm\n")
+    program(tmp_path, "sbatch", "")
+    program(tmp_path, "scontrol", "echo 'MinJobAge = 30 sec'")
+    assert "sacct would hang" in findings("paper")["sacct"].advice
+
+
 def test_a_driver_that_is_too_old(findings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program(tmp_path, "nvidia-smi", "echo GPU-1")
     monkeypatch.setattr(torch.version, "cuda", "13.0")
