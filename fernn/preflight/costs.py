@@ -60,24 +60,35 @@ def costs(params: Params, state: State, speed: Speed, models: Models) -> Costs:
     on_cpu = not state.on_gpu if state.devices else params.allow_cpu and not torch.cuda.is_available()
     if on_cpu and speed.device:
         speed = CORE
-    counted = {run: of_run(params, run, models, speed) for run in all_runs(params).values()}
+    by_kind = {_kind(run): run for run in all_runs(params).values()}
+    kinds = {kind: of_run(params, run, models, speed) for kind, run in by_kind.items()}
+    counted = {run: kinds[_kind(run)] for run in all_runs(params).values()}
     whole: dict[Run, Amount] = {}
     known: dict[str, str] = {}
     for experiment in params.experiments:
         own = [run for run in counted if run.experiment == experiment]
         timed = {run: seconds for run in own if (seconds := state.trained.get(run))}
-        for run in own:
-            alike = {other: seconds for other, seconds in timed.items() if other.model == run.model}
+        of_model = {
+            model: {run: seconds for run, seconds in timed.items() if run.model == model}
+            for model in {run.model for run in own}
+        }
+        for kind in {_kind(run) for run in own}:
+            alike = of_model[kind[-1]]
             found = alike or timed
             slower = sum(found.values()) / sum(counted[other].train for other in found) if found else 1.0
-            train = sum(alike.values()) / len(alike) if alike else counted[run].train * slower
-            tests = [s for other, s in state.evaluated.items() if (other.model, other.flow) == (run.model, run.flow)]
-            evaluate = sum(tests) / len(tests) if tests else counted[run].evaluate * slower
-            whole[run] = Amount(train / 3600, evaluate / 3600)
+            train = sum(alike.values()) / len(alike) if alike else kinds[kind].train * slower
+            tests = [seconds for run, seconds in state.evaluated.items() if _kind(run) == kind]
+            evaluate = sum(tests) / len(tests) if tests else kinds[kind].evaluate * slower
+            whole |= {run: Amount(train / 3600, evaluate / 3600) for run in own if _kind(run) == kind}
         untimed = {run.model for run in own} - {run.model for run in timed}
         known[experiment] = _measured(timed, untimed) if timed else _reckoned(experiment, speed, untimed)
     left = {run: _left(params, state, run, cost) for run, cost in whole.items()}
     return Costs(whole, left, known, speed)
+
+
+def _kind(run: Run) -> tuple[str, str, str]:
+    """What the count of a run goes by: seeds and learning rates cost the same."""
+    return run.experiment, run.flow, run.model
 
 
 def _left(params: Params, state: State, run: Run, whole: Amount) -> Amount:

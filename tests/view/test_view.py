@@ -254,7 +254,7 @@ def reckoned(jobs: Jobs, open_jobs: set[tuple[str, str]], monkeypatch: pytest.Mo
     for name, seconds in took.items():
         left.finished("train", name, seconds)
     left._open = open_jobs
-    monkeypatch.setattr(left._look, "wait", lambda _: setattr(left, "_over", True))
+    monkeypatch.setattr(left._look, "wait", lambda _: left._over.set())
     left._reckon()
     return left
 

@@ -8,13 +8,14 @@ from statistics import median
 from fernn.errors import FernnError
 from fernn.jobs import Jobs
 from fernn.preflight.costs import costs
-from fernn.preflight.operations import Models, Speed, models, of_run
-from fernn.preflight.state import state_of_runs
+from fernn.preflight.operations import Models, Speed, models
+from fernn.preflight.state import State, state_of_runs
 from fernn.runs import Run
 
 RUNS = ("train", "evaluate")  # the stages whose time is reckoned
 ONE = Speed(1.0)  # at which a second is an operation
 EVERY = 10  # seconds between two looks at the files of the runs
+PAUSE = 20  # times what a look took, at least: it reads the records of all runs, and there may be thousands
 
 
 class TimeLeft:
@@ -38,7 +39,7 @@ class TimeLeft:
         self._took: dict[str, float] = {}  # seconds of the jobs that trained a run
         self._known: tuple[float, float] | None = None  # seconds of work, and when that was reckoned
         self._look = threading.Event()
-        self._over = False
+        self._over = threading.Event()
         self._thread = threading.Thread(target=self._reckon, daemon=True)
         if open_jobs:
             self._thread.start()
@@ -58,7 +59,7 @@ class TimeLeft:
 
     def close(self) -> None:
         """Stop to reckon. Waits for what is under way: torch does not bear to be left in the middle at an exit."""
-        self._over = True
+        self._over.set()
         self._look.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -73,7 +74,8 @@ class TimeLeft:
         return max(0.0, work / at_once - (time.monotonic() - when))
 
     def _reckon(self) -> None:
-        while not self._over:
+        while not self._over.is_set():
+            began = time.monotonic()
             state, still = state_of_runs(self._jobs), frozenset(self._open)
             # the times of results that are made again, by other params or code, say nothing
             state.trained = {run: time for run, time in state.trained.items() if ("train", run.id) not in still}
@@ -88,6 +90,7 @@ class TimeLeft:
                 hours = sum(getattr(cost, stage) for run, cost in left.items() for stage in self._stages(run.id, still))
                 trainings = sum(stage == "train" for stage, _ in still)
                 self._known = 3600 * hours + trainings * self._beside(timed), time.monotonic()
+            self._over.wait(PAUSE * (time.monotonic() - began))
             self._look.wait(EVERY)
             self._look.clear()
 
@@ -102,7 +105,8 @@ class TimeLeft:
 
     @cached_property
     def _operations(self) -> dict[Run, float]:
-        return {run: of_run(self._jobs.params, run, self._models, ONE).train for run in self._jobs.runs.values()}
+        runs = costs(self._jobs.params, State(), ONE, self._models).whole
+        return {run: 3600 * amount.train for run, amount in runs.items()}
 
     @staticmethod
     def _stages(run: str, still: frozenset[tuple[str, str]]) -> list[str]:
