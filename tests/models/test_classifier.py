@@ -172,7 +172,7 @@ def test_a_stem_of_unlike_lists(channels, kernels):
 @pytest.mark.parametrize("sizes", [{"kernel_size": 4}, {"kernel_size": 0}, {"stem_kernels": [5, 2, 3]}])
 @pytest.mark.parametrize("model", [FERNNClassifier, GRNNPlusClassifier])
 def test_even_kernels(model, sizes):
-    with pytest.raises(FernnError, match=r"Classifier\(stem_kernels=\[5, [23], 3\], kernel_size=\d\): .* must be odd"):
+    with pytest.raises(FernnError, match=r"Classifier\((stem_kernels=.*)?kernel_size=\d\): .*(must be odd|at least 1)"):
         model("V1T", **sizes)
 
 

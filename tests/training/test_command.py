@@ -120,7 +120,7 @@ def test_data_set_that_was_not_made(prepared, root, tmp_path, monkeypatch, capsy
     status, said = fernn(monkeypatch, capsys, "train", RUN, "--scale", SCALE)
     assert status == 1
     assert "datasets/translation/digits.safetensors is missing" in said
-    assert "snakemake --cores all --config scale=tiny results/tiny/datasets/translation/digits.safetensors" in said
+    assert "snakemake results/tiny/datasets/translation/digits.safetensors --cores all --config scale=tiny" in said
 
 
 def test_run_that_params_do_not_have(prepared, monkeypatch, capsys):

@@ -98,7 +98,7 @@ def test_a_stage_by_hand_reads_no_data_of_other_params(project: Project) -> None
     ended = fernn(project, "train", RUN)
     assert ended.returncode == 1
     assert "datasets/translation/digits.safetensors is stale: input digit 7 then, 14 now" in ended.stderr
-    advice = "snakemake --cores all --config scale=micro results/micro/datasets/translation/digits.safetensors"
+    advice = "snakemake results/micro/datasets/translation/digits.safetensors --cores all --config scale=micro"
     assert advice in ended.stderr
 
 
