@@ -77,7 +77,7 @@ mutations: setup  ## remove each guard in a copy, and see a test fail there; the
 fuzz: setup  ## files for each reader by a guided fuzzer, SECONDS (60) for each; needs `pip install atheris` in .venv
 	@$(IN_VENV) python -m tests.faults.fuzz --seconds $(or $(SECONDS),60) --page docs/reliability.md
 
-load: setup  ## a plan of JOBS (2000) jobs run to its end, an hour of two cores; what it takes, in docs/reliability.md anew
+load: setup  ## a plan of JOBS (2000) jobs run to its end, an hour and a half of two cores; what it takes, in docs/reliability.md anew
 	@$(IN_VENV) python -m tests.faults.load --jobs $(or $(JOBS),2000) --page docs/reliability.md
 
 test-slurm: setup  ## tests on a real Slurm of two nodes on this machine, started for them and stopped (root; slurm-wlm, munge)

@@ -5,6 +5,7 @@ import re
 import subprocess
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import psutil
@@ -24,12 +25,14 @@ def prepared(folder: Path, jobs: int) -> Project:
     def more(scale: dict[str, Any]) -> None:
         scale["translation"]["seeds"] = list(range(-(-jobs // EACH)))
 
-    if folder.exists():
-        return Project(folder)
-    folder.mkdir(parents=True)
-    project = make_project(folder)
-    project.edit_params(more)
-    return project
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=folder.parent) as begun:  # killed in the middle, it leaves nothing under that name
+            made = Path(begun) / "project"
+            made.mkdir()
+            make_project(made).edit_params(more)
+            made.rename(folder)
+    return Project(folder)
 
 
 def run(project: Project, log: Path) -> tuple[float, int]:
@@ -63,7 +66,7 @@ def seconds(project: Project, *command: str) -> tuple[float, str]:
 
 
 def main(
-    jobs: Annotated[int, typer.Option(min=1, help="At least; 2,000 take an hour of two cores.")] = 2000,
+    jobs: Annotated[int, typer.Option(min=1, help="At least; 2,000 take an hour and a half of two cores.")] = 2000,
     folder: Annotated[Path, typer.Option(help="The project is made there, and stays.")] = Path("build/load"),
     page: Annotated[Path | None, typer.Option(help="Write the table there, where it has its place.")] = None,
 ) -> None:

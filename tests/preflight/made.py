@@ -31,3 +31,11 @@ def under_way(layout: Layout, run: Run, epoch: int) -> None:
     layout.unfinished(run.id).mkdir(parents=True)
     content = len(header).to_bytes(8, "little") + header
     (layout.unfinished(run.id) / "checkpoint.safetensors").write_bytes(content)
+
+
+def evaluated(layout: Layout, run: Run, seconds: float) -> None:
+    layout.evaluation(run.id, "evaluation.json").parent.mkdir(parents=True, exist_ok=True)
+    layout.evaluation(run.id, "evaluation.json").touch()
+    measured = layout.base / "benchmarks/evaluate" / f"{run.id}.tsv"
+    measured.parent.mkdir(parents=True, exist_ok=True)
+    measured.write_text(f"s\th:m:s\n{seconds}\t0:00:00\n")

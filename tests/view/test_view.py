@@ -20,7 +20,7 @@ from fernn.preflight.operations import Speed, models
 from fernn.preflight.state import state_of_runs
 from fernn.training.checkpoint import Checkpoint
 from fernn.training.progress import TrainingProgress
-from tests.preflight.made import finish, under_way
+from tests.preflight.made import evaluated, finish, under_way
 from workflow.view.frame import about, frame
 from workflow.view.logs import complaint, last_words
 from workflow.view.time_left import TimeLeft
@@ -285,10 +285,20 @@ def test_time_left_is_that_of_the_plan(jobs: Jobs, monkeypatch: pytest.MonkeyPat
     assert wanted > 600
     assert left.seconds(1) == pytest.approx(wanted, rel=0.01)  # what has gone by since it was reckoned is taken off
     assert left.seconds(4) == pytest.approx(wanted / 4, rel=0.01)
-    # a job takes longer than its training; one that went on with one, less
+    # a job takes longer than its training, and its evaluation; one that went on with one, less
     for job, beside in ((1600.0, 1000.0), (50.0, 0.0)):
         more = reckoned(jobs, set(names), monkeypatch, **{done: job}).seconds(1)
-        assert more == pytest.approx(wanted + beside * (len(runs) - 1), rel=0.01)
+        assert more == pytest.approx(wanted + beside * len(names), rel=0.01)
+
+
+def test_the_time_of_an_evaluation_that_ended_holds_its_start(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    same = [run for run in jobs.runs.values() if run.group.startswith("translation/V2T/G-RNN/")]
+    first, second = same[:2]
+    for run in (first, second):
+        finish(jobs.layout, run, seconds=600.0)
+    evaluated(jobs.layout, first, seconds=9000.0)
+    left = reckoned(jobs, {("evaluate", second.id)}, monkeypatch, **{first.id: 1600.0, second.id: 1600.0})
+    assert left.seconds(1) == pytest.approx(9000.0, rel=0.01)
 
 
 def test_a_result_that_is_made_again_tells_no_time(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,6 +65,11 @@ def test_the_whole_way(fresh: Project) -> None:
     said = fresh.run("fernn", "plan", "--scale", "micro").stdout
     assert re.findall(r"│ axis +│ (\S+) +│ +0 │", said) == list(MODELS), said
 
+    fresh.edit_params(lambda scale: scale["axis"]["models"]["G-RNN"].update(kind="other"))
+    refused = fresh.run("fernn", "plan", "--scale", "micro")
+    assert refused.returncode
+    assert "axis.models.G-RNN.kind = 'other': no kind of model there; expected one of fernn" in refused.stderr
+
 
 def test_the_section_is_one_of_params_yaml() -> None:
     assert list(yaml.safe_load((EXAMPLE / "params.yaml").read_text())) == ["axis"]

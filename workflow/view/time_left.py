@@ -3,6 +3,7 @@
 import threading
 import time
 from functools import cached_property
+from operator import attrgetter
 from statistics import median
 
 from fernn.errors import FernnError
@@ -23,8 +24,7 @@ class TimeLeft:
 
     A model that has finished a run costs what that took. Others cost what they are counted to, in the proportion found
     in their experiment, or in all experiments while theirs has no finished run. What is done of a training its
-    checkpoint tells. A job of a training takes longer than its steps, by what it takes to start: of many small ones,
-    that is most.
+    checkpoint tells. A job takes longer than its work, by what it takes to start: of many small ones, that is most.
     """
 
     def __init__(self, jobs: Jobs, open_jobs: set[tuple[str, str]]) -> None:
@@ -88,11 +88,19 @@ class TimeLeft:
                     return
                 left = costs(self._jobs.params, state, Speed(speed), self._models).left
                 hours = sum(getattr(cost, stage) for run, cost in left.items() for stage in self._stages(run.id, still))
-                trainings = sum(stage == "train" for stage, _ in still)
-                self._known = 3600 * hours + trainings * self._beside(timed), time.monotonic()
+                self._known = 3600 * hours + self._starts(state, still) * self._beside(timed), time.monotonic()
             self._over.wait(PAUSE * (time.monotonic() - began))
             self._look.wait(EVERY)
             self._look.clear()
+
+    def _starts(self, state: State, still: frozenset[tuple[str, str]]) -> int:
+        """How many jobs start whose time is that of their work alone: not evaluations as others that were timed."""
+        kind = attrgetter("experiment", "flow", "model")
+        timed = {kind(run) for run in state.evaluated}
+        return sum(
+            stage == "train" or (stage == "evaluate" and kind(self._jobs.runs[run]) not in timed)
+            for stage, run in still
+        )
 
     def _beside(self, trained: dict[Run, float]) -> float:
         """Seconds of a job beside those of its training; one that went on with a training tells nothing."""

@@ -6,6 +6,7 @@ from fernn.experiments.axis.model import FERNN
 from fernn.experiments.axis.motion import Sliding
 from fernn.experiments.digits.experiment import DigitExperiment
 from fernn.experiments.digits.params import DigitParams
+from fernn.experiments.experiment import kind_of
 from fernn.params.base import Count, Section
 
 
@@ -35,7 +36,9 @@ class AxisExperiment(DigitExperiment[AxisParams]):
 
     def model(self, section: AxisParams, name: str) -> FERNN:
         """A model of the section, by its name there."""
-        return FERNN(section.models[name].flow, **section.architecture_of(name).model_dump())
+        model = section.models[name]
+        network = kind_of({"fernn": FERNN}, self.name, name, model.kind)
+        return network(model.flow, **section.architecture_of(name).model_dump())
 
 
 EXPERIMENT = AxisExperiment()

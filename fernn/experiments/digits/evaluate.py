@@ -1,6 +1,5 @@
 """Flowing MNIST: what is measured of a trained predictor."""
 
-import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -11,10 +10,10 @@ from torch import Tensor, nn
 
 from fernn.arrays import read_arrays
 from fernn.datasets.sequences import Recipes, RenderedSequences
-from fernn.errors import FernnError
 from fernn.evaluation.outcome import Evaluation, Workplace, evaluate_to_files
-from fernn.evaluation.prediction import StepErrors, step_errors
+from fernn.evaluation.prediction import LARGEST, StepErrors, held, step_errors
 from fernn.experiments.digits.motion import Motion
+from fernn.messages import say
 
 SAMPLES = 2  # sequences whose predictions are kept for figures
 
@@ -47,7 +46,7 @@ def evaluate(inputs: EvaluateInputs, files: dict[str, Path], place: Workplace, o
 
     A measure is the error by predicted step and over all steps, and where digits stay in the middle of larger frames
     that over the central square of a digit's size; "velocity" is the error at each velocity of the grid, where all
-    digits move at it.
+    digits move at it. Forecasts that grow beyond float32 are told of, and measured as `StepErrors` says.
     Samples are "seen", "truth" and "prediction", each (S, T, 1, H, W) float32, over as many steps as training has, of
     the first of the measures; where "length" is measured "length.seen" and so on, over all of its steps; and where
     "velocity" is, "velocity.seen" and so on, whose digits all move at the last velocity of the grid.
@@ -75,19 +74,17 @@ def _measure(
     def errors_of(recipes: Recipes, predicted: int) -> StepErrors:
         frames = rendered(recipes, predicted)
         errors = step_errors(model, frames, len(recipes), inputs.batch, inputs.seen, central)
-        lost = next((step for step, error in enumerate(errors.mean, 1) if not math.isfinite(error)), None)
-        if lost is not None:
-            raise FernnError(
-                f"{place.run}: at step {lost} of {predicted} the error of its forecasts is no number: they grew beyond "
-                "what float32 holds. Let it predict fewer frames (data.length.predicted in params.yaml), or train it "
-                "longer or with another rate; without this run the others have their tables."
+        if errors.lost:
+            say(
+                f"{place.run}: from step {errors.lost} of {predicted} on forecasts grow beyond what float32 holds; "
+                f"there an error counts as its largest, {LARGEST:.2g}"
             )
         return errors
 
     def samples_of(recipes: Recipes, predicted: int) -> dict[str, Tensor]:
         frames = rendered(recipes, predicted)(0, SAMPLES)
         seen, truth = frames[:, : inputs.seen], frames[:, inputs.seen :]
-        return {"seen": seen, "truth": truth, "prediction": model(seen, predicted).float()}
+        return {"seen": seen, "truth": truth, "prediction": held(model(seen, predicted).float())}
 
     measures: dict[str, Any] = {}
     samples: dict[str, Tensor] = {}
