@@ -252,7 +252,7 @@ def test_a_rollout_that_grows_without_bound(layout, name, root, tmp_path, capsys
     with torch.no_grad():
         model.decoder[-1].weight.fill_(1e30)
     save_model(model, path)
-    run = Run(name, FLOWS[name][0], "G-RNN", 0.01, 0)
+    run = find_run(params, RUNS[name])
     work = find_experiment(name).evaluation(params, layout, run)
     work = replace(work, files={**work.files, "model": path})
     outputs = tmp_path / "evaluation.json", tmp_path / "samples.safetensors"

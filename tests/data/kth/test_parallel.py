@@ -25,12 +25,12 @@ def test_a_worker_that_is_killed():
         list(in_order(os._exit, [1, 1, 1], workers=2))
 
 
-SLEEP = """
+SLEEP = r"""
 import os, time
 from fernn.data.kth.parallel import in_order
 
 def work(seconds):
-    print(os.getpid(), flush=True)
+    os.write(1, b"%d\n" % os.getpid())  # a line in one piece, where print may write two
     time.sleep(seconds)
 
 if __name__ == "__main__":
