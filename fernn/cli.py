@@ -225,14 +225,11 @@ def verify_command(
     ] = False,
     file: ParamsFile = Path("params.yaml"),
 ) -> None:
-    """Hold results against their records: bytes, inputs, params, code; name what differs."""
-    from fernn.verification import find_records, show, verify, verify_archive
+    """Compare results with their records: bytes, inputs, params, code; name what differs."""
+    from fernn.verification import show, verify, verify_archive
 
-    audits: dict[str, Any] = {}
     verdicts = verify_archive(results[0], file, again) if len(results) == 1 else None
-    if verdicts is None:
-        verdicts = (verify(path, file, audits, again) for path in find_records(results))
-    if not show(verdicts, print):
+    if not show(verdicts or verify(results, file, again), print):
         raise typer.Exit(1)
 
 
@@ -299,6 +296,29 @@ def dependencies(file: ParamsFile = Path("params.yaml"), scale: Scale = None) ->
     from fernn.dependencies import write_dependencies
 
     _list(write_dependencies(*_start(file, scale)))
+
+
+@app.command("equivalent")
+def equivalent_command(
+    results: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="RESULTS...", help="Folders such as results/quick, or of unpacked archives."),
+    ] = None,
+    commit: Annotated[
+        str | None, typer.Option("--commit", help="Whose code made them; those that the records name if not given.")
+    ] = None,
+    agreeing: Annotated[
+        bool, typer.Option("--agreeing", help="Write which stages agree, although others differ.")
+    ] = False,
+    file: ParamsFile = Path("params.yaml"),
+    scale: Scale = None,
+) -> None:
+    """Show that an edit of code changes no result: run small ones with both codes, and compare the bytes."""
+    from fernn.equivalent.command import show_equivalent
+
+    folders = results or [_start(file, scale)[1].base]
+    if not show_equivalent(folders, file, commit, agreeing, print):
+        raise typer.Exit(1)
 
 
 @app.command("export")

@@ -1,6 +1,6 @@
-"""What each stage of a scale depends on, written to files: what DVC watches is then just what records are held against.
+"""What each stage of a scale depends on, written to files that DVC watches: the lineages of its jobs.
 
-A change that no result depends on changes none of these files.
+A change that no result depends on changes none of these files; nor does code that is known to make the same bytes.
 """
 
 from pathlib import Path
@@ -10,18 +10,19 @@ from fernn.files import write_json
 from fernn.jobs import Jobs
 from fernn.layout import KEPT, Layout
 from fernn.params import Params
+from fernn.provenance.equivalence import representative
 
 
 def dependencies(jobs: Jobs) -> dict[str, Any]:
-    """What each stage depends on besides the results of earlier stages, as plain values, by the name of the stage."""
+    """The lineages of the jobs of each stage by name, as plain values, by the name of the stage."""
 
-    def inputs(stage: str) -> dict[str, Any]:
-        return {name: job.inputs for name, job in jobs.of(stage).items()}
+    def lineages(stage: str) -> dict[str, str]:
+        return {name: representative(jobs.lineage(job), None) for name, job in jobs.of(stage).items()}
 
     return {
-        "data": {"files": [path.as_posix() for path in jobs.sources()], "stand_ins": inputs("standins")},
-        "datasets": inputs("dataset"),
-        **{stage: inputs(stage) for stage in ("train", "evaluate", "tables", "figures", "report")},
+        "data": {"files": [path.as_posix() for path in jobs.sources()], "stand_ins": lineages("standins")},
+        "datasets": lineages("dataset"),
+        **{stage: lineages(stage) for stage in ("train", "evaluate", "tables", "figures", "report")},
     }
 
 

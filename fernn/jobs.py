@@ -5,12 +5,13 @@ verify` and `fernn plan`.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from fernn.data.mnist import FILES as MNIST
 from fernn.data.standins import make as drawing
 from fernn.errors import FernnError
 from fernn.experiments import find_experiment
@@ -40,10 +41,10 @@ class Job:
     Attributes:
         stage: the command of `fernn` that makes it: standins, dataset, train, evaluate, tables, figures or report.
         name: of the run or the part; empty where there is one job of a stage.
-        code: the modules whose code, with all that they import, decides the bytes of the result.
+        roots: the functions and modules whose code, with all that they import, decides the bytes of the result.
         values: gives everything else that does, besides the files; asked for once, and only when it is needed, since
             those of the report are the digests of nearly all code.
-        reads: the files that it is made of.
+        reads: the files that it is made of, by the role that each plays.
         writes: its files.
         record: the file that tells how it was made.
         make: makes it; for a training or an evaluation, in the `Workplace` that it is given.
@@ -51,9 +52,9 @@ class Job:
 
     stage: str
     name: str
-    code: tuple[str, ...]
+    roots: tuple[str, ...]
     values: Callable[[], dict[str, Any]]
-    reads: tuple[Path, ...]
+    reads: Mapping[str, tuple[Path, ...]]
     writes: tuple[Path, ...]
     record: Path
     make: Callable[..., Any]
@@ -61,8 +62,13 @@ class Job:
     @cached_property
     def inputs(self) -> dict[str, Any]:
         """The values, and the digest of the code as "code"; as a record gives them back, so that the two compare."""
-        plain: dict[str, Any] = json.loads(json.dumps({**self.values(), "code": code_digest(*self.code)}))
+        plain: dict[str, Any] = json.loads(json.dumps({**self.values(), "code": code_digest(*self.roots)}))
         return plain
+
+    @property
+    def read_files(self) -> tuple[Path, ...]:
+        """The files that it is made of."""
+        return tuple(path for paths in self.reads.values() for path in paths)
 
     def __str__(self) -> str:
         """As on the command line."""
@@ -123,19 +129,34 @@ class Jobs:
 
     def makers(self, job: Job) -> dict[Path, Job]:
         """The jobs that make what this one reads, by file."""
-        return {path: maker for path in job.reads if (maker := self.maker(path))}
+        return {path: maker for path in job.read_files if (maker := self.maker(path))}
+
+    def before(self, job: Job) -> list[Job]:
+        """The jobs whose results this one is made of."""
+        return list(dict.fromkeys(self.makers(job).values()))
 
     def lineage(self, job: Job) -> str:
-        """A digest of what this job and all before it depend on, known before any of them has run."""
+        """A digest of all that this job and those before it depend on, known before any of them has run.
+
+        Besides the inputs that is which file plays which role: code that is in no digest decides that.
+        """
         if job not in self._lineages:
-            before = {self.lineage(maker) for maker in self.makers(job).values()}
-            self._lineages[job] = identity([job.stage, job.name, job.inputs, sorted(before)])
+            before = sorted(self.lineage(maker) for maker in self.before(job))
+            reads = {role: [path.as_posix() for path in paths] for role, paths in job.reads.items()}
+            writes = [path.as_posix() for path in job.writes]
+            self._lineages[job] = identity([job.stage, job.name, job.inputs, reads, writes, before])
         return self._lineages[job]
 
     def sources(self) -> list[Path]:
         """The files that data sets are made of and no job makes: fetched, or part of the repository."""
-        read = dict.fromkeys(path for job in self.of("dataset").values() for path in job.reads)
+        read = dict.fromkeys(path for job in self.of("dataset").values() for path in job.read_files)
         return [path for path in read if not self.maker(path)]
+
+    def known(self, path: Path) -> str | None:
+        """The sha256 that a source must have; None where none is known, as for digits of your own."""
+        if self.params.mnist.sources and path.parent == Path(self.params.mnist.folder) and path.name in MNIST:
+            return MNIST[path.name].sha256.value
+        return None
 
     def carried(self, path: Path) -> bool:
         """Whether a source is part of the repository: its time is that of a checkout and means nothing."""
@@ -149,24 +170,25 @@ class Jobs:
         folder, inputs = self.layout.standins(), wanted.model_dump()
         make = partial(drawing.make_standins, folder, **inputs)
         return Job(
-            "standins", "", (drawing.__name__,), lambda: inputs, (), (self.layout.release(),), folder / RECORD, make
+            "standins", "", (drawing.__name__,), lambda: inputs, {}, (self.layout.release(),), folder / RECORD, make
         )
 
     def _datasets(self, readers: list[Job]) -> list[Job]:
         """The parts of data sets that these read, such as "translation/test-V2T"; what others are made of first."""
-        names = dict.fromkeys(self.layout.part(path) for job in readers for path in job.reads)
+        names = dict.fromkeys(self.layout.part(path) for job in readers for path in job.read_files)
         found = [self._dataset(name) for name in names if name]
         made = {path for job in found for path in job.writes}
-        return sorted(found, key=lambda job: any(path in made for path in job.reads))
+        return sorted(found, key=lambda job: any(path in made for path in job.read_files))
 
     def _dataset(self, name: str) -> Job:
         experiment, _, part = name.partition("/")
         work = find_experiment(experiment).dataset(self.params, self.layout, part)
-        reads, inputs = tuple(work.files.values()), work.plain
-        if carried := {path.as_posix(): sha256(path) for path in reads if self.carried(path) and path.exists()}:
+        reads, inputs = {role: (path,) for role, path in work.files.items()}, work.plain
+        files = work.files.values()
+        if carried := {path.as_posix(): sha256(path) for path in files if self.carried(path) and path.exists()}:
             inputs["carried"] = carried  # DVC sees no more of them than this
         file, record = self.layout.dataset(experiment, part), self.layout.dataset_record(experiment, part)
-        return Job("dataset", name, work.code, lambda: inputs, reads, (file,), record, lambda: work.do(file, say))
+        return Job("dataset", name, work.roots, lambda: inputs, reads, (file,), record, lambda: work.do(file, say))
 
     def _train(self, run: Run) -> Job:
         work = find_experiment(run.experiment).training(self.params, self.layout, run)
@@ -178,41 +200,45 @@ class Jobs:
         return self._of_run("evaluate", run, work, files)
 
     def _of_run(self, stage: str, run: Run, work: Work[Any], files: list[Path]) -> Job:
-        reads, writes, record = tuple(work.files.values()), tuple(files[:-1]), files[-1]
+        reads = {role: (path,) for role, path in work.files.items()}
+        writes, record = tuple(files[:-1]), files[-1]
         return Job(
-            stage, run.id, work.code, lambda: work.plain, reads, writes, record, lambda place: work.do(place, writes)
+            stage, run.id, work.roots, lambda: work.plain, reads, writes, record, lambda place: work.do(place, writes)
         )
 
     def _tables(self) -> Job:
         of = tables_of(self.params, self.experiments)
         evidence = [each.evidence for each in self.experiments]
         modules = {*(type(table).__module__ for table in of), *(each.code for each in evidence)}
-        code = (tables.__name__, *sorted(modules))
+        roots = (tables.__name__, *sorted(modules))
         claims = sorted({PAPER, *(each.claims for each in evidence)})
         inputs = {**self._shown(), "claims": [sha256(path) for path in claims]}
         extra = [path for table, names in of.items() for path in table.reads(self.params, self.layout, names)]
-        records = (self.layout.run(run, RECORD) for run in self.runs)
-        reads = (*self._of_runs(EVALUATION), *records, *dict.fromkeys(extra))
+        records = tuple(self.layout.run(run, RECORD) for run in self.runs)
+        reads = {**self._of_runs(EVALUATION), RECORD: records, "others": tuple(dict.fromkeys(extra))}
         numbers = (self.layout.metrics(*model) for model in tabulated_models(self.params, self.experiments))
         writes = (*map(self.layout.table, table_names(self.params, self.experiments)), *numbers)
         make = partial(self._show, tables.write_tables)
-        return Job("tables", "", code, lambda: inputs, reads, writes, self.layout.table(RECORD), make)
+        return Job("tables", "", roots, lambda: inputs, reads, writes, self.layout.table(RECORD), make)
 
     def _figures(self) -> Job:
         drawn = {kind.draw.__module__ for each in self.experiments for kind in each.figures}
         extra = [path for each in self.experiments for path in each.table.reads(self.params, self.layout, [each.name])]
         panels = figures.panels(self.params, self.experiments)
         extra += [path for panel in panels for path in panel.models(self.params, self.layout)]
-        reads = (*self._of_runs(EVALUATION, SAMPLES), *dict.fromkeys(extra))
+        reads = {**self._of_runs(EVALUATION, SAMPLES), "others": tuple(dict.fromkeys(extra))}
         writes = tuple(self.layout.figure(name) for panel in panels for name in panel.names)
-        code, make = (figures.__name__, *sorted(drawn)), partial(self._show, figures.write_figures)
-        return Job("figures", "", code, self._shown, reads, writes, self.layout.figure(RECORD), make)
+        roots, make = (figures.__name__, *sorted(drawn)), partial(self._show, figures.write_figures)
+        return Job("figures", "", roots, self._shown, reads, writes, self.layout.figure(RECORD), make)
 
     def _report(self, made: list[Job]) -> Job:
         """It is made of what tables and figures show, and of the records of trainings."""
         tables_job, figures_job = made[-2:]
-        pictures = (path for path in figures_job.writes if path.suffix == ".png")
-        reads = (*tables_job.writes, *pictures, *(self.layout.run(run, RECORD) for run in self.runs))
+        reads = {
+            "tables": tables_job.writes,
+            "figures": tuple(path for path in figures_job.writes if path.suffix == ".png"),
+            RECORD: tuple(self.layout.run(run, RECORD) for run in self.runs),
+        }
         names = [table.name for table in tables_of(self.params, self.experiments)]
         inputs = partial(report_inputs, self.params, self.experiments, names, made, KTH.name)
         writes, record = (self.layout.report(),), self.layout.report_record()
@@ -222,12 +248,9 @@ class Jobs:
 
         return Job("report", "", (report.__name__,), inputs, reads, writes, record, make)
 
-    def _of_runs(self, *files: str) -> list[Path]:
-        return [
-            path
-            for run in self.runs
-            for path in (self.layout.run(run, METRICS), *(self.layout.evaluation(run, file) for file in files))
-        ]
+    def _of_runs(self, *files: str) -> dict[str, tuple[Path, ...]]:
+        evaluated = {file: tuple(self.layout.evaluation(run, file) for run in self.runs) for file in files}
+        return {METRICS: tuple(self.layout.run(run, METRICS) for run in self.runs), **evaluated}
 
     def _shown(self) -> dict[str, Any]:
         sections = {each.name: each.section(self.params) for each in self.experiments}

@@ -1,4 +1,4 @@
-"""`fernn verify`: hold a result against its record, and the record against the params, code and machine of today."""
+"""`fernn verify`: compare results with their records, and the records with the params, code and machine of today."""
 
 import os
 import shutil
@@ -6,9 +6,10 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import chdir
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from fernn.audit import Audit, State, differences
@@ -16,67 +17,124 @@ from fernn.errors import FernnError
 from fernn.experiments import load_params
 from fernn.export.archive import members_of
 from fernn.files import sha256
-from fernn.jobs import Jobs
+from fernn.jobs import Job, Jobs
 from fernn.layout import COST, RECORD, REPORT, SUPERSEDED, Layout
 from fernn.provenance.code import PACKAGE
 from fernn.provenance.environment import environment
 from fernn.provenance.records import DamagedRecordError, Record, read_record
 
-# what no result depends on, or what is set anew by every stage
-UNCOMPARED = ("host", "commit.changed", "determinism")
-INSTRUCTIONS = "determinism.instructions"  # of the CPU: these decide how sums are rounded
+# what no result depends on, or what every stage sets itself
+IGNORED = ("host", "commit.changed", "determinism.")
+ROUNDING = ("determinism.instructions", "determinism.rounding")  # and what decides how sums are rounded
+LISTED = 5
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of one result.
+    """The check of one result.
 
     Attributes:
         name: of the result.
         differs: what is not as recorded, one sentence each.
-        machine: what was otherwise where it was made; no fault by itself.
+        machine: what differs where it was made; no fault by itself.
+        equivalent: whether other code made it, which is known to make the same bytes.
+        missing: whether nothing of it is here.
     """
 
     name: str
-    differs: list[str]
-    machine: list[str]
+    differs: list[str] = field(default_factory=list)
+    machine: list[str] = field(default_factory=list)
+    equivalent: bool = False
+    missing: bool = False
 
 
-def find_records(results: list[Path]) -> list[Path]:
-    """The records of results: all below a folder, or the one that names a file.
+def verify(results: list[Path], params_file: Path, again: bool = False) -> Iterator[Verdict]:
+    """Check results of this project.
+
+    Args:
+        results: files or folders below results/<scale>; a folder stands for all results in it.
+        params_file: of today.
+        again: also make each result once more, in a folder of its own, and compare the bytes.
 
     Raises:
-        FernnError: if there is none.
+        FernnError: if there is no such file or folder, no result there, or making one again fails.
     """
-    found: dict[Path, None] = {}
     for result in results:
-        if not result.exists():
-            raise FernnError(
-                f"{result}: no such file or folder. Name a result, such as results/quick/tables/table1.md."
-            )
-        folder = result if result.is_dir() else result.parent
-        every = (path.relative_to(folder) for path in folder.rglob(f"*{RECORD}"))
-        # what was moved out of the way is no result of today, unless that is what is asked for
-        records = sorted(folder / path for path in every if path.name[0] != "." and SUPERSEDED not in path.parts)
-        if result.is_file() and result not in records:
-            told = ((path, read_record(path)) for path in records)
-            records = [path for path, record in told if record and result.as_posix() in record.outputs]
-        elif result.is_file():
-            records = [result]
-        if not records:
+        found = False
+        for verdict in _verify(result, params_file, again):
+            found = True
+            yield verdict
+        if not found:
             raise FernnError(
                 f"{result}: no record says where this comes from. Results of the pipeline have one beside them; run "
-                "this in the folder of params.yaml, with the path as it stands below that."
+                "this in the folder of params.yaml, with the path as it is below that folder."
             )
-        found |= dict.fromkeys(records)
-    return list(found)
+
+
+def _verify(result: Path, params_file: Path, again: bool) -> Iterator[Verdict]:
+    if not result.exists():
+        raise FernnError(f"{result}: no such file or folder. Name a result, such as results/quick/tables/table1.md.")
+    path = Path(os.path.abspath(result))  # noqa: PTH100 (links stay)
+    if not path.is_relative_to(Path.cwd() / "results") or path == Path.cwd() / "results":
+        return
+    scale = path.relative_to(Path.cwd() / "results").parts[0]
+    audit = Audit(Jobs(load_params(params_file, scale), Layout(scale)))
+    records = {job.record: job for job in audit.jobs.all.values()}
+    for record, job in records.items():
+        if any(Path(os.path.abspath(each)).is_relative_to(path) for each in (*job.writes, record)):  # noqa: PTH100
+            yield _judged(audit, job, params_file if again else None)
+    for record in _records(result) if result.is_dir() else ():
+        if record not in records:
+            yield _stray(record, audit.jobs, params_file)
+
+
+def _judged(audit: Audit, job: Job, again: Path | None = None) -> Verdict:
+    """The check of a job's result; it is made again by the params of a file, if one is given."""
+    found = audit.of(job)
+    if found.record is None and found.state is State.MISSING:
+        return Verdict(str(job), missing=True)
+    differs = [] if found.state is State.DONE else list(found.reasons)
+    if again and found.record:
+        differs += _again(found.record, again)
+    return Verdict(str(job), differs, _machine(found.record) if found.record else [], found.equivalent)
+
+
+def _stray(path: Path, jobs: Jobs, params_file: Path) -> Verdict:
+    """The check of a record that belongs to no job: of a run that the params no longer name, or that was set aside."""
+    try:
+        record = read_record(path)
+    except DamagedRecordError as error:
+        return Verdict(str(path), [str(error)])
+    assert record is not None
+    name = f"{record.stage} {record.name}".rstrip()
+    if SUPERSEDED not in path.parts:
+        known = (record.stage, record.name) in jobs.all
+        return Verdict(
+            name, [f"{path} is in the place of another result" if known else f"{params_file} does not name it"]
+        )
+    files = {path.parent / Path(output).name: digest for output, digest in record.outputs.items()}
+    changed = [file for file, digest in files.items() if not file.exists() or sha256(file) != digest]
+    reason = f"{path.parent}: made by other params or code, and set aside"
+    return Verdict(name, [reason, *(f"{file} is missing, or not what was written" for file in changed)])
+
+
+def _records(folder: Path) -> Iterator[Path]:
+    """All records below a folder, links followed, but for those of runs that were set aside in a folder inside it."""
+    seen = set()
+    for root, folders, files in os.walk(folder, followlinks=True):
+        if (real := os.path.realpath(root)) in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if name != SUPERSEDED)
+        yield from (Path(root) / name for name in sorted(files) if name.endswith(RECORD) and name[0] != ".")
 
 
 def verify_archive(folder: Path, params_file: Path, again: bool = False) -> Iterator[Verdict] | None:
-    """Hold the results of an archive of `fernn export`, unpacked into a folder, against their records.
+    """Check the results of an archive of `fernn export`, unpacked into a folder.
 
-    These are held against the params and code of today, not those of the archive. What it came without, such as data
-    sets, is not missed. None if the folder is no such archive.
+    They are compared with the params and code of today, not those of the archive. What it came without, such as data
+    sets, is not missing. None if the folder is no such archive.
 
     Raises:
         FernnError: if its description cannot be read, or its results are to be made `again`.
@@ -84,83 +142,67 @@ def verify_archive(folder: Path, params_file: Path, again: bool = False) -> Iter
     held = members_of(folder)
     if held is not None and again:
         raise FernnError(
-            f"{folder}: an archive comes without its data sets, so nothing of it can be made again there. Make the "
-            "results anew in a clone, and hold the two against each other: fernn compare."
+            f"{folder}: an archive comes without its data sets, so none of its results can be made again there. "
+            "Make them in a clone and compare the two: fernn compare."
         )
-    return None if held is None else _verify_archive(folder, params_file.absolute(), held)
+    return None if held is None else _verify_archive(folder, params_file.absolute(), {*held})
 
 
-def _verify_archive(folder: Path, params_file: Path, held: Collection[str]) -> Iterator[Verdict]:
-    audits: dict[str, Audit] = {}
+def _verify_archive(folder: Path, params_file: Path, held: set[str]) -> Iterator[Verdict]:
     with chdir(folder):  # records name files from there
-        for path in find_records([Path("results")]):
-            yield verify(path, params_file, audits, held=held)
-
-
-def verify(
-    path: Path,
-    params_file: Path,
-    audits: dict[str, Audit],
-    again: bool = False,
-    held: Collection[str] | None = None,
-) -> Verdict:
-    """Hold one result against its record.
-
-    Args:
-        path: the record.
-        params_file: of today.
-        audits: by scale; filled here, so that each file is looked at once.
-        again: also make the result once more, in a folder of its own, and compare the bytes.
-        held: the files that have to be here; all if None.
-
-    Raises:
-        FernnError: if there is no such record, or making it again fails.
-    """
-    try:
-        record = read_record(path)
-    except DamagedRecordError as error:
-        return Verdict(str(path), [str(error)], [])
-    if record is None:
-        raise FernnError(f"{path}: no such record.")
-    if record.scale not in audits:
-        audits[record.scale] = Audit(Jobs(load_params(params_file, record.scale), Layout(record.scale)))
-    audit, name = audits[record.scale], f"{record.stage} {record.name}".rstrip()
-    try:
-        job = audit.jobs.find(record.stage, record.name)
-    except FernnError as error:
-        return Verdict(name, [f"{params_file} no longer names it: {str(error).splitlines()[0]}"], [])
-    found = audit.of(job)
-    differs = [] if found.state is State.DONE else list(found.reasons)
-    if found.state is State.MISSING and held is not None:
-        differs = [f"{name} is missing" for name in record.outputs if name in held and not Path(name).exists()]
-    if again:
-        differs += _again(record, params_file)
-    return Verdict(name, differs, _machine(record))
+        for base in sorted(path for path in Path("results").iterdir() if path.is_dir()):
+            audit = Audit(Jobs(load_params(params_file, base.name), Layout(base.name)))
+            records = {job.record: job for job in audit.jobs.all.values()}
+            for record, job in records.items():
+                found = audit.of(job)
+                if found.state is State.MISSING and found.record:  # of what it came with, all must be here
+                    absent = [name for name in found.record.outputs if name in held and not Path(name).exists()]
+                    differs = [f"{name} is missing" for name in absent]
+                    yield Verdict(str(job), differs, _machine(found.record), found.equivalent)
+                elif found.record or record.as_posix() in held:
+                    yield _judged(audit, job)
+            yield from (_stray(record, audit.jobs, params_file) for record in _records(base) if record not in records)
 
 
 def show(verdicts: Iterator[Verdict], say: Callable[[str], None]) -> bool:
-    """Print what came of results; returns whether all are as recorded."""
-    count, wrong, machines = 0, 0, Counter[str]()
+    """Print the verdicts; returns whether all results that are here are as recorded."""
+    count, wrong, equivalent, machines = 0, 0, 0, Counter[str]()
+    missing = []
     for verdict in verdicts:
+        if verdict.missing:
+            missing.append(verdict.name)
+            continue
         count, wrong = count + 1, wrong + bool(verdict.differs)
+        equivalent += verdict.equivalent and not verdict.differs
         machines.update(verdict.machine)
         say(f"{'DIFFERS' if verdict.differs else 'as recorded'}: {verdict.name}")
         for line in verdict.differs:
             say(f"  {line}")
     for line, number in machines.items():
         say(f"Another machine or version ({number} of {count}): {line}")
+    if missing:
+        more = f" and {len(missing) - LISTED} more" if len(missing) > LISTED else ""
+        say(f"Not here ({len(missing)}): {', '.join(missing[:LISTED])}{more}")
+    if equivalent:
+        say(f"By other code that is known to make the same bytes (equivalent.json): {equivalent} of {count}")
     say(f"{count} results, {count - wrong} as recorded, {wrong} not.")
     return not wrong
 
 
 def _machine(record: Record) -> list[str]:
-    then = record.environment
-    device = ("cuda" if "cuda" in then else "cpu") if "determinism" in then else None
-    lines = differences(then, environment(device))
-    found = [line for line in lines if not line.startswith(UNCOMPARED) or line.startswith(INSTRUCTIONS)]
+    """What differs between the machines that made a result and this one, each line once."""
+    lines = {line for then in (record.environment, *record.others) for line in differences(then, _here(record.device))}
+    found = sorted(line for line in lines if not line.startswith(IGNORED) or line.startswith(ROUNDING))
+    if record.others:
+        found.append(f"{len(record.others) + 1} environments computed it one after another, or together")
     if record.workers > 1:
         found.append(f"{record.workers} workers shared each batch, and other numbers of them round sums otherwise")
     return found
+
+
+@cache
+def _here(device: str | None) -> dict[str, object]:
+    return environment(device)
 
 
 def _again(record: Record, params_file: Path) -> Iterator[str]:

@@ -68,7 +68,7 @@ class Plan:
         """The files that a job reads, as Snakemake is to take them."""
         job = self.jobs.find(stage, name)
         makers = self.jobs.makers(job)
-        files = [str(path) if makers.get(path) in self._again else ancient(str(path)) for path in job.reads]
+        files = [str(path) if makers.get(path) in self._again else ancient(str(path)) for path in job.read_files]
         stale = job in self._again and self._again[job].state is State.STALE
         return [*files, *([str(NEWER)] if stale else [])]
 

@@ -3,6 +3,7 @@
 Yann LeCun, Corinna Cortes, Christopher Burges, "The MNIST database of handwritten digits", CC BY-SA 3.0.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,7 +52,13 @@ def load_mnist(folder: str | Path) -> Mnist:
 
     Raises FernnError if a file is missing or malformed, or if images and labels do not belong together.
     """
-    mnist = Mnist(*(read_idx(find(folder, name)) for name in (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)))
+    return read_mnist({name: find(folder, name) for name in FILES})
+
+
+def read_mnist(files: Mapping[str, Path]) -> Mnist:
+    """Read the four files at these paths, by their names in `FILES`; raises FernnError as `load_mnist` does."""
+    mnist = Mnist(*(read_idx(files[name]) for name in (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)))
+    folder = files[TRAIN_IMAGES].parent
     for part, images, labels in (("train", mnist[0], mnist[1]), ("test", mnist[2], mnist[3])):
         if images.ndim != 3 or images.shape[1:] != (28, 28) or labels.shape != images.shape[:1]:
             found = f"images {images.shape} and labels {labels.shape}"

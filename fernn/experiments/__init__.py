@@ -1,6 +1,16 @@
 """The paper's experiments, a folder for each: what its stages depend on, how each is done, and what is shown of it."""
 
-from fernn.experiments.loading import json_schema, load_params, overridden, resolve
-from fernn.experiments.registry import experiments, find_experiment
+from typing import TYPE_CHECKING
+
+from fernn.lazy import exports
+
+if TYPE_CHECKING:
+    from fernn.experiments.loading import json_schema, load_params, overridden, resolve
+    from fernn.experiments.registry import experiments, find_experiment
 
 __all__ = ["experiments", "find_experiment", "json_schema", "load_params", "overridden", "resolve"]
+__getattr__ = exports(
+    __name__,
+    dict.fromkeys(("json_schema", "load_params", "overridden", "resolve"), "loading")
+    | dict.fromkeys(("experiments", "find_experiment"), "registry"),
+)

@@ -47,10 +47,10 @@ class Work(Generic[I]):
         return self.function(self.inputs, self.files, *place)
 
     @property
-    def code(self) -> tuple[str, ...]:
-        """The modules of the function and of the dataclasses in its inputs, such as a model's: they decide bytes."""
+    def roots(self) -> tuple[str, ...]:
+        """The function, and the modules of the dataclasses in its inputs, such as a model's."""
         parts = (type(value).__module__ for value in vars(self.inputs).values() if is_dataclass(value))
-        return tuple(sorted({self.function.__module__, *parts}))
+        return tuple(sorted({f"{self.function.__module__}:{self.function.__qualname__}", *parts}))
 
     @property
     def plain(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""All experiments: the folders of this package that have an `EXPERIMENT`. Whoever adds a folder adds an experiment."""
+"""All experiments: the folders of this package whose module `experiment` has an `EXPERIMENT`. A new folder adds one."""
 
 import importlib
 import pkgutil
@@ -17,9 +17,14 @@ from fernn.params.base import once
 @cache
 def experiments() -> dict[str, Experiment[Any]]:
     """By name."""
-    folders = [module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]) if module.ispkg]
-    packages = [importlib.import_module(f"{__package__}.{name}") for name in folders]
-    found: list[Experiment[Any]] = [package.EXPERIMENT for package in packages if hasattr(package, "EXPERIMENT")]
+    here = Path(__file__).parent
+    folders = [module.name for module in pkgutil.iter_modules([str(here)]) if module.ispkg]
+    modules = [
+        importlib.import_module(f"{__package__}.{name}.experiment")
+        for name in folders
+        if (here / name / "experiment.py").exists()
+    ]
+    found: list[Experiment[Any]] = [module.EXPERIMENT for module in modules if hasattr(module, "EXPERIMENT")]
     return {experiment.name: experiment for experiment in found}
 
 

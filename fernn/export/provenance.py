@@ -93,7 +93,7 @@ def _add_action(crate: ROCrate, contents: Contents, job: Job, record: Record) ->
         name=str(job),
         description=f"fernn {job} --scale {record.scale}, on {record.environment['device']}; see its record.",
         instrument=crate.get(f"#fernn-{job.stage}"),
-        object=[_file(crate, contents, Path(name), digest) for name, digest in record.files.items()],
+        object=[_file(crate, contents, Path(name), digest) for name, digest in record.read_files.items()],
         result=[_file(crate, contents, Path(name), digest) for name, digest in record.outputs.items()],
         startTime=iso(record.started),
         endTime=iso(record.ended),

@@ -56,7 +56,7 @@ class Origins:
         """The terms of the data sets that a result is made of, itself or by way of others."""
         if job not in self._found:
             makers = self.jobs.makers(job)
-            sources = (self.of_source(path) for path in job.reads if path not in makers)
+            sources = (self.of_source(path) for path in job.read_files if path not in makers)
             before = (self.terms(maker) for maker in set(makers.values()))
             self._found[job] = frozenset({terms for terms in sources if terms}.union(*before))
         return self._found[job]

@@ -1,6 +1,12 @@
 """Flows: one-parameter groups of transformations psi_t(nu) and the finite sets V of generators nu."""
 
-from fernn.flows.rotation import Rotation
-from fernn.flows.translation import Translation
+from typing import TYPE_CHECKING
+
+from fernn.lazy import exports
+
+if TYPE_CHECKING:
+    from fernn.flows.rotation import Rotation
+    from fernn.flows.translation import Translation
 
 __all__ = ["Rotation", "Translation"]
+__getattr__ = exports(__name__, {"Rotation": "rotation", "Translation": "translation"})

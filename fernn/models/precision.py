@@ -9,8 +9,12 @@
 PyTorch's defaults are "tf32", so that is what the released code computes in. A CPU has no TF32: there it is "float32".
 """
 
+import os
+
 import torch
 from torch import Tensor
+
+from fernn.errors import FernnError
 
 
 def use_precision(precision: str) -> None:
@@ -21,7 +25,13 @@ def use_precision(precision: str) -> None:
 
     Args:
         precision: "float32", "tf32" or "bf16".
+
+    Raises:
+        FernnError: if a variable of the environment lowers the precision of oneDNN.
     """
+    for name in ("ONEDNN_DEFAULT_FPMATH_MODE", "DNNL_DEFAULT_FPMATH_MODE"):
+        if (mode := os.environ.get(name, "STRICT")) != "STRICT":
+            raise FernnError(f"{name}={mode} lowers the precision of every float32 convolution on a CPU. Unset it.")
     torch.backends.cudnn.allow_tf32 = precision == "tf32"
     torch.backends.cuda.matmul.allow_tf32 = False
 

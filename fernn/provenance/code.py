@@ -1,71 +1,56 @@
-"""Digests of what code means: what a stage runs between its inputs and the bytes of its result.
+"""Digests of the code that a stage runs between its inputs and the bytes of its result.
 
-Comments, docstrings, formatting and the words of errors mean nothing here, so a change of these changes no digest. The
-digest is made of the syntax tree, in a form that is the same on every Python that the project takes.
+A digest covers the modules that a job starts from and all that these import, the packages above them included, in the
+sources that this process runs (`fernn.sources`). It is made of syntax trees, in a form that is the same on every Python
+that the project supports, so comments, docstrings and formatting do not count. Text counts: the words of an error may
+end up in a table.
 """
 
 import ast
 import hashlib
-import importlib
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-import grimp
-
-from fernn.errors import FernnError
+from fernn.sources import source_of
 
 PACKAGE = Path(__file__).parent.parent
-# what differs between Pythons, or says nothing: whether a name is read or written follows from its place
-UNSAID = frozenset({"ctx", "kind", "type_comment", "type_ignores", "type_params"})
+# differs between versions of Python, or follows from the rest
+IGNORED = frozenset({"ctx", "kind", "type_comment", "type_ignores", "type_params"})
 
 
-@cache
-def code_of(*modules: str) -> tuple[str, ...]:
-    """The modules of this library that `modules` run: themselves and all that they import, directly or not, sorted."""
-    return tuple(sorted({*modules, *(name for module in modules for name in _graph().find_upstream_modules(module))}))
-
-
-@cache
-def code_digest(*modules: str) -> str:
-    """A digest of what all those modules mean, and the packages that they lie in."""
-    run = code_of(*modules)
-    above = {name.rsplit(".", depth)[0] for name in run for depth in range(1, name.count(".") + 1)} - {*run}
-    digest = hashlib.sha256()
-    for name in (*run, *sorted(above)):
-        text = meaning(_source(name).read_text(encoding="utf-8"), package=name in above)
-        digest.update(f"{name}\n{text}\n".encode())
+def code_digest(*roots: str) -> str:
+    """A digest of the code that runs from `roots`, which are modules or functions such as "fernn.data.mnist:load"."""
+    digest = hashlib.sha256(repr(sorted(roots)).encode())
+    for name in code_of(*(root.partition(":")[0] for root in roots)):
+        digest.update(f"{name} {_module(name)[0]}\n".encode())
     return digest.hexdigest()[:16]
 
 
-def import_all(*modules: str) -> None:
-    """Import all that `modules` run, so that nothing of it is read from a file that is edited later.
-
-    Raises:
-        FernnError: if a file was edited meanwhile.
-    """
-    before = code_digest(*modules)
-    for name in code_of(*modules):
-        importlib.import_module(name)
-    code_digest.cache_clear()
-    if code_digest(*modules) != before:
-        raise FernnError("the library was edited while this command read it: run it again.")
+def code_of(*modules: str) -> tuple[str, ...]:
+    """The modules of this library that run with `modules`: they, their packages, and all that these import; sorted."""
+    found: set[str] = set()
+    todo = [*modules]
+    while todo:
+        if (name := todo.pop()) not in found:
+            found.add(name)
+            todo += _module(name)[1]
+    return tuple(sorted(found))
 
 
-@cache
-def meaning(source: str, package: bool = False) -> str:
-    """The syntax tree of a module as text, without what says nothing.
-
-    Args:
-        source: of the module.
-        package: whether it is a package that is only passed through on the way to a module of its own: its imports, and
-            its names with two underscores, then say nothing either.
-    """
-    tree = ast.parse(source)
-    if package:
-        tree.body = [statement for statement in tree.body if not _is_index(statement)]
+def meaning(tree: ast.AST) -> str:
+    """A syntax tree as text, without docstrings: the same on every Python."""
     text: list[str] = []
     _write(tree, text)
     return "".join(text)
+
+
+@cache
+def _module(name: str) -> tuple[str, tuple[str, ...]]:
+    """The digest of a module, and the modules of this library that are imported with it."""
+    tree = ast.parse(source_of(_path(name)))
+    packages = (name.rsplit(".", depth)[0] for depth in range(1, name.count(".") + 1))
+    return hashlib.sha256(meaning(tree).encode()).hexdigest(), (*packages, *filter(_exists, _imports(tree)))
 
 
 def _write(node: object, text: list[str], in_string: bool = False) -> None:
@@ -79,12 +64,10 @@ def _write(node: object, text: list[str], in_string: bool = False) -> None:
             _write(each, text)
             text.append(",")
         text.append("]")
-    elif isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
-        _write(ast.Raise(node.exc.func), text)  # which error it is, not in which words it is told
     elif isinstance(node, ast.AST):
         text.append(f"{type(node).__name__}(")
         for field, value in ast.iter_fields(node):
-            if field not in UNSAID and value is not None and value != []:
+            if field not in IGNORED and value is not None and value != []:
                 text.append(f"{field}=")
                 _write(value, text, isinstance(node, ast.JoinedStr))
                 text.append(";")
@@ -93,19 +76,26 @@ def _write(node: object, text: list[str], in_string: bool = False) -> None:
         text.append(ascii(node))  # what repr escapes depends on the version of Unicode
 
 
-def _is_index(statement: ast.stmt) -> bool:
-    if isinstance(statement, ast.Import | ast.ImportFrom):
-        return True
-    targets = statement.targets if isinstance(statement, ast.Assign) else []
-    return bool(targets) and all(isinstance(name, ast.Name) and name.id.startswith("__") for name in targets)
+def _imports(tree: ast.AST) -> Iterator[str]:
+    """Names that may be modules; what is imported for type checking alone never runs."""
+    todo = [tree]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
+        elif isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            todo += node.orelse
+        elif isinstance(node, ast.stmt | ast.mod | ast.excepthandler | ast.match_case):
+            todo += ast.iter_child_nodes(node)  # no expression holds an import
 
 
 @cache
-def _graph() -> grimp.ImportGraph:
-    # what is imported for type checking alone changes no result
-    return grimp.build_graph("fernn", cache_dir=None, exclude_type_checking_imports=True)
+def _exists(name: str) -> bool:
+    return name.partition(".")[0] == PACKAGE.name and _path(name).is_file()
 
 
-def _source(module: str) -> Path:
+def _path(module: str) -> Path:
     path = PACKAGE.joinpath(*module.split(".")[1:])
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")

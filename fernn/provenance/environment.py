@@ -1,5 +1,6 @@
-"""The machine that makes a result, and the versions of what computes on it."""
+"""The machine that makes a result, the versions that compute on it, and how it rounds."""
 
+import hashlib
 import os
 import platform
 import socket
@@ -9,18 +10,34 @@ from typing import Any
 
 import fernn
 from fernn.programs import answer
+from fernn.provenance.code import PACKAGE
+from fernn.sources import source_of
 
 PACKAGES = ("av", "escnn", "matplotlib", "numpy", "safetensors", "scipy", "torch")
+# of variables that decide how libraries compute
+PREFIXES = (
+    "ATEN_",
+    "CUBLAS_",
+    "CUDNN_",
+    "DNNL_",
+    "KMP_",
+    "MKL_",
+    "NPY_",
+    "NVIDIA_TF32_",
+    "OMP_",
+    "ONEDNN_",
+    "OPENBLAS_",
+)
 
 
 def environment(device: str | None = None) -> dict[str, Any]:
-    """The machine and the versions.
+    """The machine, the versions, and the settings that decide how numbers are rounded.
 
     Args:
-        device: "cpu" or "cuda", if torch computes; then its settings are told too.
+        device: "cpu" or "cuda", if torch computes; then its settings are included.
 
     Returns:
-        Plain values. "commit" is that of the checkout that this code lies in, null if there is none or no package that
+        Plain values. "commit" is that of the checkout that holds this code, null if there is none or no package that
         reads it; "image" is the digest of the container image, null outside one.
     """
     about: dict[str, Any] = {
@@ -30,8 +47,9 @@ def environment(device: str | None = None) -> dict[str, Any]:
         "device": _processor(),
         # some are not needed by what was installed
         "packages": {"fernn": fernn.__version__, **{name: has for name in PACKAGES if (has := version_of(name))}},
-        "commit": _commit(),
+        "commit": _commit(PACKAGE),
         "image": os.environ.get("FERNN_IMAGE") or None,
+        "variables": {name: os.environ[name] for name in sorted(os.environ) if name.startswith(PREFIXES)},
     }
     return about | (_torch(device) if device else {})
 
@@ -45,6 +63,7 @@ def _torch(device: str) -> dict[str, Any]:
             "float32_matmul_precision": torch.get_float32_matmul_precision(),
             "instructions": torch.backends.cpu.get_cpu_capability(),
             "threads": torch.get_num_threads(),
+            "rounding": _rounding(device),
         }
     }
     if device == "cuda":
@@ -64,6 +83,28 @@ def _torch(device: str) -> dict[str, Any]:
     return about
 
 
+def _rounding(device: str) -> str:
+    """A digest of a few float32 results: whatever setting or instruction set changes these changes it.
+
+    It does not depend on the number of threads or on TF32, which are recorded beside it.
+    """
+    import torch
+
+    threads, tf32 = torch.get_num_threads(), torch.backends.cudnn.allow_tf32
+    torch.set_num_threads(1)
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        drawn = torch.Generator().manual_seed(0)
+        image, kernel, matrix = (
+            torch.randn(shape, generator=drawn).to(device) for shape in ((4, 16, 28, 28), (16, 16, 3, 3), (64, 64))
+        )
+        results = torch.conv2d(image, kernel), matrix @ matrix, matrix.exp(), matrix.sum(0)
+        return hashlib.sha256(b"".join(each.cpu().numpy().tobytes() for each in results)).hexdigest()[:16]
+    finally:
+        torch.set_num_threads(threads)
+        torch.backends.cudnn.allow_tf32 = tf32
+
+
 def version_of(package: str) -> str | None:
     """The installed version of a package; None if it is not there."""
     try:
@@ -72,21 +113,26 @@ def version_of(package: str) -> str | None:
         return None
 
 
-def _commit() -> dict[str, Any] | None:
-    """The commit, and the files of the library that differ from it."""
+def _commit(package: Path) -> dict[str, Any] | None:
+    """The commit, and the files of the library that differ from it, those that it lacks and those not here included."""
     try:  # comes with DVC; needs no program git, which images lack
-        from dulwich.porcelain import status
+        from dulwich.object_store import iter_tree_contents
+        from dulwich.objects import Blob
         from dulwich.repo import Repo
     except ImportError:
         return None
     try:
-        with Repo.discover(str(Path(__file__).parent)) as repository:
-            # without locks: it else writes the index, under the hands of whoever works in the checkout
-            found = status(repository, untracked_files="no", optional_locks=False)
-            changed = {
-                os.fsdecode(path) for path in [*found.unstaged, *(p for each in found.staged.values() for p in each)]
-            }
-            return {"id": repository.head().decode(), "changed": sorted(p for p in changed if p.startswith("fernn/"))}
+        with Repo.discover(str(package)) as repository:
+            head, root = repository.head(), Path(repository.path)
+            tree = iter_tree_contents(repository.object_store, repository.get_object(head).tree)  # type: ignore[attr-defined]
+            folder = f"{package.relative_to(root.resolve()).as_posix()}/"
+            then = {name: each.sha for each in tree if (name := os.fsdecode(each.path)).startswith(folder)}
+            files = (path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+            blobs = ((path.relative_to(package).as_posix(), Blob.from_string(source_of(path))) for path in files)
+            now = {folder + name: blob.id for name, blob in blobs}
+            names = then.keys() | now.keys()
+            changed = sorted(name for name in names if then.get(name) != now.get(name))
+            return {"id": head.decode(), "changed": changed}
     except Exception:  # none, one without a commit, or one that dulwich cannot read: no result is lost by it
         return None
 

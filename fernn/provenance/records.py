@@ -19,12 +19,14 @@ class Record(BaseModel):
         name: of the run or the part; empty for stand-ins, tables, figures and the report.
         scale: of the params.
         inputs: the params that it depends on, its seed among them, and the digest of its code.
-        lineage: digest of the inputs and of those of all that it was made of, back to the sources.
-        files: digests (sha256) of the files that were read.
+        lineage: digest of the inputs, of which file played which role, and of the lineages of all that it was made of.
+        files: digests (sha256) of the files that were read, by role and path.
         outputs: digests of the files that were written.
         started: in UTC.
         ended: in UTC.
-        environment: see `fernn.provenance.environment.environment`.
+        environment: of the process that wrote it; see `fernn.provenance.environment.environment`.
+        others: environments of other processes that computed a part of it, where they differ: of a training that was
+            resumed elsewhere, or of its other ranks.
         details: what only this stage has to tell.
     """
 
@@ -35,12 +37,23 @@ class Record(BaseModel):
     scale: str
     inputs: dict[str, Any]
     lineage: str
-    files: dict[str, str]
+    files: dict[str, dict[str, str]]
     outputs: dict[str, str]
     started: str
     ended: str
     environment: dict[str, Any]
+    others: list[dict[str, Any]] = []
     details: dict[str, Any]
+
+    @property
+    def read_files(self) -> dict[str, str]:
+        """The digests of the files that were read, by path."""
+        return {path: digest for files in self.files.values() for path, digest in files.items()}
+
+    @property
+    def device(self) -> str | None:
+        """What torch computed on, "cpu" or "cuda"; None where torch computed nothing."""
+        return ("cuda" if "cuda" in self.environment else "cpu") if "determinism" in self.environment else None
 
     @property
     def workers(self) -> int:
@@ -68,6 +81,9 @@ def read_record(path: Path) -> Record | None:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content.pop("checksum", None) != identity(content):
             raise ValueError("its checksum is not that of its content")
+        files = content.get("files")
+        if files and all(isinstance(digest, str) for digest in files.values()):
+            content["files"] = {"": files}  # records from before 2026-12 name no roles
         return Record.model_validate(content)
     except FileNotFoundError:
         return None

@@ -19,9 +19,9 @@ from fernn.layout import Layout
 from fernn.locks.run import hold
 from fernn.messages import listed, say
 from fernn.params import Params
-from fernn.provenance.code import import_all
 from fernn.provenance.digests import identity, now
 from fernn.provenance.environment import environment
+from fernn.provenance.equivalence import representative
 from fernn.provenance.records import Record, write_record
 
 
@@ -32,25 +32,27 @@ class Task:
     Attributes:
         job: what is made.
         lineage: see `Jobs.lineage`.
-        files: digests of what it reads, taken before it is read.
+        files: digests of what it reads, by role and path, taken before it is read.
         started: in UTC.
         device: "cpu" or "cuda", where torch computes.
         environment: of the process that made it, if that is not this one.
+        others: environments of other processes that computed a part of it.
         details: what only this stage has to tell.
     """
 
     job: Job
     lineage: str
-    files: dict[str, str]
+    files: dict[str, dict[str, str]]
     started: str
     device: str | None = None
     environment: dict[str, Any] | None = None
+    others: list[dict[str, Any]] = field(default_factory=list)
     details: dict[str, Any] = field(default_factory=dict)
 
     @property
     def identity(self) -> str:
-        """A digest of all that the bytes of the result depend on."""
-        return identity([self.job.stage, self.job.name, self.job.inputs, self.files])
+        """A digest of all that the bytes of the result depend on: the same by code that is known to be equivalent."""
+        return identity([representative(self.lineage, self.device), self.files])
 
     def check(self, jobs: Jobs) -> None:
         """Make sure that what was read is still there; and that no old record speaks for what is written now.
@@ -58,10 +60,11 @@ class Task:
         Raises:
             FernnError: if a file was changed since.
         """
-        later = Audit(jobs).digests(self.job.reads)
-        for name, digest in self.files.items():
-            if later.get(name) != digest:
-                raise FernnError(f"{name} was changed while {self.job} read it: run this again.")
+        later = Audit(jobs).digests(self.job.read_files)
+        for files in self.files.values():
+            for name, digest in files.items():
+                if later.get(name) != digest:
+                    raise FernnError(f"{name} was changed while {self.job} read it: run this again.")
         self.job.record.unlink(missing_ok=True)
 
 
@@ -100,8 +103,7 @@ def making(jobs: Jobs, job: Job, planned: str | None) -> Iterator[Task | None]:
             _set_aside(job, jobs.layout, lineage_there)
     for path in (*job.writes, job.record):
         remove_leftovers(path)
-    import_all(*job.code)
-    task = Task(job, lineage, audit.digests(job.reads), now())
+    task = Task(job, lineage, {role: audit.digests(paths) for role, paths in job.reads.items()}, now())
     yield task
     record = Record(
         stage=job.stage,
@@ -114,6 +116,7 @@ def making(jobs: Jobs, job: Job, planned: str | None) -> Iterator[Task | None]:
         started=task.started,
         ended=now(),
         environment=task.environment or environment(task.device),
+        others=task.others,
         details=task.details,
     )
     write_record(job.record, record)

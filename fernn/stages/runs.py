@@ -47,7 +47,8 @@ def train_run(
         with some_gpus(wanted, tell) as gpus:
             order = Order(layout, name, allow_cpu, lock, task.lineage, task.files)
             done = train(params, order, gpus or workers or 1)
-        task.environment, task.details = done.environment, done.details
+        *task.others, task.environment = done.environments
+        task.details = done.details
     return job.writes[0]
 
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ class Order:
     allow_cpu: bool
     lock: Lock
     lineage: str
-    files: dict[str, str]
+    files: dict[str, dict[str, str]]
 
     @property
     def unfinished(self) -> Path:
@@ -61,9 +62,9 @@ class Order:
 
 @dataclass(frozen=True)
 class Done:
-    """What a training has to tell, besides its files: of its record, where it was computed, and the details."""
+    """What the record of a training holds besides files: the environments that computed it, ours last, and details."""
 
-    environment: dict[str, Any]
+    environments: list[dict[str, Any]]
     details: dict[str, Any]
 
 
@@ -104,7 +105,7 @@ def _work(workers: Workers, device: torch.device, params: Params, order: Order) 
     """Train, as one of the workers."""
     jobs = Jobs(params, order.layout)
     job = jobs.find("train", order.name)
-    task = Task(job, order.lineage, order.files, started="")
+    task = Task(job, order.lineage, order.files, started="", device=device.type)
 
     def check() -> None:
         order.lock.check()
@@ -124,8 +125,11 @@ def _work(workers: Workers, device: torch.device, params: Params, order: Order) 
             may_diverge=is_candidate(params, jobs.runs[order.name]),
             save_every=60 * params.checkpoint_minutes,
             workers=workers,
+            environment=partial(environment, device.type),
         )
         done = job.make(place)
     spent = {name: pace[name] for name in ("steps", "seconds")}
     found = {name: getattr(done, name) for name in ("best_epoch", "diverged", "micro_batch")}
-    return Done(environment(device.type), {**found, **spent, "workers": workers.count, **done.choices})
+    here = environment(device.type)
+    environments = [*(each for each in done.environments if each != here), here]
+    return Done(environments, {**found, **spent, "workers": workers.count, **done.choices})

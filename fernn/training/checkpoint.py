@@ -30,6 +30,7 @@ class Checkpoint:
         best_epoch: the one with the smallest score so far, from 1; 0 before the first.
         best_score: its score.
         micro_batch: how much of a batch is computed at a time; None for all of it.
+        environments: of all processes that computed a part of it, in the order in which they came.
         best_weights: its weights; before the first epoch, those that the training starts with.
         tensors: weights, optimizer and random states as read from the file, for `restore`.
     """
@@ -42,6 +43,7 @@ class Checkpoint:
     best_epoch: int = 0
     best_score: float = math.inf
     micro_batch: int | None = None
+    environments: list[dict[str, Any]] = field(default_factory=list)
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     tensors: dict[str, dict[str, Tensor]] = field(default_factory=dict)
 
@@ -102,7 +104,7 @@ def write_checkpoint(path: Path, state: Checkpoint, model: nn.Module, optimizer:
         for group, values in groups.items()
         for name, value in values.items()
     }
-    told = ("identity", "epoch", "batch", "history", "best_epoch", "best_score", "micro_batch")
+    told = ("identity", "epoch", "batch", "history", "best_epoch", "best_score", "micro_batch", "environments")
     about = {name: getattr(state, name) for name in told}
     with atomic(path) as temporary:
         temporary.write_bytes(save(tensors, {"fernn": json.dumps({**about, "checksum": _checksum(about, tensors)})}))

@@ -2,7 +2,7 @@
 
 import math
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,6 +87,7 @@ class Fit:
         diverged: whether the loss was not finite at the end of an epoch, which was the last one then.
         micro_batch: see `Task`.
         choices: what the model left to the device, as it was computed, by name.
+        environments: of all processes that computed a part of it; see `fernn.provenance.environment`.
     """
 
     weights: dict[str, Tensor]
@@ -95,6 +96,7 @@ class Fit:
     diverged: bool
     micro_batch: int | None = None
     choices: dict[str, str] = field(default_factory=dict)
+    environments: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Interrupted(Exception):  # noqa: N818 (an event, not an error)
@@ -114,6 +116,7 @@ def fit(
     may_diverge: bool = False,
     save_every: float = math.inf,
     workers: Workers = ALONE,
+    environments: Sequence[dict[str, Any]] = (),
 ) -> Fit:
     """Train `model` on its device, from the checkpoint if there is one of the same identity.
 
@@ -131,6 +134,7 @@ def fit(
         may_diverge: whether a loss that is not finite at the end of an epoch ends the training, and is no error.
         save_every: seconds between checkpoints; it changes no weight.
         workers: who shares the batches; each calls this, with a model of the same weights.
+        environments: of the processes that train now; the checkpoint keeps those of all.
 
     Raises:
         Interrupted: after the checkpoint is saved.
@@ -150,6 +154,7 @@ def fit(
         )
         task.micro_batch = state.micro_batch
     state.restore(model, optimizer)
+    state.environments += [each for each in environments if each not in state.environments]
 
     def over() -> bool:
         return state.diverged or state.epoch >= settings.epochs
@@ -210,7 +215,8 @@ def fit(
             if signum and not over():
                 raise Interrupted(signum, checkpoint)
     choices: dict[str, str] = getattr(model, "choices", {})  # most models leave nothing to the device
-    return Fit(state.best_weights, state.history, state.best_epoch, state.diverged, state.micro_batch, choices)
+    found = state.best_weights, state.history, state.best_epoch, state.diverged, state.micro_batch
+    return Fit(*found, choices, state.environments)
 
 
 def _gradients(

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -34,6 +34,7 @@ class Workplace:
         may_diverge: see `fit`. It is no input of the result, since it decides no byte, but whether there is one.
         save_every: seconds between checkpoints inside an epoch.
         workers: who shares it; each has a place of its own, and the first one writes.
+        environment: gives the environment of this process, once its settings are made.
     """
 
     device: torch.device
@@ -44,6 +45,7 @@ class Workplace:
     may_diverge: bool = False
     save_every: float = math.inf
     workers: Workers = ALONE
+    environment: Callable[[], dict[str, Any]] = dict
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,8 @@ def train_to_files(
     how = inputs.learning_rate, inputs.epochs, inputs.clip_norm, inputs.precision, inputs.validate_every
     settings = Settings(*how, place.identity)
     kept = place.checkpoint, place.progress, place.may_diverge, place.save_every, place.workers
-    done = fit(model, task(place.device, place.workers.count), settings, *kept)
+    environments = place.workers.gather(place.environment())
+    done = fit(model, task(place.device, place.workers.count), settings, *kept, environments)
     if not place.workers.first:
         return done
     place.check()

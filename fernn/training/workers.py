@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -19,6 +19,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from fernn.models.norm import share_statistics
 
+T = TypeVar("T")
 PATIENCE = timedelta(minutes=30)  # with others that are at work: validations, and what precedes the first batch, differ
 
 
@@ -78,6 +79,13 @@ class Workers:
         numbers = torch.tensor(own)
         dist.all_reduce(numbers, dist.ReduceOp.MAX, group=self.hosts)
         return tuple(numbers.tolist())
+
+    def gather(self, own: T) -> list[T]:
+        """The value of each."""
+        found: list[Any] = [own] * self.count
+        if self.count > 1:
+            dist.all_gather_object(found, own, group=self.hosts)
+        return found
 
     @contextmanager
     def at(self, engine: nn.Module, total: int, last: bool) -> Iterator[None]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fernn.arrays import write_arrays
-from fernn.data.mnist import TRAIN_IMAGES, load_mnist
+from fernn.data.mnist import read_mnist
 from fernn.datasets.digits import digit_pools
 
 
@@ -19,7 +19,6 @@ class PoolInputs:
 
 
 def make_pools(inputs: PoolInputs, files: dict[str, Path], output: Path, say: Callable[[str], None]) -> None:
-    """Write the pools of digits, made of the files of MNIST, which lie in one folder."""
-    mnist = files[TRAIN_IMAGES].parent
-    pools = digit_pools(load_mnist(mnist), inputs.digit, inputs.held_out, inputs.seed)
+    """Write the pools of digits, made of the four files of MNIST."""
+    pools = digit_pools(read_mnist(files), inputs.digit, inputs.held_out, inputs.seed)
     write_arrays(output, pools, {}, packed=tuple(pools))

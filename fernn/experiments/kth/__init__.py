@@ -1,5 +1,1 @@
 """Experiment C: moving KTH, action recognition (paper, Section 5.2, Table 2, Figure 5)."""
-
-from fernn.experiments.kth.experiment import EXPERIMENT
-
-__all__ = ["EXPERIMENT"]

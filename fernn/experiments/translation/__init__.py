@@ -1,5 +1,1 @@
 """Experiment A: flowing MNIST, translation (paper, Section 5.1, Table 1, Figures 2-4)."""
-
-from fernn.experiments.translation.experiment import EXPERIMENT
-
-__all__ = ["EXPERIMENT"]

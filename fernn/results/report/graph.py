@@ -21,7 +21,7 @@ class Step(Protocol):
         """What it makes; empty where there is one job of a stage."""
 
     @property
-    def reads(self) -> tuple[Path, ...]:
+    def read_files(self) -> tuple[Path, ...]:
         """The files that it is made of."""
 
     @property
@@ -67,7 +67,7 @@ def workflow(jobs: Sequence[Step], experiments: Sequence[str], fetched: str) -> 
 
     for job in jobs:
         counts[group(job)] += 1
-        for path in job.reads:
+        for path in job.read_files:
             if path in makers:
                 edges.add((group(makers[path]), group(job)))
             elif job.stage == "dataset":

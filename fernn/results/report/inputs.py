@@ -47,8 +47,7 @@ def report_inputs(
         "tables": list(tables),
         "page": [sha256(path) for path in PAGE],
         "experiments": {each.name: _experiment(params, each) for each in experiments},
-        "datasets": {job.name: job.inputs for job in jobs if job.stage == "dataset"},
-        "digests": _digests(jobs, names),
+        "datasets": {job.name: _values(job) for job in jobs if job.stage == "dataset"},
         "graph": workflow(jobs, names, fetched),
     }
 
@@ -77,10 +76,6 @@ def _experiment(params: Params, experiment: Reported) -> dict[str, Any]:
     }
 
 
-def _digests(jobs: Iterable[Made], experiments: Sequence[str]) -> dict[str, list[str]]:
-    """The digests of the code of each stage, by experiment; a stage may have several."""
-    found: dict[str, set[str]] = {}
-    for job in jobs:
-        of = job.name.partition("/")[0]
-        found.setdefault(f"{job.stage} {of if of in experiments else ''}".rstrip(), set()).add(job.inputs["code"])
-    return {name: sorted(digests) for name, digests in found.items()}
+def _values(job: Made) -> dict[str, Any]:
+    """The inputs but for digests of code: an edit that changes no result changes no page."""
+    return {name: value for name, value in job.inputs.items() if name not in ("code", "stand_ins")}

@@ -87,7 +87,6 @@ def write_report(layout: Layout, inputs: dict[str, Any]) -> None:
         held_out=provenance.held_out(layout, inputs),
         runs=provenance.runs(layout, inputs),
         machines=provenance.machines(layout, inputs),
-        digests=inputs["digests"],
         params={name: _yaml(of["params"]) for name, of in inputs["experiments"].items()},
         drawing=draw(inputs["graph"]),
     )

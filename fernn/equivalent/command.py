@@ -1,0 +1,273 @@
+"""From results that other code made to an entry in equivalent.json, or to the names of the files that differ."""
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import chdir
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+import yaml
+
+from fernn.audit import Audit, State
+from fernn.errors import FernnError
+from fernn.experiments import load_params
+from fernn.jobs import Job, Jobs
+from fernn.layout import Layout
+from fernn.params.document import read_yaml
+from fernn.provenance.code import PACKAGE
+from fernn.provenance.digests import now
+from fernn.provenance.environment import environment
+from fernn.provenance.equivalence import FILE, Probe, add_probe
+from fernn.provenance.records import Record, read_record
+from fernn.sources import source_of
+
+HERE = Path(__file__).parent
+DRIVER, SPEC = HERE / "driver.py", HERE / "probe.yaml"
+SHOWN = 15  # last lines of a driver that failed
+
+Lineages = dict[str, dict[str, str]]  # by scale and job
+Pairs = dict[str, dict[str, tuple[str, str]]]  # the same by other code and by today's
+
+
+class Result(NamedTuple):
+    """A result that is not of today's lineage."""
+
+    scale: str
+    job: str
+    record: Record
+
+
+class Outcome(NamedTuple):
+    """What the probe shows of the code of a commit.
+
+    Attributes:
+        lineages: of all jobs by that code.
+        same: of the jobs whose bytes are those of today's code, by both.
+        differs: the files that differ, by job of the probe.
+        device: what torch computed on.
+    """
+
+    lineages: Lineages
+    same: Pairs
+    differs: dict[str, list[str]]
+    device: str
+
+
+def show_equivalent(
+    results: Sequence[Path], params_file: Path, commit: str | None, agreeing: bool, say: Callable[[str], None]
+) -> bool:
+    """Run the probe for the commits that made results, and write what it shows; returns whether all bytes agree.
+
+    Args:
+        results: folders such as results/quick, or of unpacked archives of `fernn export`.
+        params_file: of today.
+        commit: whose code made the results; if None, those that the records name.
+        agreeing: whether to write which stages agree although others differ.
+        say: prints a line.
+
+    Raises:
+        FernnError: if there are no results, or the code of a commit cannot be found or run.
+    """
+    todo = [each for folder in results for each in _outdated(folder, params_file.absolute())]
+    if not todo:
+        say("Every result here is of today's lineage, or known to be equivalent.")
+        return True
+    scales = {each.scale for each in todo}
+    for tried in [_full(commit)] if commit else _commits(todo):
+        if not commit and not any(_commit(each.record) == tried for each in todo):
+            continue  # another commit's code was the same
+        say(f"{tried[:12]}: running the probe with its code and with today's, about a minute")
+        outcome = probe(tried, params_file, scales)
+        for job, files in outcome.differs.items():
+            say(f"DIFFERS: {job}: {', '.join(files)}")
+        if outcome.differs and not agreeing:
+            say("Nothing was written: these results have to be made again. --agreeing writes the stages that agree.")
+            return False
+        _write(tried, outcome)
+        say(f"{FILE.name}: {sum(map(len, outcome.same.values()))} results of {tried[:12]} are those of today's code")
+        todo = [each for each in todo if outcome.lineages[each.scale].get(each.job) != each.record.lineage]
+        if outcome.differs:
+            return False
+    for each in todo:
+        say(
+            f"NOT SHOWN: {each.job} of scale {each.scale}: it was made by other params, or by code that differs from "
+            f"{_commit(each.record)[:12]}"
+        )
+    return not todo
+
+
+def probe(commit: str, params_file: Path, scales: set[str]) -> Outcome:
+    """Make all results of the probe by the code of a commit, each of them again by today's, and compare.
+
+    Args:
+        commit: in full.
+        params_file: of today.
+        scales: whose jobs are wanted.
+
+    Raises:
+        FernnError: if either code cannot run the probe.
+    """
+    spec = yaml.safe_load(SPEC.read_bytes())
+    with tempfile.TemporaryDirectory(prefix="fernn-probe-") as name:
+        before, today = Path(name, "before"), Path(name, "today")
+        _extract(commit, before)
+        for path in (path for path in PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
+            copy = today / "fernn" / path.relative_to(PACKAGE)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(source_of(path))
+        for tree in (before, today):
+            shutil.copytree(PACKAGE.parent / "resources", tree / "resources")
+        _write_params(commit, params_file, spec["scales"], before, today)
+        task = {"stages": spec["stages"], "workers": spec["workers"], "scales": sorted({*scales, *spec["scales"]})}
+        made = _drive(before, {**task, "again": None})
+        shutil.copytree(before / "results", today / "results", ignore=shutil.ignore_patterns("locks", "unfinished"))
+        lineages = _drive(today, {**task, "again": []})["lineages"]
+        pairs = _pairs(made["lineages"], lineages)
+        # what each stage reads are the results of the other code, which today's has to accept
+        _write(commit, Outcome({}, pairs, {}, made["device"]), today / FILE.name)
+        with chdir(today):
+            again = [job for job in made["jobs"] if _edited(*job)]
+        compared = _drive(today, {**task, "scales": [], "again": again})
+        with chdir(today):
+            ran = {_kind(each) for scale in spec["scales"] for each in _jobs(scale).all.values()}
+            ran -= {_kind(_jobs(scale).find(stage, name)) for scale, stage, name in _differing(compared, made)}
+            same = {scale: dict(_covered(_jobs(scale), pairs[scale], ran)) for scale in sorted(scales)}
+    return Outcome(made["lineages"], same, compared["differs"], made["device"])
+
+
+def _outdated(folder: Path, params_file: Path) -> Iterator[Result]:
+    """The results below a folder that other code made."""
+    root, base = (Path.cwd(), folder) if folder.parent.name == "results" else (folder, folder / "results")
+    bases = [folder] if root == Path.cwd() else [path for path in sorted(base.glob("*")) if path.is_dir()]
+    if not bases or not folder.is_dir():
+        raise FernnError(f"{folder}: no results. Name a folder such as results/quick, or that of an unpacked archive.")
+    with chdir(root):
+        for scale in (path.name for path in bases):
+            audit = Audit(Jobs(load_params(params_file, scale), Layout(scale)))
+            for job in audit.jobs.all.values():
+                found = audit.of(job)
+                if found.state is State.STALE and found.record and (job.stage, job.name) == _of(found.record):
+                    yield Result(scale, str(job), found.record)
+
+
+def _of(record: Record) -> tuple[str, str]:
+    return record.stage, record.name
+
+
+def _commit(record: Record) -> str:
+    return (record.environment.get("commit") or {}).get("id") or "no commit"
+
+
+def _commits(results: Sequence[Result]) -> list[str]:
+    """The commits whose code made results, the latest first."""
+    latest = sorted(results, key=lambda each: each.record.ended, reverse=True)
+    return list(dict.fromkeys(_commit(each.record) for each in latest if _commit(each.record) != "no commit"))
+
+
+def _git(*arguments: str) -> bytes:
+    try:
+        ended = subprocess.run(["git", *arguments], cwd=PACKAGE.parent, capture_output=True)
+    except FileNotFoundError:
+        raise FernnError("git is not installed; the code of a commit is read with it.") from None
+    if ended.returncode:
+        said = ended.stderr.decode(errors="replace").strip()
+        raise FernnError(f"git {' '.join(arguments)}: {said}. Does this clone lack the commit (git fetch --unshallow)?")
+    return ended.stdout
+
+
+def _full(commit: str) -> str:
+    return _git("rev-parse", "--verify", f"{commit}^{{commit}}").decode().strip()
+
+
+def _extract(commit: str, folder: Path) -> None:
+    with tarfile.open(fileobj=io.BytesIO(_git("archive", commit, "fernn"))) as archive:
+        archive.extractall(folder, filter="data")
+
+
+def _write_params(commit: str, params_file: Path, scales: dict[str, Any], *trees: Path) -> None:
+    """Today's params for both codes, or those of the commit if its code does not read today's."""
+    for content in (read_yaml(params_file), yaml.safe_load(_git("show", f"{commit}:params.yaml"))):
+        text = yaml.safe_dump({**content, "scales": {**content["scales"], **scales}}, sort_keys=False)
+        for tree in trees:
+            (tree / "params.yaml").write_text(text, encoding="utf-8")
+        ended = [_python(tree, "-m", "fernn.cli", "params", "--scale", "probe") for tree in trees]
+        if not any(each.returncode for each in ended):
+            return
+    said = "\n".join(each.stderr for each in ended if each.returncode)
+    raise FernnError(f"the params of today and those of {commit[:12]} are not for both codes:\n{said}")
+
+
+def _python(tree: Path, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    """Run Python with the library in a folder."""
+    path = os.pathsep.join([str(tree), *filter(None, [os.environ.get("PYTHONPATH")])])
+    command = [sys.executable, "-P", *arguments]
+    return subprocess.run(
+        command, cwd=tree, env={**os.environ, "PYTHONPATH": path}, input=given, capture_output=True, text=True
+    )
+
+
+def _drive(tree: Path, task: dict[str, Any]) -> dict[str, Any]:
+    ended = _python(tree, str(DRIVER), "found.json", given=json.dumps(task))
+    if ended.returncode:
+        said = "\n".join((ended.stdout + ended.stderr).splitlines()[-SHOWN:])
+        raise FernnError(f"the code of {tree.name} cannot run the probe:\n{said}")
+    found: dict[str, Any] = json.loads((tree / "found.json").read_text(encoding="utf-8"))
+    return found
+
+
+def _pairs(before: Lineages, today: Lineages) -> Pairs:
+    return {
+        scale: {job: (before[scale][job], lineage) for job, lineage in jobs.items() if job in before.get(scale, {})}
+        for scale, jobs in today.items()
+    }
+
+
+def _jobs(scale: str) -> Jobs:
+    return Jobs(load_params("params.yaml", scale), Layout(scale))
+
+
+def _edited(scale: str, stage: str, name: str) -> bool:
+    """Whether the code of a job is another one than that of the record that is here."""
+    job = _jobs(scale).find(stage, name)
+    record = read_record(job.record)
+    return record is None or record.inputs["code"] != job.inputs["code"]
+
+
+def _kind(job: Job) -> tuple[str, ...]:
+    """What the probe has to have run for a job: its stage, experiment, and class of model."""
+    of_experiment = job.stage in ("dataset", "train", "evaluate")
+    model = job.inputs.get("model") or {}
+    return job.stage, job.name.partition("/")[0] if of_experiment else "", str(model.get("class", ""))
+
+
+def _differing(compared: dict[str, Any], made: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    return (job for job in made["jobs"] if " ".join(job).rstrip() in compared["differs"])
+
+
+def _covered(
+    jobs: Jobs, pairs: dict[str, tuple[str, str]], ran: set[tuple[str, ...]]
+) -> Iterator[tuple[str, tuple[str, str]]]:
+    """The jobs that the probe speaks for, with all that they are made of; those that no edit touched need no word."""
+    covered: set[Job] = set()
+    for job in jobs.all.values():  # what others are made of comes first
+        if _kind(job) in ran and covered.issuperset(jobs.before(job)) and str(job) in pairs:
+            covered.add(job)
+            before, today = pairs[str(job)]
+            if before != today:
+                yield str(job), (before, today)
+
+
+def _write(commit: str, outcome: Outcome, path: Path = FILE) -> None:
+    digest = hashlib.sha256(DRIVER.read_bytes() + SPEC.read_bytes()).hexdigest()[:16]
+    about = {"time": now(), "machine": environment()["device"], "torch": torch.__version__}
+    probe = {"commit": commit, "device": outcome.device, "probe": digest, "lineages": outcome.same, **about}
+    add_probe(Probe.model_validate(probe), path)

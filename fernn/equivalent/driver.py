@@ -1,0 +1,156 @@
+"""Runs the probe with the code of one folder; a script, which `command` starts there.
+
+It calls the command line of that code alone, so that it works with any version. Its standard input is a JSON object:
+
+    stages    of each scale, in their order
+    workers   of runs that several processes train
+    again     null: make all results. Else the jobs of an earlier call, in order: make each of them again from the
+              results that are there, compare, and put back what was there
+    scales    whose lineages are wanted
+
+The JSON object that it writes to the file named by its argument has "jobs", each [scale, stage, name], "differs", the
+files of each job whose bytes differ, "lineages" by scale and job, and what it ran on.
+"""
+
+import contextlib
+import hashlib
+import json
+import shutil
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+SAVED = Path("saved")
+TIMES = ("steps", "seconds")  # of a record's details: what differs from run to run
+
+
+def call(*words: str) -> None:
+    """Run a command of `fernn` in this process."""
+    from fernn.cli import app
+
+    app([*words], standalone_mode=False)
+
+
+def lineages(scale: str) -> dict[str, str]:
+    """The lineage of each job of a scale, by stage and name."""
+    call("dependencies", "--scale", scale)
+    found: dict[str, str] = {}
+    for path in Path("results", scale, "dependencies").glob("*.json"):
+        content = json.loads(path.read_text())
+        stage = {"datasets": "dataset"}.get(path.stem, path.stem)
+        jobs = {"standins": content["stand_ins"]} if stage == "data" else {stage: content}
+        for of, by_name in jobs.items():
+            found |= {f"{of} {name}".rstrip(): lineage for name, lineage in by_name.items()}
+    if all(isinstance(lineage, str) for lineage in found.values()):
+        return found
+    # code from before 2026-12 writes inputs there
+    from fernn.experiments import load_params
+    from fernn.jobs import Jobs
+    from fernn.layout import Layout
+
+    made = Jobs(load_params("params.yaml", scale), Layout(scale))
+    return {str(job): made.lineage(job) for job in made.all.values()}
+
+
+def make(scale: str, stage: str, name: str, workers: int | None, interrupt: bool = False) -> None:
+    """Make one result; a training that is interrupted is started again."""
+    words = [stage, *([name] if name else []), "--scale", scale, *(["--workers", str(workers)] if workers else [])]
+    Interruption.armed = interrupt
+    try:
+        call(*words)
+    except Exception as error:
+        if not interrupt or getattr(error, "signum", None) is None:
+            raise
+        call(*words)
+    if stage == "standins":
+        call("fetch", "kth", "--scale", scale)
+
+
+class Interruption:
+    """Asks this process to stop once, when it saves a checkpoint."""
+
+    armed = False
+
+    @classmethod
+    def watch(cls, event: str, arguments: tuple[Any, ...]) -> None:
+        """An audit hook: Python calls it before it renames a file."""
+        if cls.armed and event == "os.rename" and str(arguments[1]).endswith("checkpoint.safetensors"):
+            cls.armed = False
+            signal.raise_signal(signal.SIGTERM)
+
+
+def make_all(stages: dict[str, list[str]], workers: dict[str, int]) -> list[tuple[str, str, str]]:
+    """Make all results; returns the jobs in the order in which that was possible."""
+    done = []
+    for scale, wanted in stages.items():
+        names = [job.partition(" ") for job in lineages(scale)]
+        for stage in wanted:
+            todo = [name for of, _, name in names if of == stage]
+            while todo:  # a part of a data set may be made of another one
+                failed = {}
+                for name in todo:
+                    try:
+                        make(scale, stage, name, workers.get(name) if stage == "train" else None)
+                        done.append((scale, stage, name))
+                    except Exception as error:
+                        failed[name] = error
+                if len(failed) == len(todo):
+                    raise next(iter(failed.values()))
+                todo = [*failed]
+    return done
+
+
+def make_again(jobs: list[tuple[str, str, str]], workers: dict[str, int]) -> dict[str, list[str]]:
+    """Make each result again from those that are there; returns the files whose bytes differ, by job."""
+    records = {}
+    for path in Path("results").rglob("*record.json"):
+        record = json.loads(path.read_text())
+        records[record["scale"], record["stage"], record["name"]] = path
+    differs = {}
+    for scale, stage, name in jobs:
+        path = records[scale, stage, name]
+        before = json.loads(path.read_text())
+        for file in (path.as_posix(), *before["outputs"]):
+            (SAVED / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(file, SAVED / file)
+        shared = workers.get(name) if stage == "train" else None
+        make(scale, stage, name, shared, interrupt=stage == "train" and not shared)
+        now = json.loads(path.read_text())
+        found = [file for file, digest in before["outputs"].items() if digest_of(file) != digest]
+        found += [f"{path} (details)"] if details(before) != details(now) else []
+        if found:
+            differs[f"{scale} {stage} {name}".rstrip()] = found
+        for file in (path.as_posix(), *before["outputs"]):
+            shutil.move(SAVED / file, file)
+    return differs
+
+
+def digest_of(file: str) -> str | None:
+    """The sha256 of a file, None if there is none."""
+    return hashlib.sha256(Path(file).read_bytes()).hexdigest() if Path(file).exists() else None
+
+
+def details(record: dict[str, Any]) -> dict[str, Any]:
+    """What a record says of a result besides its files, but for times."""
+    return {name: value for name, value in record["details"].items() if name not in TIMES}
+
+
+def main() -> None:
+    """Do what standard input asks for."""
+    task = json.load(sys.stdin)
+    sys.addaudithook(Interruption.watch)
+    found: dict[str, Any] = {"lineages": {scale: lineages(scale) for scale in task["scales"]}, "differs": {}}
+    if task["again"] is None:
+        found["jobs"] = make_all(task["stages"], task["workers"])
+    else:
+        found["differs"] = make_again(task["again"], task["workers"])
+    import torch
+
+    found["device"] = "cuda" if torch.cuda.is_available() else "cpu"
+    Path(sys.argv[1]).write_text(json.dumps(found))
+
+
+if __name__ == "__main__":
+    with contextlib.redirect_stdout(sys.stderr):
+        main()
