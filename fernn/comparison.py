@@ -1,8 +1,9 @@
 """`fernn compare`: results of a scale against those that were made of the same params elsewhere.
 
-On the same kind of machine, with the same versions, they have the same bytes. Elsewhere sums are rounded otherwise, and
-after thousands of steps of training that is another network, as another seed would be: then the cells of the tables are
-held against each other, with the spread of their seeds.
+Files are compared by the sha256 of their bytes. Where a folder comes without a file, such as a data set, the sha256 in
+the record of its result is used instead, and the output says so. Files made on the same kind of machine with the same
+versions are equal. Elsewhere sums round differently, and thousands of training steps amplify that as another seed
+would: then the cells of the tables are compared, with their spread over seeds.
 """
 
 import csv
@@ -14,12 +15,17 @@ from pathlib import Path
 
 from fernn.audit import differences
 from fernn.errors import FernnError
+from fernn.export.archive import members_of
+from fernn.files import sha256
 from fernn.layout import RECORD, SUPERSEDED, Layout
+from fernn.messages import listed
 from fernn.provenance.records import DamagedRecordError, Record, read_record
 from fernn.results.claims.statistics import positive, stated
 
 # their results follow from the params alone; what tables and figures tell of times, and of machines, does not
 STAGES = ("standins", "dataset", "train", "evaluate")
+RUNS = ("train", "evaluate")  # the stages that no side may lack; data sets can be made again from their sources
+TABLES = ("table1.csv", "table2.csv")
 MACHINE = ("python", "device", "cuda", "determinism", "packages")  # of a record's environment: what rounding depends on
 LEVEL = 0.01  # of the test that tells two cells apart
 EXACT = 1e-6  # the relative difference of figures that no training stands behind
@@ -37,7 +43,12 @@ class Cell:
     n: int
 
     def agrees(self, other: "Cell") -> bool | None:
-        """Whether Welch's two-sided t test, of level `LEVEL`, does not tell them apart; None: there is one seed."""
+        """Whether Welch's two-sided t test, of level `LEVEL`, does not tell them apart; None: there is one seed.
+
+        A mean or deviation that is not finite never agrees.
+        """
+        if not all(math.isfinite(value or 0) for value in (self.mean, self.std, other.mean, other.std)):
+            return False
         if math.isclose(self.mean, other.mean, rel_tol=EXACT):
             return True
         if self.std is None or other.std is None:
@@ -51,36 +62,95 @@ class Cell:
         return f"{self.mean:.3g}" + (f" ± {self.std:.2g} ({self.n})" if self.std else "")
 
 
+class _Side:
+    """The results of a scale in one folder.
+
+    Attributes:
+        records: by stage and name.
+        digests: sha256 of each result's files; of a file that is not in the folder, the one in its record.
+        corrupt: results whose files differ from their record, with a line about each such file.
+        missing: files of runs that are not in the folder.
+        left_out: other files that are not in the folder: data sets, and what an archive was exported without.
+    """
+
+    def __init__(self, layout: Layout, folder: Path) -> None:
+        found, packed = _records(layout), members_of(folder)
+        self.records = {key: record for key, record in found.items() if key[0] in STAGES}
+        self.digests: dict[Key, dict[str, str]] = {}
+        self.corrupt: dict[Key, list[str]] = {}
+        self.missing: list[str] = []
+        self.left_out: list[str] = []
+        for key, record in found.items():
+            here = {name: sha256(folder / name) for name in record.outputs if (folder / name).is_file()}
+            self.digests[key] = record.outputs | here
+            wrong = {name: digest for name, digest in here.items() if digest != record.outputs[name]}
+            if wrong:
+                self.corrupt[key] = [
+                    f"{name}: sha256 {digest[:12]}..., its record states {record.outputs[name][:12]}..."
+                    for name, digest in wrong.items()
+                ]
+            for name in record.outputs.keys() - here.keys() if key in self.records else ():
+                needed = key[0] in RUNS and (packed is None or name in packed)
+                (self.missing if needed else self.left_out).append(name)
+
+
 def compare(here: Layout, folder: Path, say: Callable[[str], None]) -> bool:
-    """Hold the results of a scale against those in another folder; print what came of it; returns whether they agree.
+    """Compare the results of a scale with those in another folder, and print what was found.
 
     Args:
-        here: where the results of the scale lie.
-        folder: that of another project, or of an unpacked archive: results/<scale> is in it.
+        here: layout of the scale in the current folder.
+        folder: another project, or an unpacked archive: results/<scale> is in it.
         say: prints a line.
 
+    Returns:
+        Whether both sides have the same runs, no file is corrupt, and bytes or cells agree.
+
     Raises:
-        FernnError: if there is nothing to compare, or a table cannot be read.
+        FernnError: if there is nothing to compare, or a record or table cannot be read.
     """
     there = Layout(here.scale, folder / here.root)
-    mine, theirs = _records(here), _records(there)
-    if not (both := sorted(mine.keys() & theirs.keys())):
+    mine, theirs = _Side(here, Path()), _Side(there, folder)
+    if not (both := sorted(mine.records.keys() & theirs.records.keys())):
         raise FernnError(
-            f"{here.base} and {there.base} have no result in common: {len(mine)} records here, {len(theirs)} there. "
-            f"Make them: snakemake --cores all --config scale={here.scale}; name the folder that holds {here.base}."
+            f"{here.base} and {there.base} have no result in common: {len(mine.records)} records here, "
+            f"{len(theirs.records)} there. Make them: snakemake --cores all --config scale={here.scale}; name the "
+            f"folder that holds {here.base}."
         )
-    params = [key for key in both if mine[key].lineage != theirs[key].lineage]
+    complete = [
+        _report_gaps(side, other, where, say)
+        for side, other, where in ((mine, theirs, "here"), (theirs, mine, "there"))
+    ]
+    params = [key for key in both if mine.records[key].lineage != theirs.records[key].lineage]
     if params:
         say(f"{len(params)} of {len(both)} results are of other params or code, such as {' '.join(params[0])}.")
-    other = [key for key in both if mine[key].outputs != theirs[key].outputs]
-    say(f"{len(both)} results are here and there: {len(both) - len(other)} have the same bytes, {len(other)} others.")
-    machines = Counter(line for key in other for line in _machine(theirs[key], mine[key]))
+    corrupt = mine.corrupt.keys() | theirs.corrupt.keys()
+    other = [key for key in both if key not in corrupt and mine.digests[key] != theirs.digests[key]]
+    same = [key for key in both if key not in corrupt and key not in other]
+    broken = f", {count} are corrupt" if (count := len(both) - len(same) - len(other)) else ""
+    say(f"{len(both)} results are here and there: {len(same)} have the same bytes, {len(other)} others{broken}.")
+    machines = Counter(line for key in other for line in _machine(theirs.records[key], mine.records[key]))
     for line, count in machines.items():
         say(f"  made otherwise ({count} of {len(other)}; there, then here): {line}")
     if other and not machines and not params:
         say(f"Made by the same versions on the same kind of machine, they should be the same: {' '.join(other[0])}.")
-    agree = [*_cells(here, there, say)]
-    return not other or (bool(machines or params) and bool(agree) and all(agree))
+    agree = [*_cells(here, there, bool(other), say)]
+    return all(complete) and all(agree) and (not other or (bool(machines or params) and bool(agree)))
+
+
+def _report_gaps(side: _Side, other: _Side, where: str, say: Callable[[str], None]) -> bool:
+    """Print which results of a side are corrupt, incomplete or only there; return whether all runs can be compared."""
+    for key, lines in side.corrupt.items():
+        say(f"error: {' '.join(key).rstrip()} is corrupt {where}; make or copy it again:{listed(lines)}")
+    lone = sorted(side.records.keys() - other.records.keys())
+    runs = any(stage in RUNS for stage, _ in lone)
+    if lone:
+        say(f"{'error: ' * runs}{len(lone)} results are only {where}:{listed([' '.join(key) for key in lone])}")
+    if side.missing:
+        files = listed(sorted(side.missing))
+        say(f"error: {len(side.missing)} files of runs are missing {where}; make or copy them again:{files}")
+    if left_out := sorted(side.left_out):
+        say(f"{len(left_out)} files are not {where}, such as {left_out[0]}: compared by the sha256 in their records.")
+    return not (side.corrupt or side.missing or runs)
 
 
 def _records(layout: Layout) -> dict[Key, Record]:
@@ -93,7 +163,7 @@ def _records(layout: Layout) -> dict[Key, Record]:
             record = read_record(path)
         except DamagedRecordError as error:
             raise FernnError(str(error)) from None
-        if record and record.stage in STAGES:
+        if record and record.stage in (*STAGES, "tables"):
             found[record.stage, record.name] = record
     return found
 
@@ -103,15 +173,24 @@ def _machine(then: Record, now: Record) -> list[str]:
     return differences(*kinds)
 
 
-def _cells(here: Layout, there: Layout, say: Callable[[str], None]) -> Iterator[bool]:
-    """Whether each cell that stands in the tables here and there agrees."""
-    for name in ("table1.csv", "table2.csv"):
+def _cells(here: Layout, there: Layout, needed: bool, say: Callable[[str], None]) -> Iterator[bool]:
+    """Whether each cell of the tables agrees; a cell of one side does not.
+
+    A table that one side lacks counts only if it is `needed`, since some results have other bytes.
+    """
+    for name in TABLES:
         mine, theirs = _table(here.table(name)), _table(there.table(name))
+        counts = needed or (here.table(name).exists() and there.table(name).exists())
         for key in (key for key in mine if key in theirs):
             agrees = mine[key].agrees(theirs[key])
             say(f"{WORDS[agrees]}: {' '.join(key)}: {mine[key]} here, {theirs[key]} there")
             if agrees is not None:
                 yield agrees
+        for cells, others, where in ((mine, theirs, "here"), (theirs, mine, "there")):
+            if lone := [" ".join(key) for key in cells if key not in others]:
+                say(f"{len(lone)} cells of {name} are only {where}:{listed(lone)}")
+                if counts:
+                    yield False
 
 
 def _table(path: Path) -> dict[Key, Cell]:

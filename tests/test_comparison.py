@@ -1,6 +1,7 @@
 """`fernn compare`: the same bytes, others by another machine whose cells agree, and what it says of each."""
 
 import json
+import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ import pytest
 
 from fernn.comparison import Cell, compare
 from fernn.errors import FernnError
+from fernn.export.archive import METADATA
+from fernn.files import sha256
 from fernn.layout import Layout
 from fernn.provenance.records import Record, read_record, write_record
 
@@ -17,6 +20,7 @@ ENVIRONMENT: dict[str, Any] = {
     "determinism": {"instructions": "AVX512"},
     "packages": {"torch": "2"},
 }
+RUN, SECOND = "a/V2T/G-RNN/lr1/seed0", "a/V2T/G-RNN/lr1/seed1"
 HEAD = "experiment,model,flow,metric,mean,std,n\n"
 
 
@@ -26,18 +30,20 @@ def make(base: Path, **changes: Any) -> None:
     layout.table("table1.csv").parent.mkdir(parents=True)
     cell = changes.pop("cell", "0.01,0.001,3")
     layout.table("table1.csv").write_text(f"{HEAD}a,G-RNN,V2T,mse,{cell}\na,last frame,V2T,mse,0.25,,0\n")
-    about: dict[str, Any] = {
-        "stage": "train",
-        "name": "a/V2T/G-RNN/lr1/seed0",
-        "scale": "tiny",
-        "inputs": {},
-        "files": {},
-    }
-    about |= {"lineage": "1", "outputs": {"model": "digest"}, "environment": ENVIRONMENT, "details": {}}
-    about |= {"started": "2026-01-01T00:00:01Z", "ended": "2026-01-01T00:00:02Z"}
-    path = layout.run(about["name"], "record.json")
+    train(base, **changes)
+
+
+def train(base: Path, name: str = RUN, model: str = "weights", **changes: Any) -> Path:
+    """A training with its model and record; returns the model's path."""
+    path = Layout("tiny", base / "results").model(name)
     path.parent.mkdir(parents=True)
-    write_record(path, Record(**(about | changes)))
+    path.write_text(model)
+    about: dict[str, Any] = {"stage": "train", "name": name, "scale": "tiny", "inputs": {}, "files": {}}
+    outputs = {path.relative_to(base).as_posix(): sha256(path)}
+    about |= {"lineage": "1", "outputs": outputs, "environment": ENVIRONMENT, "details": {}}
+    about |= {"started": "2026-01-01T00:00:01Z", "ended": "2026-01-01T00:00:02Z"}
+    write_record(path.with_name("record.json"), Record(**(about | changes)))
+    return path
 
 
 @pytest.fixture
@@ -49,7 +55,7 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path
 
 
 AVX2 = ENVIRONMENT | {"determinism": {"instructions": "AVX2"}}
-OTHERWISE = {"outputs": {"model": "another"}}
+OTHERWISE = {"model": "other weights"}
 
 
 @pytest.mark.parametrize(
@@ -89,7 +95,7 @@ def test_what_was_moved_out_of_the_way_is_no_result_of_today(folders: tuple[Path
     (record,) = (here / "results/tiny/runs").rglob("record.json")
     old = read_record(record)
     assert old
-    write_record(aside, old.model_copy(update=OTHERWISE))
+    write_record(aside, old.model_copy(update={"outputs": {"model": "another"}}))
     lines: list[str] = []
     assert compare(Layout("tiny"), there, lines.append)
     assert "1 results are here and there: 1 have the same bytes, 0 others." in lines
@@ -101,6 +107,109 @@ def test_other_bytes_without_a_table_agree_in_nothing(folders: tuple[Path, Path]
     make(there, **OTHERWISE, environment=AVX2)
     shutil.rmtree("results/tiny/tables")
     assert not compare(Layout("tiny"), there, print)
+
+
+def compared(there: Path) -> tuple[bool, str]:
+    lines: list[str] = []
+    return compare(Layout("tiny"), there, lines.append), "\n".join(lines)
+
+
+@pytest.mark.parametrize("side", ["here", "there"])
+def test_altered_bytes_are_corrupt_whatever_the_record_says(folders: tuple[Path, Path], side: str) -> None:
+    for folder in folders:
+        make(folder)
+    model = Layout("tiny", folders[side == "there"] / "results").model(RUN)
+    model.write_text("altered")
+    agrees, said = compared(folders[1])
+    assert not agrees
+    assert f"error: train {RUN} is corrupt {side}; make or copy it again:\n  results/tiny/runs/{RUN}/model" in said
+    assert "0 have the same bytes, 0 others, 1 are corrupt." in said
+
+
+def test_an_altered_table_is_corrupt(folders: tuple[Path, Path]) -> None:
+    for folder in folders:
+        make(folder)
+    there = folders[1]
+    name = "results/tiny/tables/table1.csv"
+    record = read_record(Layout("tiny").run(RUN, "record.json"))
+    assert record
+    of = {"stage": "tables", "name": "", "outputs": {name: sha256(there / name)}}
+    write_record(there / "results/tiny/tables/record.json", record.model_copy(update=of))
+    assert compared(there)[0]
+    (there / name).write_text((there / name).read_text() + "a,last frame,V1T,mse,0.25,,0\n")
+    agrees, said = compared(there)
+    assert not agrees
+    assert f"error: tables is corrupt there; make or copy it again:\n  {name}: sha256" in said
+
+
+@pytest.mark.parametrize("side", ["here", "there"])
+def test_a_run_of_one_side_is_named(folders: tuple[Path, Path], side: str) -> None:
+    for folder in folders:
+        make(folder)
+    train(folders[side == "there"], SECOND)
+    agrees, said = compared(folders[1])
+    assert not agrees
+    assert f"error: 1 results are only {side}:\n  train {SECOND}" in said
+
+
+def test_a_model_that_is_not_there_is_missing_unless_an_archive_was_made_without_it(
+    folders: tuple[Path, Path],
+) -> None:
+    here, there = folders
+    make(here)
+    make(there)
+    (model,) = there.rglob("model.safetensors")
+    model.unlink()
+    name = model.relative_to(there).as_posix()
+    agrees, said = compared(there)
+    assert not agrees
+    assert f"error: 1 files of runs are missing there; make or copy them again:\n  {name}" in said
+    (there / METADATA).write_text(json.dumps({"@graph": []}))
+    agrees, said = compared(there)
+    assert agrees
+    assert f"1 files are not there, such as {name}: compared by the sha256 in their records." in said
+    listing = {"@id": name, "@type": "File", "sha256": sha256(here / name), "contentSize": "7"}
+    (there / METADATA).write_text(json.dumps({"@graph": [listing]}))
+    assert not compared(there)[0]
+
+
+def test_a_data_set_of_one_side_is_named_and_no_fault(folders: tuple[Path, Path]) -> None:
+    for folder in folders:
+        make(folder)
+    train(folders[0], "a/digits", stage="dataset")
+    agrees, said = compared(folders[1])
+    assert agrees
+    assert said.startswith("1 results are only here:\n  dataset a/digits")
+
+
+@pytest.mark.parametrize("cell", ["nan,0.001,3", "0.01,nan,3", "inf,0.001,3"])
+def test_a_cell_that_is_not_finite_differs(folders: tuple[Path, Path], cell: str) -> None:
+    here, there = folders
+    make(here)
+    make(there, cell=cell)
+    agrees, said = compared(there)
+    assert not agrees
+    assert "DIFFERS: a V2T G-RNN mse" in said
+
+
+@pytest.mark.parametrize("side", ["here", "there"])
+def test_a_cell_of_one_side_is_named(folders: tuple[Path, Path], side: str) -> None:
+    for folder in folders:
+        make(folder)
+    (table,) = folders[side == "there"].rglob("table1.csv")
+    table.write_text(f"{table.read_text()}a,G-RNN,V1T,mse,0.01,,1\n")
+    agrees, said = compared(folders[1])
+    assert not agrees
+    assert f"1 cells of table1.csv are only {side}:\n  a V1T G-RNN mse" in said
+
+
+def test_a_table_of_one_side_is_no_fault_where_all_bytes_are_the_same(folders: tuple[Path, Path]) -> None:
+    for folder in folders:
+        make(folder)
+    shutil.rmtree("results/tiny/tables")
+    agrees, said = compared(folders[1])
+    assert agrees
+    assert "2 cells of table1.csv are only there" in said
 
 
 def test_nothing_in_common_is_an_error(folders: tuple[Path, Path]) -> None:
@@ -134,6 +243,10 @@ def test_a_damaged_record_or_table_is_named(folders: tuple[Path, Path]) -> None:
         (Cell(0.5, 0.0, 3), Cell(2.0, 0.1, 3), False),
         (Cell(1.0, None, 0), Cell(1.1, None, 0), False),
         (Cell(1.0, None, 0), Cell(1.0 + 1e-9, None, 0), True),
+        (Cell(math.nan, 0.1, 3), Cell(1.0, 0.1, 3), False),
+        (Cell(1.0, math.nan, 3), Cell(1.0, 0.1, 3), False),
+        (Cell(1.0, math.inf, 3), Cell(2.0, 0.1, 3), False),
+        (Cell(math.inf, None, 1), Cell(math.inf, None, 1), False),
     ],
 )
 def test_cells(one: Cell, other: Cell, agrees: bool | None) -> None:

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import unquote
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
@@ -46,13 +47,19 @@ def write_archive(path: Path, members: Iterable[Member], metadata: str, time: st
                 raise FernnError(f"{member.source} changed while it was packed. Wait for what writes it; export again.")
 
 
-def members_of(folder: Path) -> dict[str, str] | None:
-    """The files that an archive, unpacked into a folder, came with; None if it is no such folder.
+class Entry(NamedTuple):
+    """A file as ro-crate-metadata.json lists it; `status` says why it was not up to date when packed, or is empty."""
 
-    Each has what its entry says of it: empty, or why it was not up to date when it was packed all the same.
+    status: str
+    sha256: str
+    size: int
+
+
+def entries_of(folder: Path) -> dict[str, Entry] | None:
+    """Files that the metadata of an unpacked archive list, by name; None if the folder has no metadata.
 
     Raises:
-        FernnError: if its description cannot be read.
+        FernnError: if the metadata cannot be read.
     """
     path = folder / METADATA
     if not path.is_file():
@@ -60,9 +67,20 @@ def members_of(folder: Path) -> dict[str, str] | None:
     try:
         entities = json.loads(path.read_bytes())["@graph"]
         files = (each for each in entities if "File" in each["@type"])
-        return {unquote(each["@id"]): str(each.get("creativeWorkStatus", "")) for each in files}
+        return {
+            unquote(each["@id"]): Entry(
+                str(each.get("creativeWorkStatus", "")), each["sha256"], int(each["contentSize"])
+            )
+            for each in files
+        }
     except (ValueError, KeyError, TypeError) as error:
         raise FernnError(f"{path}: no description of an archive ({error!r}). Unpack the archive again.") from None
+
+
+def members_of(folder: Path) -> dict[str, str] | None:
+    """The status of each file that an unpacked archive lists, see `entries_of`."""
+    entries = entries_of(folder)
+    return None if entries is None else {name: entry.status for name, entry in entries.items()}
 
 
 class _Hashed:

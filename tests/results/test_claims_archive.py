@@ -1,5 +1,6 @@
 """`fernn claims FOLDER`: the verdicts of an unpacked archive, here the evidence that the repository keeps."""
 
+import json
 import re
 import shutil
 from dataclasses import replace
@@ -12,13 +13,18 @@ from fernn.cli import app
 from fernn.errors import FernnError
 from fernn.experiments import load_params
 from fernn.experiments.kth.experiment import EXPERIMENT as KTH
+from fernn.export.archive import METADATA
+from fernn.files import sha256
 from fernn.judging import judge_archive, without_data
 from fernn.layout import Layout
 from fernn.params import Params
+from fernn.provenance.records import read_record, write_record
 from tests.kept import everything
 
 EVIDENCE = Path("evidence/small")
 SCALE = Path("results/small")
+RUN = "translation/V2T/FERNN-V2T/lr0.002/seed1"
+EVALUATION = f"{SCALE}/evaluations/{RUN}/evaluation.json"
 
 
 @pytest.fixture
@@ -47,14 +53,77 @@ def test_a_run_that_it_does_not_hold_is_not_run(archive: Path) -> None:
     assert "FERNN-V1T on V2T is not finished" in {each.reason for each in judgements}
 
 
-@pytest.mark.parametrize("damage", ["changed", "removed"])
-def test_a_damaged_file_is_named(damage: str, archive: Path) -> None:
-    file = archive / SCALE / "evaluations/translation/V2T/FERNN-V2T/lr0.002/seed1/evaluation.json"
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ("changed", rf"1 files do not have the size and sha256 .*lists:\n  {EVALUATION}\nUnpack the archive again"),
+        ("removed", rf"{EVALUATION} is missing, or does not have the sha256 that its record states"),
+    ],
+)
+def test_a_damaged_file_is_named(damage: str, said: str, archive: Path) -> None:
+    file = archive / EVALUATION
     if damage == "changed":
         file.write_text(file.read_text().replace("0.00", "0.01", 1))
     else:
         file.unlink()
-    with pytest.raises(FernnError, match=rf"{re.escape(str(file))} is missing, or not what its record tells"):
+    with pytest.raises(FernnError, match=said):
+        judge_archive(archive)
+
+
+def test_an_altered_evaluation_does_not_count_with_a_record_that_matches(archive: Path) -> None:
+    file = archive / EVALUATION
+    file.write_text(file.read_text().replace("0.00", "0.01", 1))
+    path = file.with_name("record.json")
+    record = read_record(path)
+    assert record
+    write_record(path, record.model_copy(update={"outputs": record.outputs | {EVALUATION: sha256(file)}}))
+    with pytest.raises(FernnError, match=rf"2 files do not have the size and sha256 .*lists:\n  {EVALUATION}"):
+        judge_archive(archive)
+
+
+def test_a_listed_file_that_differs_from_its_record_is_named(archive: Path) -> None:
+    file, path = archive / EVALUATION, archive / METADATA
+    old = sha256(file)
+    file.write_text(file.read_text().replace("0.00", "0.01", 1))
+    path.write_text(path.read_text().replace(old, sha256(file)))
+    with pytest.raises(FernnError, match=f"{EVALUATION} is missing, or does not have the sha256 that its record"):
+        judge_archive(archive)
+
+
+def _unlist(archive: Path, run: str) -> None:
+    """Remove a run from the metadata, as if it had been put into the folder later."""
+    path = archive / METADATA
+    content = json.loads(path.read_text())
+    content["@graph"] = [each for each in content["@graph"] if run not in each["@id"]]
+    path.write_text(json.dumps(content))
+
+
+def test_a_run_that_was_added_is_named(archive: Path) -> None:
+    _unlist(archive, RUN)
+    with pytest.raises(FernnError, match=rf"(?s)5 files are not listed in {METADATA}.*/{RUN}/.*Remove them"):
+        judge_archive(archive)
+    for kind in ("runs", "evaluations"):
+        shutil.rmtree(archive / SCALE / kind / RUN)
+    assert "FERNN-V2T on V2T is not finished" in {each.reason for each in judge_archive(archive)[1]}
+
+
+def test_a_link_to_a_run_elsewhere_is_named(archive: Path, tmp_path: Path) -> None:
+    _unlist(archive, f"runs/{RUN}")
+    run = archive / SCALE / "runs" / RUN
+    run.rename(tmp_path / "elsewhere")
+    run.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(FernnError, match=rf"1 files are not listed in {METADATA}, .*:\n  {SCALE}/runs/{RUN}\n"):
+        judge_archive(archive)
+
+
+@pytest.mark.parametrize("change", ["altered", "removed"])
+def test_params_are_those_of_the_archive(change: str, archive: Path) -> None:
+    params = archive / "params.yaml"
+    if change == "altered":
+        params.write_text(params.read_text() + "# a comment\n")
+    else:
+        params.unlink()
+    with pytest.raises(FernnError, match=r"1 files do not have the size and sha256 .*lists:\n  params\.yaml\n"):
         judge_archive(archive)
 
 
