@@ -11,7 +11,7 @@ EXTRAS = {
     "kth": ("av",),
     "figures": ("PIL", "matplotlib"),
     "stages": (
-        *("dulwich", "grimp", "jinja2", "markupsafe", "networkx", "pydantic", "requests", "rich", "scipy", "tabulate"),
+        *("dulwich", "jinja2", "markupsafe", "networkx", "pydantic", "requests", "rich", "scipy", "tabulate"),
         *("tenacity", "typer", "yaml"),
     ),
     "pipeline": ("dvc", "rocrate", "snakemake"),

@@ -8,18 +8,21 @@ from fernn.dependencies import dependencies, left_behind
 from fernn.experiments import load_params
 from fernn.jobs import Jobs
 from fernn.layout import Layout
+from fernn.provenance.equivalence import representative
 from fernn.runs import all_runs
 from tests.results.made import figure_names
 
 
-def test_every_job_stands_there_with_its_parameters(root: Path) -> None:
+def test_every_job_has_its_lineage_there(root: Path) -> None:
     params = load_params(root / "params.yaml", "quick")
     jobs = Jobs(params, Layout("quick"))
     found = dependencies(jobs)
     assert list(found["train"]) == list(all_runs(params))
-    assert all(found["train"][run] == jobs.find("train", run).inputs for run in found["train"])
+    train = {run: representative(jobs.lineage(jobs.find("train", run)), None) for run in found["train"]}
+    assert found["train"] == train
+    assert len(set(train.values())) == len(train)
     assert found["evaluate"].keys() == found["train"].keys()
-    digits = found["datasets"]["translation/digits"]
+    digits = jobs.find("dataset", "translation/digits").inputs
     assert set(digits["carried"]) == {str(path) for path in Path("resources/mnist-subset").glob("*.gz")}
     assert all(len(digest) == 64 for digest in digits["carried"].values())
 
@@ -27,7 +30,7 @@ def test_every_job_stands_there_with_its_parameters(root: Path) -> None:
 def test_other_stand_ins_are_other_frames(root: Path) -> None:
     # stand-ins are not kept: where they are missing, only this tells frames of other videos
     params = load_params(root / "params.yaml", "quick")
-    frames = dependencies(Jobs(params, Layout("quick")))["datasets"]["kth/frames"]
+    frames = Jobs(params, Layout("quick")).find("dataset", "kth/frames").inputs
     assert frames["stand_ins"]["seed"] == params.kth.source.stand_ins.seed
     assert frames["stand_ins"]["code"]
 

@@ -18,11 +18,12 @@ def git(folder: Path, *arguments: str) -> str:
 
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository, in which the module believes that it lies."""
+    """A repository, whose commit is recorded."""
     for name in ("fernn/provenance/environment.py", "fernn/cell.py", "README.md"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("\n")
-    monkeypatch.setattr(environment, "__file__", str(tmp_path / "fernn/provenance/environment.py"))
+    monkeypatch.setattr(environment, "PACKAGE", tmp_path / "fernn")
+    monkeypatch.setattr(environment, "source_of", Path.read_bytes)  # else each file is read once
     return tmp_path
 
 
@@ -39,6 +40,10 @@ def test_the_commit_and_what_differs_from_it(checkout: Path) -> None:
     assert environment.environment()["commit"] == {"id": head, "changed": ["fernn/cell.py"]}
     git(checkout, "add", "fernn/cell.py")
     assert environment.environment()["commit"] == {"id": head, "changed": ["fernn/cell.py"]}
+    (checkout / "fernn/new.py").write_text("untracked\n")
+    (checkout / "fernn/provenance/environment.py").unlink()
+    changed = ["fernn/cell.py", "fernn/new.py", "fernn/provenance/environment.py"]
+    assert environment.environment()["commit"] == {"id": head, "changed": changed}
 
 
 def test_the_index_is_left_alone(checkout: Path) -> None:
@@ -53,9 +58,11 @@ def test_the_index_is_left_alone(checkout: Path) -> None:
 
 def test_a_repository_that_cannot_be_read_costs_no_result(checkout: Path) -> None:
     git(checkout, "init", "--quiet")
-    git(checkout, "config", "core.splitIndex", "true")  # which dulwich does not know
     git(checkout, "add", "--all")
     git(checkout, "commit", "--quiet", "--message=All")
+    for path in (checkout / ".git/objects").rglob("*"):
+        if path.is_file():
+            path.unlink()
     assert environment.environment()["commit"] is None
 
 

@@ -1,6 +1,5 @@
 """From results that other code made to an entry in equivalent.json, or to the names of the files that differ."""
 
-import hashlib
 import io
 import json
 import os
@@ -10,7 +9,7 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import chdir
+from contextlib import chdir, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,11 +19,12 @@ import yaml
 from fernn.audit import Audit, State
 from fernn.errors import FernnError
 from fernn.experiments import load_params
+from fernn.files import sha256, write_json
 from fernn.jobs import Job, Jobs
 from fernn.layout import Layout
 from fernn.params.document import read_yaml
 from fernn.provenance.code import PACKAGE
-from fernn.provenance.digests import now
+from fernn.provenance.digests import identity, now
 from fernn.provenance.environment import environment
 from fernn.provenance.equivalence import FILE, Probe, add_probe
 from fernn.provenance.records import Record, read_record
@@ -32,6 +32,7 @@ from fernn.sources import source_of
 
 HERE = Path(__file__).parent
 DRIVER, SPEC = HERE / "driver.py", HERE / "probe.yaml"
+CACHE = PACKAGE.parent / "build" / "probe"
 SHOWN = 15  # last lines of a driver that failed
 
 Lineages = dict[str, dict[str, str]]  # by scale and job
@@ -117,18 +118,19 @@ def probe(commit: str, params_file: Path, scales: set[str]) -> Outcome:
         FernnError: if either code cannot run the probe.
     """
     spec = yaml.safe_load(SPEC.read_bytes())
+    task = {"stages": spec["stages"], "workers": spec["workers"], "scales": sorted({*scales, *spec["scales"]})}
     with tempfile.TemporaryDirectory(prefix="fernn-probe-") as name:
-        before, today = Path(name, "before"), Path(name, "today")
-        _extract(commit, before)
+        today = Path(name, "today")
         for path in (path for path in PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
             copy = today / "fernn" / path.relative_to(PACKAGE)
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(source_of(path))
-        for tree in (before, today):
-            shutil.copytree(PACKAGE.parent / "resources", tree / "resources")
+        shutil.copytree(PACKAGE.parent / "resources", today / "resources")
+        before = Path(name, "before")
+        _extract(commit, before)
+        shutil.copytree(PACKAGE.parent / "resources", before / "resources")
         _write_params(commit, params_file, spec["scales"], before, today)
-        task = {"stages": spec["stages"], "workers": spec["workers"], "scales": sorted({*scales, *spec["scales"]})}
-        made = _drive(before, {**task, "again": None})
+        before, made = _made(before, {**task, "again": None})
         shutil.copytree(before / "results", today / "results", ignore=shutil.ignore_patterns("locks", "unfinished"))
         lineages = _drive(today, {**task, "again": []})["lineages"]
         pairs = _pairs(made["lineages"], lineages)
@@ -142,6 +144,23 @@ def probe(commit: str, params_file: Path, scales: set[str]) -> Outcome:
             ran -= {_kind(_jobs(scale).find(stage, name)) for scale, stage, name in _differing(compared, made)}
             same = {scale: dict(_covered(_jobs(scale), pairs[scale], ran)) for scale in sorted(scales)}
     return Outcome(made["lineages"], same, compared["differs"], made["device"])
+
+
+def _made(tree: Path, task: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
+    """The folder in which the code of `tree` made all results, and what the driver said; kept for the next call."""
+    contents = {path.relative_to(tree).as_posix(): sha256(path) for path in tree.rglob("*") if path.is_file()}
+    kept = CACHE / identity(
+        [contents, task, _digest(), torch.__version__, environment("cpu")["determinism"]["rounding"]]
+    )
+    if not kept.exists():
+        found = _drive(tree, task)
+        CACHE.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=CACHE) as whole:
+            copy = shutil.copytree(tree, Path(whole, "tree"))
+            write_json(copy / "made.json", found)
+            with suppress(OSError):  # another process was faster
+                copy.rename(kept)
+    return kept, json.loads((kept / "made.json").read_text(encoding="utf-8"))
 
 
 def _outdated(folder: Path, params_file: Path) -> Iterator[Result]:
@@ -267,7 +286,10 @@ def _covered(
 
 
 def _write(commit: str, outcome: Outcome, path: Path = FILE) -> None:
-    digest = hashlib.sha256(DRIVER.read_bytes() + SPEC.read_bytes()).hexdigest()[:16]
-    about = {"time": now(), "machine": environment()["device"], "torch": torch.__version__}
-    probe = {"commit": commit, "device": outcome.device, "probe": digest, "lineages": outcome.same, **about}
+    about = {"time": now(), "machine": environment()["device"], "torch": torch.__version__, "probe": _digest()}
+    probe = {"commit": commit, "device": outcome.device, "lineages": outcome.same, **about}
     add_probe(Probe.model_validate(probe), path)
+
+
+def _digest() -> str:
+    return identity([sha256(DRIVER), sha256(SPEC)])

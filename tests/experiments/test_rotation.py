@@ -110,7 +110,8 @@ def test_the_record_alone_says_what_a_file_was_made_from(root, tmp_path):
         "motion": {"class": "Rotating", "degrees": 30},
     }  # fmt: skip
     assert expected.items() <= record.inputs.items()
-    assert record.files == {str(layout.dataset("rotation", "digits")): sha256(layout.dataset("rotation", "digits"))}
+    digits = layout.dataset("rotation", "digits")
+    assert record.files == {"digits": {str(digits): sha256(digits)}}
     assert read_arrays(path)[1] == read_arrays(layout.dataset("rotation", "digits"))[1] == {}
 
 

@@ -71,7 +71,8 @@ class Made:
                 path.write_text("{}")
         audit = Audit(jobs)
         for place, job in enumerate(jobs.all.values()):
-            digests = {"files": audit.digests(job.reads), "outputs": audit.digests(job.writes)}
+            read = {role: audit.digests(paths) for role, paths in job.reads.items()}
+            digests: dict[str, Any] = {"files": read, "outputs": audit.digests(job.writes)}
             times = {"started": f"2026-01-01T{place:02}:00:01Z", "ended": f"2026-01-01T{place:02}:30:01Z"}
             about = {"inputs": job.inputs, "lineage": jobs.lineage(job), "environment": ENVIRONMENT, "details": {}}
             of = {"stage": job.stage, "name": job.name, "scale": self.scale}

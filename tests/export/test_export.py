@@ -49,7 +49,7 @@ def test_each_record_is_an_action_with_its_digests(made: Made) -> None:
     for job in jobs:
         record, action = read_record(job.record), entities[f"#{job.stage}/{job.name}".rstrip("/")]
         assert record
-        for key, digests in (("object", record.files), ("result", record.outputs)):
+        for key, digests in (("object", record.read_files), ("result", record.outputs)):
             told = [entities[id] for id in (ids(action[key]) if digests else set())]
             found = {each["name"]: each.get("sha256", each.get("identifier")) for each in told}
             assert found == digests

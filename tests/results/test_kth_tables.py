@@ -198,4 +198,4 @@ def test_table_2_is_there_if_models_are_trained_and_tested_on_its_flow():
 def test_tables_read_the_frames_where_there_is_kth():
     layout = Layout("quick")
     for stage in ("tables", "figures"):
-        assert layout.dataset("kth", "frames") in Jobs(kth_params(), layout).find(stage).reads
+        assert layout.dataset("kth", "frames") in Jobs(kth_params(), layout).find(stage).read_files

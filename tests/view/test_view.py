@@ -21,6 +21,7 @@ from fernn.preflight.state import state_of_runs
 from fernn.training.checkpoint import Checkpoint
 from fernn.training.progress import TrainingProgress
 from tests.preflight.made import evaluated, finish, under_way
+from workflow.view import time_left
 from workflow.view.frame import about, frame
 from workflow.view.logs import complaint, last_words
 from workflow.view.time_left import TimeLeft
@@ -254,6 +255,7 @@ def reckoned(jobs: Jobs, open_jobs: set[tuple[str, str]], monkeypatch: pytest.Mo
     for name, seconds in took.items():
         left.finished("train", name, seconds)
     left._open = open_jobs
+    monkeypatch.setattr(time_left, "PAUSE", 0)
     monkeypatch.setattr(left._look, "wait", lambda _: left._over.set())
     left._reckon()
     return left

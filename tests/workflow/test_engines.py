@@ -132,7 +132,7 @@ REMOVED = {
     "a model removed": {"train"},
     "an evaluation removed": set(),
     "a table removed": {"tables"},
-    "a record removed": set(),
+    "a record removed": {"train"},
     "a seed more": {"tables", "figures", "report"},
     "a learning rate": {"train", "evaluate", "tables", "figures", "report"},  # the former run is no longer named
 }

@@ -13,7 +13,7 @@ from fernn.results.report.graph import draw, workflow
 class Step:
     stage: str
     name: str
-    reads: tuple[Path, ...] = ()
+    read_files: tuple[Path, ...] = ()
     writes: tuple[Path, ...] = ()
 
 
