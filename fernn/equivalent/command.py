@@ -138,7 +138,7 @@ def probe(commit: str, params_file: Path, scales: set[str]) -> Outcome:
         _write(commit, Outcome({}, pairs, {}, made["device"]), today / FILE.name)
         with chdir(today):
             again = [job for job in made["jobs"] if _edited(*job)]
-        compared = _drive(today, {**task, "scales": [], "again": again})
+        compared = _drive(today, {**task, "workers": made["workers"], "scales": [], "again": again})
         with chdir(today):
             ran = {_kind(each) for scale in spec["scales"] for each in _jobs(scale).all.values()}
             ran -= {_kind(_jobs(scale).find(stage, name)) for scale, stage, name in _differing(compared, made)}

@@ -8,12 +8,13 @@ It calls the command line of that code alone, so that it works with any version.
               results that are there, compare, and put back what was there
     scales    whose lineages are wanted
 
-The JSON object that it writes to the file named by its argument has "jobs", each [scale, stage, name], "differs", the
-files of each job whose bytes differ, "lineages" by scale and job, and what it ran on.
+The JSON object that it writes to the file named by its argument has "jobs", each [scale, stage, name], "workers" as
+they were, "differs", the files of each job whose bytes differ, "lineages" by scale and job, and what it ran on.
 """
 
 import contextlib
 import hashlib
+import inspect
 import json
 import shutil
 import signal
@@ -80,8 +81,17 @@ class Interruption:
             signal.raise_signal(signal.SIGTERM)
 
 
+def supports_workers() -> bool:
+    """Whether several processes can share a run."""
+    from fernn.cli import train
+
+    return "workers" in inspect.signature(train).parameters
+
+
 def make_all(stages: dict[str, list[str]], workers: dict[str, int]) -> list[tuple[str, str, str]]:
     """Make all results; returns the jobs in the order in which that was possible."""
+    if not supports_workers():
+        workers.clear()  # from before 2026-11-28: each run is trained by one process
     done = []
     for scale, wanted in stages.items():
         names = [job.partition(" ") for job in lineages(scale)]
@@ -143,6 +153,7 @@ def main() -> None:
     found: dict[str, Any] = {"lineages": {scale: lineages(scale) for scale in task["scales"]}, "differs": {}}
     if task["again"] is None:
         found["jobs"] = make_all(task["stages"], task["workers"])
+        found["workers"] = task["workers"]
     else:
         found["differs"] = make_again(task["again"], task["workers"])
     import torch
