@@ -1,32 +1,60 @@
-"""What Snakemake has to do: the records decide, and it is told in its own words.
+"""What Snakemake has to do: the records decide.
 
-Snakemake goes by times, and times mean nothing in a clone, after a pull, or once a file was touched. So a file that
-will not be made again, since its record and those before it are of today, is `ancient` to whoever reads it: its time
-does not count. A result that is not what params, code and data of today make gets one input more, which is newer than
-it. What is missing Snakemake sees by itself, and what depends on a job that runs, too.
+Snakemake compares modification times, and these mean nothing in a clone, after a pull, or once a file was touched. So
+the plan decides instead, by flags on the inputs of each job. No time, link or byte of a result changes.
+
+- A file that will not be rebuilt is `ancient`: its time is ignored, and it triggers nothing.
+- A file that may be rebuilt has the flag NEWER, set to False: its time is ignored, and the job runs if the job that
+  writes the file does.
+- A job with an outdated result gets one more input, EXTRA, with NEWER set to True: the job runs.
+
+Snakemake itself notices a missing file, and runs all jobs that depend on a job that runs.
 """
 
 import json
 import logging
-import os
 import re
-import shutil
 import sys
 from pathlib import Path
 
-from snakemake.io import ancient
+import snakemake
+from snakemake.io import _IOFile, ancient, flag, get_flag_value
 from snakemake.logging import logger
 
 from fernn.audit import Audit, Finding, State
 from fernn.errors import FernnError
-from fernn.files import atomic, write_json
+from fernn.files import write_json
 from fernn.jobs import Job, Jobs
 
 FOLDER = Path(".snakemake/fernn")
-NEWER = FOLDER / "not-of-today"  # an input of what is stale
-OLD = 86_400  # seconds; Snakemake takes 0 for no time at all
+NEWER = "newer"  # flag of an input: whether it counts as newer than the outputs of the job, whatever the times are
+# The extra input of outdated jobs, a file of Snakemake: it exists on the nodes of a cluster too, where a job waits for
+# its inputs, and it is older than what a job writes, as Snakemake demands.
+EXTRA = snakemake.__file__
 LISTED = 10
 BRIEF = 80  # characters of a reason; `fernn verify` tells all of it
+
+_is_newer = _IOFile.is_newer
+
+
+async def _newer(file: _IOFile, time: float) -> bool:
+    """Whether an input is newer than `time`, that of the job's oldest output; the flag NEWER overrides the times."""
+    planned = get_flag_value(file, NEWER)
+    return await _is_newer(file, time) if planned is None else planned
+
+
+async def _unprotected(_file: _IOFile) -> bool:
+    """Whether Snakemake must not replace an output: never."""
+    return False
+
+
+# Snakemake has no setting for either of these two methods.
+# An `ancient` file has no time, but then it does not trigger the jobs that read it when it is rebuilt.
+_IOFile.is_newer = _newer
+# It refuses to replace a file that the user may not write, as if a rule had declared it `protected()`. None does, but
+# DVC's hard links are read-only, and so may be the files of another user. Replacing them leaves the cache alone:
+# Snakemake unlinks the outputs of a job before it starts, and the commands write a new file and rename it.
+_IOFile.protected = _unprotected
 
 
 def is_shown(record: logging.LogRecord) -> bool:
@@ -60,17 +88,19 @@ class Plan:
             for job, finding in found.items():  # what a job is made of stands before it
                 if finding.state is not State.DONE or self._again.keys() & set(jobs.makers(job).values()):
                     self._again[job] = finding
-            _release(self._again)
         elif self._file.exists():
             self._planned = json.loads(self._file.read_text(encoding="utf-8"))
 
     def inputs(self, stage: str, name: str = "") -> list[str]:
-        """The files that a job reads, as Snakemake is to take them."""
+        """The files that a job reads, flagged for Snakemake as the module's docstring says."""
         job = self.jobs.find(stage, name)
         makers = self.jobs.makers(job)
-        files = [str(path) if makers.get(path) in self._again else ancient(str(path)) for path in job.read_files]
-        stale = job in self._again and self._again[job].state is State.STALE
-        return [*files, *([str(NEWER)] if stale else [])]
+        files = [
+            flag(str(path), NEWER, False) if makers.get(path) in self._again else ancient(str(path))
+            for path in job.read_files
+        ]
+        outdated = job in self._again and self._again[job].state is State.STALE
+        return [*files, *([flag(EXTRA, NEWER, True)] if outdated else [])]
 
     def lineage(self, stage: str, name: str = "") -> str:
         """What a job is planned to make; one that finds other params or code than that refuses."""
@@ -118,20 +148,3 @@ def _briefly(reason: str) -> str:
     return (
         reason if len(reason) <= BRIEF else re.sub(r"^(input \S+) .*", r"\1 changed", reason, flags=re.DOTALL)[:BRIEF]
     )
-
-
-def _release(again: dict[Job, Finding]) -> None:
-    """Let Snakemake make files again: stale ones are older than the additional input, others newer than what they read.
-
-    DVC's links are copied first: others use the cache too, and it is read-only, which Snakemake takes for a wish.
-    """
-    for number, (job, finding) in enumerate(again.items(), OLD + 2):
-        for path in (path for path in (*job.writes, job.record) if path.exists()):
-            if path.is_symlink() or path.stat().st_nlink > 1 or not os.access(path, os.W_OK):
-                with atomic(path) as temporary:
-                    shutil.copyfile(path, temporary)
-            when = OLD if finding.state is State.STALE else number
-            os.utime(path, (when, when))
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    NEWER.touch()
-    os.utime(NEWER, (OLD + 1, OLD + 1))

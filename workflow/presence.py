@@ -4,10 +4,13 @@ import fcntl
 import os
 import shutil
 import sys
+import tempfile
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
+
+from snakemake.persistence.file import FilePersistence
 
 from fernn.locks.flock import take
 
@@ -22,11 +25,33 @@ def enter(state: Path = Path(".snakemake")) -> None:
     """
     said = "Another Snakemake is at work in this folder: waiting for it."
     wait = partial(print, said, file=sys.stderr, flush=True) if "DVC_STAGE" in os.environ else None
-    state.mkdir(exist_ok=True)
-    file = open(state / "presence", "a+")  # noqa: SIM115 (it stays open; NFS shares only what may be read)
+    try:
+        state.mkdir(exist_ok=True)
+        file = open(state / "presence", "a+")  # noqa: SIM115 (it stays open; NFS shares only what may be read)
+    except PermissionError:  # another user's file; but on NFS, a lock can then only be shared
+        file = open(state / "presence")  # noqa: SIM115
     _HELD.append(file)
     # on a file system without locks nothing can be told of others, and `snakemake --unlock` is by hand
     with suppress(OSError):
         if take(file.fileno(), wait):
             shutil.rmtree(state / "locks", ignore_errors=True)  # nobody else is here: these are of the dead
         fcntl.flock(file, fcntl.LOCK_SH)
+
+
+def stay_outside(state: Path = Path(".snakemake")) -> None:
+    """Make a dry run keep Snakemake's own files in a temporary folder: the checkout may belong to another user.
+
+    Snakemake has no setting for it. It makes its folders in a dry run too, and writes a cache of file times that only
+    `--trust-io-cache` reads. The marks of incomplete outputs are read where they are.
+    """
+
+    class Outside(FilePersistence):
+        def __init__(self, **settings: Any) -> None:
+            self._folder = tempfile.TemporaryDirectory(prefix="snakemake-dry-run-")
+            path = Path(self._folder.name)
+            for name in ("incomplete", "metadata"):
+                if (state / name).is_dir():
+                    (path / name).symlink_to((state / name).absolute())
+            super().__init__(**{**settings, "path": path})
+
+    sys.modules["snakemake.workflow"].FilePersistence = Outside  # type: ignore[attr-defined]

@@ -52,8 +52,8 @@ MICRO = {
 }
 
 
-# the whole way once: Snakemake, DVC's repro, push and pull, and that nothing is left to do
-QUICK = {"test_it_has_nothing_to_do"}
+# the whole way once: Snakemake, DVC's repro, push and pull, and that nothing is left to do; and one dry run
+QUICK = {"test_it_has_nothing_to_do", "test_a_dry_run_changes_nothing"}
 # each is several passes, half a minute or more; of them, too, the automatic check tries a share
 LONG = {
     "test_a_seed_more_and_a_seed_less",
@@ -70,6 +70,7 @@ LONG = {
     "test_commands_by_hand_leave_a_finished_result_as_it_is",
     "test_experiments_in_a_queue",
     "test_an_experiment_in_the_workspace",
+    "test_reports_change_nothing",
 }
 
 

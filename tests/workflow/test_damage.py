@@ -44,7 +44,7 @@ def test_what_a_killed_snakemake_left_half_made(pulled: Clone) -> None:
     """Snakemake marks what it begins; what a kill left marked is made again."""
     assert pulled.planned() == set()
     name = urlsafe_b64encode(b"results/micro/tables/table1.csv").decode()
-    (pulled.folder / ".snakemake/incomplete").mkdir(exist_ok=True)
+    (pulled.folder / ".snakemake/incomplete").mkdir(parents=True, exist_ok=True)
     (pulled.folder / ".snakemake/incomplete" / name).write_text("{}")
     assert pulled.snakemake("--unlock").returncode == 0
     assert pulled.planned() == {"Writing the tables"}

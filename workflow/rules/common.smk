@@ -17,7 +17,7 @@ from workflow.cluster import PER_GPU, after_predecessors, check_slurm, resources
 from workflow.container import image_of, tell_apptainer
 from workflow.device import refuse_without_gpu
 from workflow.plan import Plan
-from workflow.presence import enter
+from workflow.presence import enter, stay_outside
 from workflow.stopping import pass_on
 from workflow.view import show
 
@@ -50,7 +50,9 @@ try:
         tell_apptainer(IMAGE, Path(workflow.basedir))
     LAYOUT = Layout(PARAMS.scale)
     JOBS = Jobs(PARAMS, LAYOUT)
-    if workflow.is_main_process:
+    if workflow.output_settings.dryrun:  # `workflow.dryrun` is always False here: it is set after the rules are read
+        stay_outside()
+    elif workflow.is_main_process:
         enter()
     PLAN = Plan(JOBS, workflow.is_main_process)
 except FernnError as error:
