@@ -65,6 +65,12 @@ class Job:
         plain: dict[str, Any] = json.loads(json.dumps({**self.values(), "code": code_digest(*self.roots)}))
         return plain
 
+    @cached_property
+    def digest(self) -> str:
+        """A digest of the inputs and of which file plays which role, which code decides that is in no digest."""
+        reads = {role: [path.as_posix() for path in paths] for role, paths in self.reads.items()}
+        return identity([self.stage, self.name, self.inputs, reads, [path.as_posix() for path in self.writes]])
+
     @property
     def read_files(self) -> tuple[Path, ...]:
         """The files that it is made of."""
@@ -136,15 +142,9 @@ class Jobs:
         return list(dict.fromkeys(self.makers(job).values()))
 
     def lineage(self, job: Job) -> str:
-        """A digest of all that this job and those before it depend on, known before any of them has run.
-
-        Besides the inputs that is which file plays which role: code that is in no digest decides that.
-        """
+        """A digest of all that this job and those before it depend on, known before any of them has run."""
         if job not in self._lineages:
-            before = sorted(self.lineage(maker) for maker in self.before(job))
-            reads = {role: [path.as_posix() for path in paths] for role, paths in job.reads.items()}
-            writes = [path.as_posix() for path in job.writes]
-            self._lineages[job] = identity([job.stage, job.name, job.inputs, reads, writes, before])
+            self._lineages[job] = identity([job.digest, sorted(self.lineage(maker) for maker in self.before(job))])
         return self._lineages[job]
 
     def sources(self) -> list[Path]:

@@ -255,10 +255,10 @@ def _jobs(scale: str) -> Jobs:
 
 
 def _edited(scale: str, stage: str, name: str) -> bool:
-    """Whether the code of a job is another one than that of the record that is here."""
+    """Whether a job is another one than that of the record that is here, whatever came before it."""
     job = _jobs(scale).find(stage, name)
     record = read_record(job.record)
-    return record is None or record.inputs["code"] != job.inputs["code"]
+    return record is None or record.job != job.digest
 
 
 def _kind(job: Job) -> tuple[str, ...]:

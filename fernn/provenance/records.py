@@ -19,7 +19,8 @@ class Record(BaseModel):
         name: of the run or the part; empty for stand-ins, tables, figures and the report.
         scale: of the params.
         inputs: the params that it depends on, its seed among them, and the digest of its code.
-        lineage: digest of the inputs, of which file played which role, and of the lineages of all that it was made of.
+        job: digest of the inputs and of which file played which role; empty in records from before 2026-12.
+        lineage: digest of that and of the lineages of all that it was made of, back to the sources.
         files: digests (sha256) of the files that were read, by role and path.
         outputs: digests of the files that were written.
         started: in UTC.
@@ -36,6 +37,7 @@ class Record(BaseModel):
     name: str
     scale: str
     inputs: dict[str, Any]
+    job: str = ""
     lineage: str
     files: dict[str, dict[str, str]]
     outputs: dict[str, str]

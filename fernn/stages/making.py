@@ -110,6 +110,7 @@ def making(jobs: Jobs, job: Job, planned: str | None) -> Iterator[Task | None]:
         name=job.name,
         scale=jobs.params.scale,
         inputs=job.inputs,
+        job=job.digest,
         lineage=lineage,
         files=task.files,
         outputs=Audit(jobs).digests(job.writes),
