@@ -111,6 +111,7 @@ gpu: setup  ## on a CUDA machine, in half an hour: device tests, measurements, r
 PUSH = $(IN_VENV) dvc fetch --quiet && rm -rf artifacts/files && $(IN_VENV) dvc push --remote repository
 artifacts: setup  ## run what has changed at the quick scale; bring dvc.lock and artifacts/ up to date, for a commit
 	@$(IN_VENV) fernn prune --scale quick
+	@$(IN_VENV) fernn equivalent --agreeing results/quick evidence/small || echo "What differs is made again."
 	@$(IN_VENV) dvc repro
 	@$(PUSH)
 	@du -sh artifacts
