@@ -125,10 +125,12 @@ def make_again(jobs: list[tuple[str, str, str]], workers: dict[str, int]) -> dic
             (SAVED / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.move(file, SAVED / file)
         shared = workers.get(name) if stage == "train" else None
-        make(scale, stage, name, shared, interrupt=stage == "train" and not shared)
-        now = json.loads(path.read_text())
-        found = [file for file, digest in before["outputs"].items() if digest_of(file) != digest]
-        found += [f"{path} (details)"] if details(before) != details(now) else []
+        try:
+            make(scale, stage, name, shared, interrupt=stage == "train" and not shared)
+            found = [file for file, digest in before["outputs"].items() if digest_of(file) != digest]
+            found += [f"{path} (details)"] if details(before) != details(json.loads(path.read_text())) else []
+        except Exception as error:
+            found = [f"cannot be made: {error}"]
         if found:
             differs[f"{scale} {stage} {name}".rstrip()] = found
         for file in (path.as_posix(), *before["outputs"]):

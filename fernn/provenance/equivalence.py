@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from fernn.errors import FernnError
 from fernn.files import write_text
@@ -50,10 +50,10 @@ def read_probes(path: Path = FILE) -> list[Probe]:
         FernnError: if it is malformed.
     """
     try:
-        return [Probe.model_validate(each) for each in json.loads(path.read_text(encoding="utf-8"))]
+        return TypeAdapter(list[Probe]).validate_json(path.read_bytes())
     except FileNotFoundError:
         return []
-    except (ValueError, TypeError, ValidationError) as error:
+    except ValidationError as error:
         raise FernnError(
             f"{path}: expected a list of probes as `fernn equivalent` writes them; found {str(error).splitlines()[0]}. "
             "Restore it from git, or remove it and run `fernn equivalent`."
@@ -83,10 +83,13 @@ def representative(lineage: str, device: str | None) -> str:
 
 @cache
 def _representatives(device: str | None) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for probe in read_probes(FILE):
-        if device in (None, probe.device):
-            for before, now in (pair for jobs in probe.lineages.values() for pair in jobs.values()):
-                kept, gone = found.get(before, before), found.get(now, now)
-                found |= dict.fromkeys((before, now, *(k for k, v in found.items() if v == gone)), kept)
-    return found
+    """Of each lineage that a probe names, the earliest one that is joined with it by pairs."""
+    probes = [probe for probe in read_probes(FILE) if device in (None, probe.device)]
+    pairs = [pair for probe in probes for jobs in probe.lineages.values() for pair in jobs.values()]
+    place = {lineage: number for number, lineage in enumerate(dict.fromkeys(each for pair in pairs for each in pair))}
+    same = {lineage: [lineage] for lineage in place}
+    for one, other in pairs:
+        if same[one] is not same[other]:
+            joined = sorted(same[one] + same[other], key=place.__getitem__)
+            same |= dict.fromkeys(joined, joined)
+    return {lineage: joined[0] for lineage, joined in same.items()}
