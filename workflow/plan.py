@@ -139,7 +139,9 @@ def _tell_stale(found: dict[Job, Finding], base: Path) -> None:
         more = (
             [f"  ... and {len(stale) - LISTED} more; `fernn verify {base}` names them"] if len(stale) > LISTED else []
         )
-        lines = [f"Not of today's params, code and files: {len(stale)} of {len(found)}", *stale[:LISTED], *more]
+        lines = [f"Outdated: {len(stale)} of {len(found)}", *stale[:LISTED], *more]
+        if any(reason.startswith("input code ") for each in found.values() for reason in each.reasons):
+            lines.append(f"If an edit of code changes no result, show it and keep them: fernn equivalent {base}")
         print("\n".join(lines), file=sys.stderr)
 
 

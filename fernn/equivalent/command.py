@@ -82,11 +82,11 @@ def show_equivalent(
     if not todo:
         say("Every result here is of today's lineage, or known to be equivalent.")
         return True
-    scales = {each.scale for each in todo}
+    scales, good = {each.scale for each in todo}, True
     for tried in [_full(commit)] if commit else _commits(todo):
         if not commit and not any(_commit(each.record) == tried for each in todo):
             continue  # another commit's code was the same
-        say(f"{tried[:12]}: running the probe with its code and with today's, about a minute")
+        say(f"{tried[:12]}: running the probe with its code and with today's (some minutes)")
         outcome = probe(tried, params_file, scales)
         for job, files in outcome.differs.items():
             say(f"DIFFERS: {job}: {', '.join(files)}")
@@ -96,14 +96,13 @@ def show_equivalent(
         _write(tried, outcome)
         say(f"{FILE.name}: {sum(map(len, outcome.same.values()))} results of {tried[:12]} are those of today's code")
         todo = [each for each in todo if outcome.lineages[each.scale].get(each.job) != each.record.lineage]
-        if outcome.differs:
-            return False
+        good &= not outcome.differs
     for each in todo:
         say(
             f"NOT SHOWN: {each.job} of scale {each.scale}: it was made by other params, or by code that differs from "
             f"{_commit(each.record)[:12]}"
         )
-    return not todo
+    return good and not todo
 
 
 def probe(commit: str, params_file: Path, scales: set[str]) -> Outcome:

@@ -128,7 +128,7 @@ def make_again(jobs: list[tuple[str, str, str]], workers: dict[str, int]) -> dic
         try:
             make(scale, stage, name, shared, interrupt=stage == "train" and not shared)
             found = [file for file, digest in before["outputs"].items() if digest_of(file) != digest]
-            found += [f"{path} (details)"] if details(before) != details(json.loads(path.read_text())) else []
+            found += differing(before["details"], json.loads(path.read_text())["details"])
         except Exception as error:
             found = [f"cannot be made: {error}"]
         if found:
@@ -143,9 +143,9 @@ def digest_of(file: str) -> str | None:
     return hashlib.sha256(Path(file).read_bytes()).hexdigest() if Path(file).exists() else None
 
 
-def details(record: dict[str, Any]) -> dict[str, Any]:
-    """What a record says of a result besides its files, but for times."""
-    return {name: value for name, value in record["details"].items() if name not in TIMES}
+def differing(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """What two records of one result say otherwise, such as its best epoch; times aside."""
+    return [name for name in before.keys() & now.keys() if before[name] != now[name] and name not in TIMES]
 
 
 def main() -> None:

@@ -14,7 +14,16 @@ from fernn.provenance.records import Record
 
 # data sets can be made again from their sources, and some hold what may not be passed on: only their records go in
 RECORD_ONLY = ("standins", "dataset")
-FILES = ("Snakefile", "dvc.yaml", "CITATION.cff", "LICENSE", "README.md", "Makefile", "pyproject.toml")
+FILES = (
+    "Snakefile",
+    "equivalent.json",
+    "dvc.yaml",
+    "CITATION.cff",
+    "LICENSE",
+    "README.md",
+    "Makefile",
+    "pyproject.toml",
+)
 NEEDED = ("Snakefile", "CITATION.cff", "params.yaml")  # the description is made of them
 TREES = ("fernn", "profiles", "requirements", "slurm", "workflow")  # what the Snakefile needs to run again
 

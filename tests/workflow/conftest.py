@@ -22,7 +22,7 @@ __all__ = ["ledger"]
 ROOT = Path(__file__).parent.parent.parent
 PARTS = ["Snakefile", "params.yaml", "profiles", "slurm", "workflow", "fernn", "resources", "dvc.yaml", ".dvcignore"]
 PARTS += [".dvc/config", ".dvc/.gitignore", ".gitignore", ".gitattributes", "artifacts/README.md", "README.md"]
-PARTS += ["CITATION.cff", "LICENSE", "Makefile", "pyproject.toml", "requirements"]
+PARTS += ["equivalent.json", "CITATION.cff", "LICENSE", "Makefile", "pyproject.toml", "requirements"]
 
 MICRO = {
     "allow_cpu": True,
