@@ -25,7 +25,7 @@ from fernn.provenance.records import DamagedRecordError, Record, read_record
 
 # what no result depends on, or what every stage sets itself
 IGNORED = ("host", "commit.changed", "determinism.")
-ROUNDING = ("determinism.instructions", "determinism.rounding")  # and what decides how sums are rounded
+ROUNDING = ("determinism.instructions", 'determinism.rounding "')  # and what decides how sums are rounded
 LISTED = 5
 
 
@@ -191,7 +191,10 @@ def show(verdicts: Iterator[Verdict], say: Callable[[str], None]) -> bool:
 
 def _machine(record: Record) -> list[str]:
     """What differs between the machines that made a result and this one, each line once."""
-    lines = {line for then in (record.environment, *record.others) for line in differences(then, _here(record.device))}
+    lines = set()
+    for then in (record.environment, *record.others):
+        here = {name: value for name, value in _here(record.device).items() if name in then}
+        lines |= {*differences(then, here)}
     found = sorted(line for line in lines if not line.startswith(IGNORED) or line.startswith(ROUNDING))
     if record.others:
         found.append(f"{len(record.others) + 1} environments computed it one after another, or together")
