@@ -28,7 +28,8 @@ def test_every_result_has_a_record(finished: Project) -> None:
         record = json.loads(path.read_text())
         named |= set(record["outputs"])
         assert record["lineage"]
-        for file, digest in {**record["outputs"], **record["files"]}.items():
+        read = {file: digest for files in record["files"].values() for file, digest in files.items()}
+        for file, digest in {**record["outputs"], **read}.items():
             assert sha256(finished.folder / file) == digest
         about: dict[str, Any] = record["environment"]
         assert about["packages"]["torch"]
@@ -91,7 +92,7 @@ def test_params_and_code_of_today(project: Project) -> None:
     assert "  input code " in said
     # params without the run
     project.edit_params(lambda scale: scale["translation"].update(seeds=[5]))
-    assert "params.yaml no longer names it: translation/V2T/G-RNN/lr0.01/seed0: no run" in verify(project, TRAINED)[1]
+    assert f"DIFFERS: train {RUN}\n  params.yaml does not name it\n" in verify(project, TRAINED)[1]
 
 
 def test_another_machine_is_told_and_is_no_fault(project: Project) -> None:
