@@ -105,19 +105,21 @@ def show_equivalent(
     return good and not todo
 
 
-def probe(commit: str, params_file: Path, scales: set[str]) -> Outcome:
+def probe(commit: str, params_file: Path, scales: set[str], first: bool = False) -> Outcome:
     """Make all results of the probe by the code of a commit, each of them again by today's, and compare.
 
     Args:
         commit: in full.
         params_file: of today.
         scales: whose jobs are wanted.
+        first: whether to stop at the first job that differs.
 
     Raises:
         FernnError: if either code cannot run the probe.
     """
     spec = yaml.safe_load(SPEC.read_bytes())
     task = {"stages": spec["stages"], "workers": spec["workers"], "scales": sorted({*scales, *spec["scales"]})}
+    task["first"] = first
     with tempfile.TemporaryDirectory(prefix="fernn-probe-") as name:
         today = Path(name, "today")
         for path in (path for path in PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts):

@@ -6,6 +6,7 @@ It calls the command line of that code alone, so that it works with any version.
     workers   of runs that several processes train
     again     null: make all results. Else the jobs of an earlier call, in order: make each of them again from the
               results that are there, compare, and put back what was there
+    first     whether to stop at the first job that differs
     scales    whose lineages are wanted
 
 The JSON object that it writes to the file named by its argument has "jobs", each [scale, stage, name], "workers" as
@@ -111,8 +112,8 @@ def make_all(stages: dict[str, list[str]], workers: dict[str, int]) -> list[tupl
     return done
 
 
-def make_again(jobs: list[tuple[str, str, str]], workers: dict[str, int]) -> dict[str, list[str]]:
-    """Make each result again from those that are there; returns the files whose bytes differ, by job."""
+def make_again(jobs: list[tuple[str, str, str]], workers: dict[str, int], first: bool) -> dict[str, list[str]]:
+    """Make each result again from those that are there, or until one differs; returns the files that do, by job."""
     records = {}
     for path in Path("results").rglob("*record.json"):
         record = json.loads(path.read_text())
@@ -133,6 +134,8 @@ def make_again(jobs: list[tuple[str, str, str]], workers: dict[str, int]) -> dic
             found = [f"cannot be made: {error}"]
         if found:
             differs[f"{scale} {stage} {name}".rstrip()] = found
+            if first:
+                break
         for file in (path.as_posix(), *before["outputs"]):
             shutil.move(SAVED / file, file)
     return differs
@@ -157,7 +160,7 @@ def main() -> None:
         found["jobs"] = make_all(task["stages"], task["workers"])
         found["workers"] = task["workers"]
     else:
-        found["differs"] = make_again(task["again"], task["workers"])
+        found["differs"] = make_again(task["again"], task["workers"], task["first"])
     import torch
 
     found["device"] = "cuda" if torch.cuda.is_available() else "cpu"

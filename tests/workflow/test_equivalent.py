@@ -79,7 +79,7 @@ SCRIPT = """
 import json
 from pathlib import Path
 from fernn.equivalent.command import _full, probe
-found = probe(_full("HEAD"), Path("params.yaml").absolute(), {"micro"})
+found = probe(_full("HEAD"), Path("params.yaml").absolute(), {"micro"}, first=True)
 print(json.dumps([found.differs, found.same]))
 """
 
