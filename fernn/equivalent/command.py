@@ -141,8 +141,9 @@ def probe(commit: str, params_file: Path, scales: set[str], first: bool = False)
             again = [job for job in made["jobs"] if _edited(*job)]
         compared = _drive(today, {**task, "workers": made["workers"], "scales": [], "again": again})
         with chdir(today):
-            ran = {_kind(each) for scale in spec["scales"] for each in _jobs(scale).all.values()}
-            ran -= {_kind(_jobs(scale).find(stage, name)) for scale, stage, name in _differing(compared, made)}
+            ran = {kind for scale in spec["scales"] for job in _jobs(scale).all.values() for kind in _kinds(job)}
+            for scale, stage, name in _differing(compared, made):
+                ran -= _kinds(_jobs(scale).find(stage, name))
             same = {scale: dict(_covered(_jobs(scale), pairs[scale], ran)) for scale in sorted(scales)}
     return Outcome(made["lineages"], same, compared["differs"], made["device"])
 
@@ -262,11 +263,12 @@ def _edited(scale: str, stage: str, name: str) -> bool:
     return record is None or record.job != job.digest
 
 
-def _kind(job: Job) -> tuple[str, ...]:
-    """What the probe has to have run for a job: its stage, experiment, and class of model."""
-    of_experiment = job.stage in ("dataset", "train", "evaluate")
-    model = job.inputs.get("model") or {}
-    return job.stage, job.name.partition("/")[0] if of_experiment else "", str(model.get("class", ""))
+def _kinds(job: Job) -> set[tuple[str, ...]]:
+    """What the probe has to have run for a job: its stage, experiment, class of model, and each of its measures."""
+    experiment = job.name.partition("/")[0] if job.stage in ("dataset", "train", "evaluate") else ""
+    model = str((job.inputs.get("model") or {}).get("class", ""))
+    measures = (job.inputs.get("measures") or job.inputs.get("flows") or [""]) if job.stage == "evaluate" else [""]
+    return {(job.stage, experiment, model, measure) for measure in measures}
 
 
 def _differing(compared: dict[str, Any], made: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -279,7 +281,7 @@ def _covered(
     """The jobs that the probe speaks for, with all that they are made of; those that no edit touched need no word."""
     covered: set[Job] = set()
     for job in jobs.all.values():  # what others are made of comes first
-        if _kind(job) in ran and covered.issuperset(jobs.before(job)) and str(job) in pairs:
+        if _kinds(job) <= ran and covered.issuperset(jobs.before(job)) and str(job) in pairs:
             covered.add(job)
             before, today = pairs[str(job)]
             if before != today:
