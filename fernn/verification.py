@@ -67,7 +67,7 @@ def verify(results: list[Path], params_file: Path, again: bool = False) -> Itera
         if not found:
             raise FernnError(
                 f"{result}: no record says where this comes from. Results of the pipeline have one beside them; run "
-                "this in the folder of params.yaml, with the path as it is below that folder."
+                "this in the folder of params.yaml, with a path below that folder."
             )
 
 
