@@ -71,6 +71,7 @@ LONG = {
     "test_experiments_in_a_queue",
     "test_an_experiment_in_the_workspace",
     "test_reports_change_nothing",
+    "test_edits_that_change_nothing",
 }
 
 

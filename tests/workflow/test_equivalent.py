@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import Clone, made_once
+from .test_dag import GRNN
 
 # by hand: a file, and what is replaced in it; an empty text is appended to
 Edit = tuple[str, str, str]
@@ -93,12 +94,20 @@ def apply(clone: Clone, edit: Edit) -> None:
 
 
 @pytest.fixture
-def probed(clone: Clone, tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    """A clone, in which what the committed code makes of the probe is kept for all tests."""
-    shared = made_once(tmp_path_factory, "probe", Path.touch)
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the results of the probe by the committed code are kept for all tests."""
+    return made_once(tmp_path_factory, "probe", Path.touch)
+
+
+def share(clone: Clone, shared: Path) -> Clone:
     (clone.folder / "build").mkdir()
     (clone.folder / "build/probe").symlink_to(shared)
     return clone
+
+
+@pytest.fixture
+def probed(clone: Clone, shared: Path) -> Clone:
+    return share(clone, shared)
 
 
 def probe(clone: Clone) -> tuple[dict[str, list[str]], dict[str, dict[str, list[str]]]]:
@@ -119,9 +128,35 @@ def test_edits_that_change_nothing(probed: Clone) -> None:
     assert kinds == {"dataset", "train", "evaluate", "tables", "figures", "report"}
 
 
-@pytest.mark.drawn(group="long", share=1 / 20)
+@pytest.mark.drawn(share=1 / 25)
 @pytest.mark.parametrize("name", CHANGES)
 def test_edits_that_change_results(probed: Clone, name: str) -> None:
     apply(probed, CHANGES[name])
     differs, _ = probe(probed)
     assert differs
+
+
+def test_a_reworded_message_costs_no_training(pulled: Clone, shared: Path) -> None:
+    share(pulled, shared)
+    file = pulled.folder / "equivalent.json"
+    apply(pulled, HARMLESS["a reworded error"])
+    assert f"Training {GRNN}/seed0" in pulled.planned()
+    pulled.must("fernn", "equivalent", "results/micro", "--commit", "HEAD")
+    assert pulled.planned() == set()
+    verified = pulled.must("fernn", "verify", "results/micro")
+    assert "By other code that is known to make the same bytes" in verified
+    assert "Every result here" in pulled.must("fernn", "equivalent", "results/micro")
+    # an edit that changes numbers is named, and nothing is written
+    before = file.read_bytes()
+    apply(pulled, CHANGES["clipping"])
+    ended = pulled.run("fernn", "equivalent", "results/micro", "--commit", "HEAD")
+    assert ended.returncode == 1
+    assert "DIFFERS: probe train translation/V2T/G-RNN/lr0.01/seed0: " in ended.stdout
+    assert file.read_bytes() == before
+    assert f"Training {GRNN}/seed0" in pulled.planned()
+
+
+def test_without_results_there_is_nothing_to_show(clone: Clone) -> None:
+    ended = clone.run("fernn", "equivalent", "results/micro")
+    assert ended.returncode == 1
+    assert "results/micro: no results. Name a folder such as results/quick" in ended.stderr
