@@ -23,9 +23,9 @@ from fernn.provenance.code import PACKAGE
 from fernn.provenance.environment import environment
 from fernn.provenance.records import DamagedRecordError, Record, read_record
 
-THREADS = ("OMP", "MKL", "OPENBLAS")  # Snakemake sets them for each job; their effect is in determinism.threads
-# what no result depends on, or what every stage sets itself
-IGNORED = ("host", "commit.changed", "determinism.", "variables {}", *(f"variables.{of}_NUM_THREADS" for of in THREADS))
+# what no result depends on, or what every stage sets itself. Snakemake and torch set these variables for each job
+SET = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "KMP_INIT_AT_FORK")
+IGNORED = ("host", "commit.changed", "determinism.", "variables ", *(f"variables.{name}" for name in SET))
 ROUNDING = ("determinism.instructions", 'determinism.rounding "')  # and what decides how sums are rounded
 LISTED = 5
 
