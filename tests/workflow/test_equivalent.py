@@ -151,7 +151,7 @@ def test_a_reworded_message_costs_no_training(pulled: Clone, shared: Path) -> No
     apply(pulled, CHANGES["clipping"])
     ended = pulled.run("fernn", "equivalent", "results/micro", "--commit", "HEAD")
     assert ended.returncode == 1
-    assert "DIFFERS: probe train translation/V2T/G-RNN/lr0.01/seed0: " in ended.stdout
+    assert "DIFFERS: probe train rotation/V4R/G-RNN/lr0.01/seed0: " in ended.stdout
     assert file.read_bytes() == before
     assert f"Training {GRNN}/seed0" in pulled.planned()
 
