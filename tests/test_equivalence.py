@@ -1,6 +1,7 @@
 """Lineages that are known to make the same bytes."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,12 @@ def probe(commit: str, device: str = "cpu", **lineages: tuple[str, str]) -> Prob
 
 
 @pytest.fixture
-def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     path = tmp_path / "equivalent.json"
     monkeypatch.setattr(equivalence, "FILE", path)
-    monkeypatch.setattr(equivalence, "_representatives", equivalence._representatives.__wrapped__)
-    return path
+    equivalence._representatives.cache_clear()
+    yield path
+    equivalence._representatives.cache_clear()
 
 
 def test_without_a_file_each_lineage_is_its_own(file: Path) -> None:

@@ -78,7 +78,11 @@ def show_equivalent(
     Raises:
         FernnError: if there are no results, or the code of a commit cannot be found or run.
     """
-    todo = [each for folder in results for each in _outdated(folder, params_file.absolute())]
+
+    def outdated() -> list[Result]:
+        return [each for folder in results for each in _outdated(folder, params_file.absolute())]
+
+    todo = outdated()
     if not todo:
         say("Every result here is of today's lineage, or known to be equivalent.")
         return True
@@ -95,12 +99,11 @@ def show_equivalent(
             return False
         _write(tried, outcome)
         say(f"{FILE.name}: {sum(map(len, outcome.same.values()))} results of {tried[:12]} are those of today's code")
-        todo = [each for each in todo if outcome.lineages[each.scale].get(each.job) != each.record.lineage]
-        good &= not outcome.differs
+        todo, good = outdated(), good and not outcome.differs
     for each in todo:
         say(
-            f"NOT SHOWN: {each.job} of scale {each.scale}: it was made by other params, or by code that differs from "
-            f"{_commit(each.record)[:12]}"
+            f"OUTDATED: {each.job} of scale {each.scale}: the probe differs in it or in what it was made of, or it was "
+            f"made by other params, or by code that differs from {_commit(each.record)[:12]}"
         )
     return good and not todo
 

@@ -68,6 +68,7 @@ def add_probe(probe: Probe, path: Path = FILE) -> None:
     found[probe.commit, probe.device] = probe
     text = json.dumps([each.model_dump() for each in found.values()], indent=1)
     # a line for each job
+    _representatives.cache_clear()
     write_text(path, re.sub(r"\[\s+(\"\w+\"),\s+(\"\w+\")\s+\]", r"[\1, \2]", text) + "\n")
 
 
