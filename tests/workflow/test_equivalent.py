@@ -1,5 +1,5 @@
 # ruff: noqa: E501 (an edit is a line)
-"""`fernn equivalent`: the probe tells edits that change no byte from those that do."""
+"""`fernn equivalent`: the probe distinguishes edits that change no byte from those that do."""
 
 import json
 from pathlib import Path
