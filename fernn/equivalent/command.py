@@ -6,8 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import chdir, suppress
 from pathlib import Path
@@ -213,8 +213,8 @@ def _full(commit: str) -> str:
 
 
 def _extract(commit: str, folder: Path) -> None:
-    with tarfile.open(fileobj=io.BytesIO(_git("archive", commit, "fernn"))) as archive:
-        archive.extractall(folder, filter="data")
+    with zipfile.ZipFile(io.BytesIO(_git("archive", "--format=zip", commit, "fernn"))) as archive:
+        archive.extractall(folder)
 
 
 def _write_params(commit: str, params_file: Path, scales: dict[str, Any], *trees: Path) -> None:

@@ -137,7 +137,7 @@ REMOVED = {
     "a learning rate": {"train", "evaluate", "tables", "figures", "report"},  # the former run is no longer named
 }
 # what the params no longer name is told by `fernn verify`
-DROPPED = {"a group of runs dropped": {"train", "evaluate"}}
+DROPPED = {"a group of runs dropped": {"datasets", "train", "evaluate"}}
 # DVC goes by whole folders and lists: these stages it runs too, and nothing is to be done in them
 COARSE = {"a group of runs dropped": {"datasets", "train", "evaluate"}, "a data set removed": {"train"}}
 
