@@ -6,10 +6,7 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-from fernn.errors import FernnError
-from fernn.extras import missing
-from fernn.faults import explain
-from fernn.messages import say
+from fernn.errors import FernnError, explain, missing, say
 
 try:
     import typer

@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fernn.audit import differences
-from fernn.errors import FernnError
+from fernn.errors import FernnError, listed
 from fernn.export.archive import members_of
 from fernn.files import sha256
 from fernn.layout import RECORD, SUPERSEDED, Layout
-from fernn.messages import listed
 from fernn.provenance.records import DamagedRecordError, Record, read_record
 from fernn.results.claims.statistics import positive, stated
 

@@ -13,14 +13,13 @@ from typing import Any
 
 from fernn.data.mnist import FILES as MNIST
 from fernn.data.standins import make as drawing
-from fernn.errors import FernnError
+from fernn.errors import FernnError, say
 from fernn.experiments import find_experiment
 from fernn.experiments.experiment import Work
 from fernn.experiments.kth.experiment import EXPERIMENT as KTH
 from fernn.experiments.kth.params import StandIns
 from fernn.files import sha256
 from fernn.layout import EVALUATION, METRICS, MODEL, RECORD, SAMPLES, Layout
-from fernn.messages import say
 from fernn.params import Params
 from fernn.provenance.code import code_digest
 from fernn.provenance.digests import identity

@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from fernn.audit import Audit, State
-from fernn.errors import FernnError
+from fernn.errors import FernnError, listed
 from fernn.experiments import load_params
 from fernn.experiments.experiment import Experiment
 from fernn.export.archive import METADATA, Entry, entries_of
 from fernn.files import sha256
 from fernn.jobs import Job, Jobs
 from fernn.layout import Layout
-from fernn.messages import listed
 from fernn.params import Params
 from fernn.provenance.records import read_record
 from fernn.results.claims.evidence import Evidence

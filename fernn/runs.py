@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from fernn.errors import FernnError
-from fernn.messages import listed
+from fernn.errors import FernnError, listed
 from fernn.params import Params
 from fernn.params.base import Runs
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from fernn import cli
-from fernn.faults import explain
+from fernn.errors import explain
 from fernn.files import atomic
 from tests.faults.mutations import MUTATIONS
 

@@ -17,8 +17,7 @@ from shutil import copy, copytree, ignore_patterns
 import pytest
 from packaging.requirements import Requirement
 
-from fernn.errors import FernnError
-from fernn.extras import EXTRAS, missing
+from fernn.errors import EXTRAS, FernnError, missing
 from tests.docs.blocks import blocks
 
 ROOT = Path(__file__).parents[1]

@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from fernn.errors import FernnError
+from fernn.errors import FernnError, answer
 from fernn.locks.flock import in_place, take
-from fernn.programs import answer
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 LOOK = 5.0  # seconds between looks of one who waits

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fernn.data.kth.parallel import cores
-from fernn.errors import FernnError
+from fernn.errors import FernnError, answer
 from fernn.experiments.kth.experiment import EXPERIMENT as KTH
 from fernn.image import fetched
 from fernn.jobs import Jobs
@@ -22,7 +22,6 @@ from fernn.params import Params
 from fernn.preflight.costs import disk
 from fernn.preflight.limits import PROFILE
 from fernn.preflight.operations import models
-from fernn.programs import answer
 from fernn.provenance.environment import version_of
 
 # the Pythons that the project takes; a test holds pyproject.toml and the set-up to it

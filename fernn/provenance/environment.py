@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import fernn
-from fernn.programs import answer
+from fernn.errors import answer
 from fernn.provenance.code import PACKAGE
 from fernn.sources import source_of
 

@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from fernn.audit import Audit, State
-from fernn.errors import FernnError
+from fernn.errors import FernnError, listed, say
 from fernn.files import remove_leftovers
 from fernn.jobs import Job, Jobs
 from fernn.layout import Layout
 from fernn.locks.run import hold
-from fernn.messages import listed, say
 from fernn.params import Params
 from fernn.provenance.digests import identity, now
 from fernn.provenance.environment import environment

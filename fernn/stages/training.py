@@ -10,12 +10,11 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from fernn.errors import FernnError
+from fernn.errors import FernnError, say
 from fernn.experiments import resolve
 from fernn.jobs import Jobs
 from fernn.layout import Layout
 from fernn.locks.run import Lock
-from fernn.messages import say
 from fernn.params import Params
 from fernn.provenance.environment import environment
 from fernn.runs import is_candidate

@@ -15,8 +15,7 @@ from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, record
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from fernn.errors import FernnError
-from fernn.faults import explain
+from fernn.errors import FernnError, explain
 from fernn.training.workers import joined
 
 TO_SAVE = 300  # seconds that workers have for the batch in hand and their checkpoint, once they were asked to stop

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fernn.data.kth.release import Video, parse_video
-from fernn.errors import FernnError
-from fernn.messages import listed
+from fernn.errors import FernnError, listed
 
 MISSING = "*missing*"
 LINE = re.compile(r"(?P<name>[^\t]*?) *\t+(?:frames\t+(?P<ranges>[^\t]*)|(?P<missing>\*missing\*))\s*")

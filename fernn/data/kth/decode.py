@@ -14,9 +14,8 @@ from fernn.data.kth.fetched import members, read_record
 from fernn.data.kth.parallel import in_order
 from fernn.data.kth.release import ACTIONS, ANNOTATIONS, ARCHIVES, Video
 from fernn.data.kth.video import GREY, Decoded, decode_video
-from fernn.errors import FernnError
+from fernn.errors import FernnError, listed
 from fernn.files import sha256
-from fernn.messages import listed
 
 LISTED = 5  # dropped sequences told in an error
 INDEX = ("person", "label", "scenario", "sequence", "start", "length", "offset")

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from fernn.arrays import read_arrays
 from fernn.datasets.sequences import Recipes, RenderedSequences
+from fernn.errors import say
 from fernn.evaluation.outcome import Evaluation, Workplace, evaluate_to_files
 from fernn.evaluation.prediction import LARGEST, StepErrors, held, step_errors
 from fernn.experiments.digits.motion import Motion
-from fernn.messages import say
 
 SAMPLES = 2  # sequences whose predictions are kept for figures
 

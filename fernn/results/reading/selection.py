@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from fernn.errors import FernnError
+from fernn.errors import FernnError, listed
 from fernn.layout import Layout
-from fernn.messages import listed
 from fernn.params import Params
 from fernn.results.reading.runs import diverged, epoch_ends, read_metrics
 from fernn.results.reading.summary import Summary, summarize
