@@ -22,9 +22,9 @@ import typer
 
 from fernn.experiments import load_params
 from fernn.files import write_json, write_text
-from fernn.jobs import Job, Jobs
 from fernn.layout import Layout
 from fernn.params import Params
+from fernn.pipeline.jobs import Job, Jobs
 from fernn.provenance.environment import environment
 
 ROOT = Path(__file__).parents[1]

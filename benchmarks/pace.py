@@ -15,7 +15,7 @@ from fernn.experiments.experiment import Pass
 from fernn.layout import Layout
 from fernn.models.memory import channels_last
 from fernn.models.precision import use_precision
-from fernn.preflight.operations import Models, memory_of, models
+from fernn.pipeline.preflight.operations import Models, memory_of, models
 from fernn.runs import Run, all_runs
 from fernn.training.memory import sequences_at_a_time
 from fernn.training.prediction import PredictionTask

@@ -13,7 +13,7 @@ from benchmarks.report import Options, Table, duration, gain
 from benchmarks.timing import Timing
 from fernn.experiments import load_params
 from fernn.models import FERNNPredictor
-from fernn.preflight.operations import models
+from fernn.pipeline.preflight.operations import models
 from fernn.training.checkpoint import Checkpoint
 from fernn.training.device import prepare
 from fernn.training.launch import launch

@@ -99,7 +99,7 @@ def fetch_kth_command(
     scale: Scale = None,
 ) -> None:
     """Bring the KTH archives, or the scale's stand-ins, and check every member. Resumes; checks digests."""
-    from fernn.stages.fetch import fetch_videos
+    from fernn.pipeline.stages.fetch import fetch_videos
 
     print(fetch_videos(*_start(file, scale), from_folder=source, accept=accept or []))
 
@@ -108,7 +108,7 @@ def fetch_kth_command(
 def fetch_image_command(file: ParamsFile = Path("params.yaml"), scale: Scale = None) -> None:
     """Bring the image into a file that all nodes find; notice when its tag has moved. Where there is a network."""
     from fernn.experiments import load_params
-    from fernn.image import fetch as fetch_image
+    from fernn.pipeline.image import fetch as fetch_image
 
     name = load_params(file, scale).image
     if name is None:
@@ -147,7 +147,7 @@ def train(
     ] = None,
 ) -> None:
     """Train one run, or go on with it where it was stopped."""
-    from fernn.stages.runs import train_run
+    from fernn.pipeline.stages.runs import train_run
 
     params, layout = _start(file, scale)
     print(train_run(params, layout, run, params.allow_cpu or allow_cpu, planned, workers))
@@ -162,7 +162,7 @@ def evaluate(
     planned: Planned = None,
 ) -> None:
     """Measure a trained run on its test sets."""
-    from fernn.stages.runs import evaluate_run
+    from fernn.pipeline.stages.runs import evaluate_run
 
     params, layout = _start(file, scale)
     print(evaluate_run(params, layout, run, params.allow_cpu or allow_cpu, planned))
@@ -197,7 +197,7 @@ def claims(
     """Say which claims of the paper the finished runs reproduce."""
     from rich.console import Console
 
-    from fernn.judging import judge_archive, judge_claims
+    from fernn.pipeline.judging import judge_archive, judge_claims
     from fernn.results.claims.text import show
 
     if folder is None:
@@ -223,7 +223,7 @@ def verify_command(
     file: ParamsFile = Path("params.yaml"),
 ) -> None:
     """Compare results with their records: bytes, inputs, params, code; name what differs."""
-    from fernn.verification import show, verify, verify_archive
+    from fernn.pipeline.verification import show, verify, verify_archive
 
     verdicts = verify_archive(results[0], file, again) if len(results) == 1 else None
     if not show(verdicts or verify(results, file, again), print):
@@ -240,7 +240,7 @@ def compare_command(
     scale: Scale = None,
 ) -> None:
     """Hold a scale's results against those made elsewhere: bytes, and the cells of the tables."""
-    from fernn.comparison import compare
+    from fernn.pipeline.comparison import compare
 
     if not compare(_start(file, scale)[1], folder, print):
         raise typer.Exit(1)
@@ -269,9 +269,9 @@ def plan_command(
     """Say what a scale costs: jobs, GPU-hours and memory by model, disk, the longest path."""
     from rich.console import Console
 
-    from fernn.preflight.costs import show
-    from fernn.preflight.measured import speed_of
-    from fernn.preflight.sharing import Sharing
+    from fernn.pipeline.preflight.costs import show
+    from fernn.pipeline.preflight.measured import speed_of
+    from fernn.pipeline.preflight.sharing import Sharing
 
     params, layout = _start(file, scale)
     show(params, layout, speed_of(rate, bandwidth), Sharing(gpus, link * 1e9), Console())
@@ -282,7 +282,7 @@ def doctor_command(file: ParamsFile = Path("params.yaml"), scale: Scale = None) 
     """Check this machine: what is there, and what to do."""
     from rich.console import Console
 
-    from fernn.preflight.doctor import show
+    from fernn.pipeline.preflight.doctor import show
 
     show(*_start(file, scale), Console())
 
@@ -290,7 +290,7 @@ def doctor_command(file: ParamsFile = Path("params.yaml"), scale: Scale = None) 
 @app.command()
 def dependencies(file: ParamsFile = Path("params.yaml"), scale: Scale = None) -> None:
     """Write down what each stage depends on: values of the params, and digests of code. DVC watches these files."""
-    from fernn.dependencies import write_dependencies
+    from fernn.pipeline.dependencies import write_dependencies
 
     _list(write_dependencies(*_start(file, scale)))
 
@@ -311,7 +311,7 @@ def equivalent_command(
     scale: Scale = None,
 ) -> None:
     """Show that an edit of code changes no result: run small ones with both codes, and compare the bytes."""
-    from fernn.equivalent.command import show_equivalent
+    from fernn.pipeline.equivalent.command import show_equivalent
 
     folders = results or [_start(file, scale)[1].base]
     if not show_equivalent(folders, file, commit, agreeing, print):
@@ -334,7 +334,7 @@ def export_command(
     ] = None,
 ) -> None:
     """Pack a scale's results as one archive for others: a Workflow Run RO-Crate (docs/archive.md)."""
-    from fernn.export import export
+    from fernn.pipeline.export import export
 
     print(export(*_start(file, scale), file, to, force, without or ()))
 
@@ -342,7 +342,7 @@ def export_command(
 @app.command("prune")
 def prune_command(file: ParamsFile = Path("params.yaml"), scale: Scale = None) -> None:
     """Remove results that the params no longer name, such as runs of a dropped seed; lists them."""
-    from fernn.dependencies import prune
+    from fernn.pipeline.dependencies import prune
 
     _list(prune(*_start(file, scale)))
 
@@ -377,7 +377,7 @@ def _start(file: Path, scale: str | None) -> tuple[Any, Any]:
 
 
 def _make(file: Path, scale: str | None, stage: str, name: str = "", planned: str | None = None) -> None:
-    from fernn.stages.making import make_result
+    from fernn.pipeline.stages.making import make_result
 
     _list(make_result(*_start(file, scale), stage, name, planned))
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from fernn.experiments import load_params
-from fernn.jobs import Jobs
 from fernn.layout import Layout
+from fernn.pipeline.jobs import Jobs
 from fernn.provenance import code
 from fernn.provenance.code import code_digest, code_of, meaning
 from fernn.provenance.digests import identity
@@ -95,8 +95,8 @@ MUTATIONS = [
     ("data/transfer.py", "attempts: int = 5", "attempts: int = 6", set()),
     ("locks/run.py", "beat: float = 10.0", "beat: float = 20.0", set()),
     ("training/progress.py", "LOOK, LOOK_IN_LOG = 1.0, 60.0", "LOOK, LOOK_IN_LOG = 2.0, 60.0", set()),
-    ("preflight/doctor.py", "PATIENCE = 10", "PATIENCE = 20", set()),
-    ("stages/making.py", "State.MISSING:", "State.STALE:", set()),
+    ("pipeline/preflight/doctor.py", "PATIENCE = 10", "PATIENCE = 20", set()),
+    ("pipeline/stages/making.py", "State.MISSING:", "State.STALE:", set()),
 ]
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from fernn.comparison import Cell, compare
 from fernn.errors import FernnError
-from fernn.export.archive import METADATA
 from fernn.files import sha256
 from fernn.layout import Layout
+from fernn.pipeline.comparison import Cell, compare
+from fernn.pipeline.export.archive import METADATA
 from fernn.provenance.records import Record, read_record, write_record
 
 ENVIRONMENT: dict[str, Any] = {

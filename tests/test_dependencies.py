@@ -4,10 +4,10 @@ from pathlib import Path
 
 import yaml
 
-from fernn.dependencies import dependencies, left_behind
 from fernn.experiments import load_params
-from fernn.jobs import Jobs
 from fernn.layout import Layout
+from fernn.pipeline.dependencies import dependencies, left_behind
+from fernn.pipeline.jobs import Jobs
 from fernn.provenance.equivalence import representative
 from fernn.runs import all_runs
 from tests.results.made import figure_names

@@ -21,10 +21,10 @@ import snakemake
 from snakemake.io import _IOFile, ancient, flag, get_flag_value
 from snakemake.logging import logger
 
-from fernn.audit import Audit, Finding, State
 from fernn.errors import FernnError
 from fernn.files import write_json
-from fernn.jobs import Job, Jobs
+from fernn.pipeline.audit import Audit, Finding, State
+from fernn.pipeline.jobs import Job, Jobs
 
 FOLDER = Path(".snakemake/fernn")
 NEWER = "newer"  # flag of an input: whether it counts as newer than the outputs of the job, whatever the times are

@@ -20,13 +20,13 @@ from fernn.experiments import find_experiment
 from fernn.experiments.digits.train import prediction_task
 from fernn.flows.rotation import Rotation, rotate
 from fernn.flows.translation import Translation
-from fernn.judging import judge_claims
 from fernn.layout import RECORD, Layout
 from fernn.models import load_model, save_model
+from fernn.pipeline.judging import judge_claims
+from fernn.pipeline.stages.making import make_result
+from fernn.pipeline.stages.runs import evaluate_run, train_run
 from fernn.provenance.records import read_record
 from fernn.runs import Run, find_run
-from fernn.stages.making import make_result
-from fernn.stages.runs import evaluate_run, train_run
 from tests.experiments.flowing import (
     BATCH,
     EPOCHS,

@@ -18,10 +18,10 @@ from fernn.layout import Layout
 from fernn.models import load_model
 from fernn.models.rotation.basis import factors
 from fernn.params import Params
+from fernn.pipeline.stages.making import make_result
+from fernn.pipeline.stages.runs import evaluate_run, train_run
 from fernn.provenance.records import read_record
 from fernn.runs import Run, all_runs, find_run
-from fernn.stages.making import make_result
-from fernn.stages.runs import evaluate_run, train_run
 from tests.experiments.flowing import RUNS, SCALE, write_params
 
 RUN = RUNS["rotation"]

@@ -9,13 +9,13 @@ from zipfile import ZipFile
 import pytest
 import yaml
 
-from fernn.audit import Audit
 from fernn.experiments import load_params
-from fernn.export import export
-from fernn.export.archive import METADATA
-from fernn.export.contents import FILES, TREES
-from fernn.jobs import Jobs
 from fernn.layout import Layout
+from fernn.pipeline.audit import Audit
+from fernn.pipeline.export import export
+from fernn.pipeline.export.archive import METADATA
+from fernn.pipeline.export.contents import FILES, TREES
+from fernn.pipeline.jobs import Jobs
 from fernn.provenance.records import Record, write_record
 
 ROOT = Path(__file__).parents[2]

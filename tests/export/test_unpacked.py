@@ -9,11 +9,11 @@ from typer.testing import CliRunner
 
 from fernn.cli import app
 from fernn.errors import FernnError
-from fernn.export.archive import METADATA, members_of
-from fernn.judging import judge_archive
+from fernn.pipeline.export.archive import METADATA, members_of
+from fernn.pipeline.judging import judge_archive
+from fernn.pipeline.verification import verify_archive
 from fernn.results.claims.claim import Exact
 from fernn.results.claims.judgement import Verdict
-from fernn.verification import verify_archive
 from tests.export.conftest import Made
 
 RUN = "translation/V2T/G-RNN/lr0.005/seed0"

@@ -19,8 +19,8 @@ from fernn.data.kth.fetched import RECORD as FETCHED
 from fernn.data.kth.fetched import contents
 from fernn.experiments import load_params
 from fernn.files import sha256
-from fernn.jobs import Job, Jobs
 from fernn.layout import COST, RECORD, REPORT, Layout
+from fernn.pipeline.jobs import Job, Jobs
 
 ROOT = Path(__file__).parents[2]
 SCALE = "faults"

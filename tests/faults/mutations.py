@@ -183,7 +183,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a result is held against the digest in its record",
-        "fernn/audit.py",
+        "fernn/pipeline/audit.py",
         "            return Finding(State.DAMAGED, tuple(damaged), record)",
         "            pass",
         "tests/faults/test_going_on.py::test_each_changed_file_is_named",

@@ -127,9 +127,9 @@ def _load() -> None:
     import torch
 
     from fernn.experiments import load_params
-    from fernn.jobs import Jobs
     from fernn.layout import Layout
     from fernn.models import RotationPredictor
+    from fernn.pipeline.jobs import Jobs
 
     Jobs(load_params("params.yaml", "quick"), Layout("quick")).find("tables")  # all code is read for its digests
     torch.set_num_threads(1)  # a pool of threads would not be there in the children

@@ -7,8 +7,8 @@ import pytest
 
 from fernn.errors import FernnError
 from fernn.files import sha256
-from fernn.image import fetch, fetched
 from fernn.params.schema import in_registry
+from fernn.pipeline.image import fetch, fetched
 
 from .registry import Registry, serve
 

@@ -12,11 +12,11 @@ import pytest
 from fernn.experiments import load_params
 from fernn.layout import Layout
 from fernn.params import Params
-from fernn.preflight import costs, doctor
-from fernn.preflight.limits import too_short, tries_of
-from fernn.preflight.operations import Amount, Speed, models, of_run
-from fernn.preflight.sharing import Sharing
-from fernn.preflight.state import State, read_state
+from fernn.pipeline.preflight import costs, doctor
+from fernn.pipeline.preflight.limits import too_short, tries_of
+from fernn.pipeline.preflight.operations import Amount, Speed, models, of_run
+from fernn.pipeline.preflight.sharing import Sharing
+from fernn.pipeline.preflight.state import State, read_state
 from fernn.runs import Run, all_runs
 from tests.preflight.made import finish, first, under_way
 from tests.workflow.conftest import make_project

@@ -11,10 +11,10 @@ from rich.console import Console
 from fernn.experiments import find_experiment, load_params
 from fernn.layout import RECORD, Layout
 from fernn.params import Params
-from fernn.preflight import costs, measured
-from fernn.preflight.operations import TRAINING, Speed, models
-from fernn.preflight.sharing import Sharing
-from fernn.preflight.state import State, read_state
+from fernn.pipeline.preflight import costs, measured
+from fernn.pipeline.preflight.operations import TRAINING, Speed, models
+from fernn.pipeline.preflight.sharing import Sharing
+from fernn.pipeline.preflight.state import State, read_state
 from fernn.runs import Run, all_runs
 from tests.kept import everything
 from tests.preflight.made import finish, first

@@ -10,7 +10,7 @@ from fernn.experiments.experiment import Pass
 from fernn.layout import Layout
 from fernn.models.predictor import FERNNPredictor
 from fernn.params import Params
-from fernn.preflight.operations import META, TRAINING, Counted, Speed, kernels, memory_of, models, of_run
+from fernn.pipeline.preflight.operations import META, TRAINING, Counted, Speed, kernels, memory_of, models, of_run
 from fernn.runs import Run, all_runs
 from fernn.training.memory import kept, step_bytes, weights_of
 

@@ -13,11 +13,11 @@ from fernn.cli import app
 from fernn.errors import FernnError
 from fernn.experiments import load_params
 from fernn.experiments.kth.experiment import EXPERIMENT as KTH
-from fernn.export.archive import METADATA
 from fernn.files import sha256
-from fernn.judging import judge_archive, without_data
 from fernn.layout import Layout
 from fernn.params import Params
+from fernn.pipeline.export.archive import METADATA
+from fernn.pipeline.judging import judge_archive, without_data
 from fernn.provenance.records import read_record, write_record
 from tests.kept import everything
 

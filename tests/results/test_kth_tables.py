@@ -6,8 +6,8 @@ import statistics
 import pytest
 
 from fernn.errors import FernnError
-from fernn.jobs import Jobs
 from fernn.layout import CLAIMS, COST, Layout
+from fernn.pipeline.jobs import Jobs
 from fernn.runs import all_runs
 from tests.results.kth_tree import (
     ACTIONS,

@@ -9,8 +9,8 @@ import yaml
 
 from fernn.experiments import load_params
 from fernn.layout import Layout
+from fernn.pipeline.stages.making import make_result
 from fernn.runs import all_runs
-from fernn.stages.making import make_result
 
 SCALE = "tiny"
 RUN = "translation/V1T/FERNN-V1T/lr0.003/seed0"

@@ -9,8 +9,8 @@ import torch
 from fernn.experiments import find_experiment, load_params
 from fernn.experiments.digits.train import prediction_task
 from fernn.layout import Layout
+from fernn.pipeline.stages.making import make_result
 from fernn.runs import all_runs
-from fernn.stages.making import make_result
 from tests.training.toy import train
 
 SEEDS = range(3)

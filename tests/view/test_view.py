@@ -13,11 +13,11 @@ import torch
 from rich.console import Console
 
 from fernn.experiments import load_params
-from fernn.jobs import Jobs
 from fernn.layout import Layout
-from fernn.preflight.costs import costs
-from fernn.preflight.operations import Speed, models
-from fernn.preflight.state import state_of_runs
+from fernn.pipeline.jobs import Jobs
+from fernn.pipeline.preflight.costs import costs
+from fernn.pipeline.preflight.operations import Speed, models
+from fernn.pipeline.preflight.state import state_of_runs
 from fernn.training.checkpoint import Checkpoint
 from fernn.training.progress import TrainingProgress
 from tests.preflight.made import evaluated, finish, under_way

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from fernn import __version__
-from fernn.image import Fetched
+from fernn.pipeline.image import Fetched
 from workflow.container import tell_apptainer
 
 from .conftest import ROOT, Project

@@ -8,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
 from fernn.errors import FernnError
-from fernn.jobs import Jobs
+from fernn.pipeline.jobs import Jobs
 from fernn.experiments import overridden, resolve
 from fernn.layout import Layout
 from fernn.locks.gpus import visible_gpus

@@ -7,10 +7,10 @@ from operator import attrgetter
 from statistics import median
 
 from fernn.errors import FernnError
-from fernn.jobs import Jobs
-from fernn.preflight.costs import costs
-from fernn.preflight.operations import Models, Speed, models
-from fernn.preflight.state import State, state_of_runs
+from fernn.pipeline.jobs import Jobs
+from fernn.pipeline.preflight.costs import costs
+from fernn.pipeline.preflight.operations import Models, Speed, models
+from fernn.pipeline.preflight.state import State, state_of_runs
 from fernn.runs import Run
 
 RUNS = ("train", "evaluate")  # the stages whose time is reckoned

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from fernn.jobs import Jobs
 from fernn.layout import Layout
 from fernn.params import Params
+from fernn.pipeline.jobs import Jobs
 from fernn.provenance.records import Record, write_record
 from fernn.results.report.page import write_report
 from tests.results.kth_tree import kth_params, write_kth

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fernn.experiments import load_params
-from fernn.jobs import Jobs
 from fernn.layout import Layout
+from fernn.pipeline.jobs import Jobs
 from fernn.results.report.graph import draw, workflow
 
 

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image, ImageSequence
 
 from fernn.errors import FernnError
-from fernn.jobs import Jobs
 from fernn.layout import Layout
+from fernn.pipeline.jobs import Jobs
 from fernn.results.claims.judgement import Verdict
 from fernn.results.report.page import write_report
 from tests.results.report.page import Page, wrong

@@ -13,11 +13,11 @@ from rocrate.model.contextentity import ContextEntity
 from rocrate.model.entity import Entity
 from rocrate.rocrate import ROCrate
 
-from fernn.audit import State
 from fernn.errors import FernnError
-from fernn.export.contents import Contents, Member
-from fernn.export.provenance import add_provenance, file_of, iso
-from fernn.export.terms import ALL, MIT
+from fernn.pipeline.audit import State
+from fernn.pipeline.export.contents import Contents, Member
+from fernn.pipeline.export.provenance import add_provenance, file_of, iso
+from fernn.pipeline.export.terms import ALL, MIT
 
 RO_CRATE = "1.1"  # which the profiles below are of
 RUN_TERMS = "https://w3id.org/ro/terms/workflow-run/context"

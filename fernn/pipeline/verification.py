@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from fernn.audit import Audit, State, differences
 from fernn.errors import FernnError
 from fernn.experiments import load_params
-from fernn.export.archive import members_of
 from fernn.files import sha256
-from fernn.jobs import Job, Jobs
 from fernn.layout import COST, RECORD, REPORT, SUPERSEDED, Layout
+from fernn.pipeline.audit import Audit, State, differences
+from fernn.pipeline.export.archive import members_of
+from fernn.pipeline.jobs import Job, Jobs
 from fernn.provenance.code import PACKAGE
 from fernn.provenance.environment import environment
 from fernn.provenance.records import DamagedRecordError, Record, read_record

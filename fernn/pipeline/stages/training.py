@@ -12,13 +12,13 @@ from rich.console import Console
 
 from fernn.errors import FernnError, say
 from fernn.experiments import resolve
-from fernn.jobs import Jobs
 from fernn.layout import Layout
 from fernn.locks.run import Lock
 from fernn.params import Params
+from fernn.pipeline.jobs import Jobs
+from fernn.pipeline.stages.making import Task
 from fernn.provenance.environment import environment
 from fernn.runs import is_candidate
-from fernn.stages.making import Task
 from fernn.training.device import choose_device
 from fernn.training.launch import StoppedError, launch
 from fernn.training.loop import Interrupted

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from fernn.experiments import find_experiment
 from fernn.params import Params
-from fernn.preflight.operations import Amount, Models
+from fernn.pipeline.preflight.operations import Amount, Models
 from fernn.runs import Run, gpus_of
 
 BYTES_OF_A_GRADIENT = 4  # of one weight

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from fernn.data.kth.fetched import RECORD as FETCHED
 from fernn.experiments.kth.experiment import EXPERIMENT as KTH_EXPERIMENT
-from fernn.jobs import Job, Jobs
 from fernn.layout import SAMPLES
+from fernn.pipeline.jobs import Job, Jobs
 
 IMAGES = (".png", ".pdf", ".html")  # what may show pictures of the data sets, besides samples
 

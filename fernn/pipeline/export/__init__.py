@@ -4,6 +4,6 @@ contents says which files go in, terms under which terms pictures of others are,
 crate makes the metadata of these, archive the zip file.
 """
 
-from fernn.export.writing import export
+from fernn.pipeline.export.writing import export
 
 __all__ = ["export"]

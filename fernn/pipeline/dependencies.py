@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from fernn.files import write_json
-from fernn.jobs import Jobs
 from fernn.layout import KEPT, Layout
 from fernn.params import Params
+from fernn.pipeline.jobs import Jobs
 from fernn.provenance.equivalence import representative
 
 

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from fernn.export.archive import write_archive
-from fernn.export.contents import gather
-from fernn.export.crate import metadata
-from fernn.jobs import Jobs
 from fernn.layout import Layout
 from fernn.params import Params
+from fernn.pipeline.export.archive import write_archive
+from fernn.pipeline.export.contents import gather
+from fernn.pipeline.export.crate import metadata
+from fernn.pipeline.jobs import Jobs
 
 
 def export(

@@ -9,9 +9,9 @@ from typing import Any
 
 from fernn.data.kth.fetched import RECORD as FETCHED
 from fernn.errors import FernnError
-from fernn.jobs import Jobs
 from fernn.layout import RECORD, Layout
 from fernn.params import Params
+from fernn.pipeline.jobs import Jobs
 from fernn.provenance.records import read_record
 from fernn.runs import Run
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 from fernn.params import Params
-from fernn.preflight.operations import Amount
+from fernn.pipeline.preflight.operations import Amount
 from fernn.runs import Run
 
 PROFILE = Path("slurm/config.yaml")

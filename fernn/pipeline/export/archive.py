@@ -14,8 +14,8 @@ from urllib.parse import unquote
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 from fernn.errors import FernnError
-from fernn.export.contents import Member
 from fernn.files import atomic
+from fernn.pipeline.export.contents import Member
 
 METADATA = "ro-crate-metadata.json"
 CHUNK = 1 << 20

@@ -1,6 +1,6 @@
 """What was measured: a GPU's pace for each model at scale paper (docs/gpu.md), a CPU core's speed at scale small."""
 
-from fernn.preflight.operations import Speed
+from fernn.pipeline.preflight.operations import Speed
 
 DEVICE = "an NVIDIA H200"
 # Of each model, the measured time of a training step over the one that is counted at this speed. It tells what no count

@@ -18,7 +18,7 @@ from typing import Any
 from fernn.data.kth.fetched import RECORD as FETCHED
 from fernn.data.kth.fetched import contents
 from fernn.files import sha256
-from fernn.jobs import Job, Jobs
+from fernn.pipeline.jobs import Job, Jobs
 from fernn.provenance.digests import identity
 from fernn.provenance.equivalence import representative
 from fernn.provenance.records import DamagedRecordError, Record, read_record

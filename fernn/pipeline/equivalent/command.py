@@ -16,13 +16,13 @@ from typing import Any, NamedTuple
 import torch
 import yaml
 
-from fernn.audit import Audit, State
 from fernn.errors import FernnError
 from fernn.experiments import load_params
 from fernn.files import sha256, write_json
-from fernn.jobs import Job, Jobs
 from fernn.layout import Layout
 from fernn.params.document import read_yaml
+from fernn.pipeline.audit import Audit, State
+from fernn.pipeline.jobs import Job, Jobs
 from fernn.provenance.code import PACKAGE
 from fernn.provenance.digests import identity, now
 from fernn.provenance.environment import environment

@@ -14,14 +14,14 @@ from rich.table import Table
 from fernn.data.kth.parallel import cores
 from fernn.errors import FernnError, answer
 from fernn.experiments.kth.experiment import EXPERIMENT as KTH
-from fernn.image import fetched
-from fernn.jobs import Jobs
 from fernn.layout import Layout
 from fernn.locks.gpus import visible_gpus
 from fernn.params import Params
-from fernn.preflight.costs import disk
-from fernn.preflight.limits import PROFILE
-from fernn.preflight.operations import models
+from fernn.pipeline.image import fetched
+from fernn.pipeline.jobs import Jobs
+from fernn.pipeline.preflight.costs import disk
+from fernn.pipeline.preflight.limits import PROFILE
+from fernn.pipeline.preflight.operations import models
 from fernn.provenance.environment import version_of
 
 # the Pythons that the project takes; a test holds pyproject.toml and the set-up to it

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fernn.audit import Audit, State
 from fernn.errors import FernnError, listed, say
 from fernn.files import remove_leftovers
-from fernn.jobs import Job, Jobs
 from fernn.layout import Layout
 from fernn.locks.run import hold
 from fernn.params import Params
+from fernn.pipeline.audit import Audit, State
+from fernn.pipeline.jobs import Job, Jobs
 from fernn.provenance.digests import identity, now
 from fernn.provenance.environment import environment
 from fernn.provenance.equivalence import representative

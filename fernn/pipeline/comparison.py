@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from fernn.audit import differences
 from fernn.errors import FernnError, listed
-from fernn.export.archive import members_of
 from fernn.files import sha256
 from fernn.layout import RECORD, SUPERSEDED, Layout
+from fernn.pipeline.audit import differences
+from fernn.pipeline.export.archive import members_of
 from fernn.provenance.records import DamagedRecordError, Record, read_record
 from fernn.results.claims.statistics import positive, stated
 

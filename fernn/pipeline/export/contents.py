@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-from fernn.audit import Audit, Finding, State
 from fernn.errors import FernnError, listed
-from fernn.export.terms import Origins
-from fernn.jobs import Job, Jobs
+from fernn.pipeline.audit import Audit, Finding, State
+from fernn.pipeline.export.terms import Origins
+from fernn.pipeline.jobs import Job, Jobs
 from fernn.provenance.records import Record
 
 # data sets can be made again from their sources, and some hold what may not be passed on: only their records go in

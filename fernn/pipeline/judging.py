@@ -10,15 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fernn.audit import Audit, State
 from fernn.errors import FernnError, listed
 from fernn.experiments import load_params
 from fernn.experiments.experiment import Experiment
-from fernn.export.archive import METADATA, Entry, entries_of
 from fernn.files import sha256
-from fernn.jobs import Job, Jobs
 from fernn.layout import Layout
 from fernn.params import Params
+from fernn.pipeline.audit import Audit, State
+from fernn.pipeline.export.archive import METADATA, Entry, entries_of
+from fernn.pipeline.jobs import Job, Jobs
 from fernn.provenance.records import read_record
 from fernn.results.claims.evidence import Evidence
 from fernn.results.claims.judge import Judged, judge

@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from fernn.evaluation.outcome import Workplace
-from fernn.jobs import Jobs
 from fernn.layout import Layout
 from fernn.locks.gpus import some_gpus, visible_gpus
 from fernn.locks.run import hold
 from fernn.params import Params
+from fernn.pipeline.jobs import Jobs
+from fernn.pipeline.stages.making import making
+from fernn.pipeline.stages.training import Order, teller, train
 from fernn.runs import gpus_of
-from fernn.stages.making import making
-from fernn.stages.training import Order, teller, train
 from fernn.training.checkpoint import discard
 from fernn.training.device import choose_device
 

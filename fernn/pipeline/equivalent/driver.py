@@ -15,6 +15,7 @@ they were, "differs", the files of each job whose bytes differ, "lineages" by sc
 
 import contextlib
 import hashlib
+import importlib
 import inspect
 import json
 import shutil
@@ -48,10 +49,9 @@ def lineages(scale: str) -> dict[str, str]:
         return found
     # code from before 2026-12 writes inputs there
     from fernn.experiments import load_params
-    from fernn.jobs import Jobs
     from fernn.layout import Layout
 
-    made = Jobs(load_params("params.yaml", scale), Layout(scale))
+    made = importlib.import_module("fernn.jobs").Jobs(load_params("params.yaml", scale), Layout(scale))
     return {str(job): made.lineage(job) for job in made.all.values()}
 
 

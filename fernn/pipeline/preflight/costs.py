@@ -15,11 +15,11 @@ from fernn.experiments.kth.experiment import EXPERIMENT as KTH
 from fernn.experiments.kth.experiment import SEQUENCES, STANDIN_SEQUENCES
 from fernn.layout import Layout
 from fernn.params import Params
-from fernn.preflight.limits import too_short, tries_of
-from fernn.preflight.measured import CORE
-from fernn.preflight.operations import Amount, Models, Speed, memory_of, models, of_run
-from fernn.preflight.sharing import Sharing
-from fernn.preflight.state import State, read_state
+from fernn.pipeline.preflight.limits import too_short, tries_of
+from fernn.pipeline.preflight.measured import CORE
+from fernn.pipeline.preflight.operations import Amount, Models, Speed, memory_of, models, of_run
+from fernn.pipeline.preflight.sharing import Sharing
+from fernn.pipeline.preflight.state import State, read_state
 from fernn.runs import Run, all_runs
 
 MNIST_BYTES = 55_000_000  # the four files, unpacked

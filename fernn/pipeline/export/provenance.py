@@ -14,8 +14,8 @@ from rocrate.model.entity import Entity
 from rocrate.rocrate import ROCrate
 
 from fernn.data.kth.fetched import RECORD as FETCHED
-from fernn.export.contents import Contents
-from fernn.jobs import Job
+from fernn.pipeline.export.contents import Contents
+from fernn.pipeline.jobs import Job
 from fernn.provenance.digests import identity
 from fernn.provenance.records import Record
 
