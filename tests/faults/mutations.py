@@ -78,17 +78,17 @@ MUTATIONS = (
     ),
     Mutation(
         "of those who lock a run, one succeeds",
-        "fernn/locks/run.py",
+        "fernn/locks.py",
         "            return temporary.stat().st_nlink > 1",
         "            return True",
         "tests/test_files.py::test_of_many_one_writes",
     ),
     Mutation(
         "who was taken for dead writes nothing more",
-        "fernn/locks/run.py",
+        "fernn/locks.py",
         "        if not self.sign_of_life():",
         "        if False:",
-        "tests/locks/test_run.py::test_who_was_taken_for_dead_writes_nothing_more",
+        "tests/test_locking.py::test_who_was_taken_for_dead_writes_nothing_more",
     ),
     Mutation(
         "a training goes on with the random numbers that it had",

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from fernn.locks.owner import myself
+from fernn.locks import myself
 from fernn.training.checkpoint import read_checkpoint
 
 from .conftest import EPOCHS, RUN, SCALE, Project

@@ -14,7 +14,7 @@ from typing import Any
 from fernn.errors import FernnError, listed, say
 from fernn.files import remove_leftovers
 from fernn.layout import Layout
-from fernn.locks.run import hold
+from fernn.locks import hold
 from fernn.params import Params
 from fernn.pipeline.audit import Audit, State
 from fernn.pipeline.jobs import Job, Jobs
