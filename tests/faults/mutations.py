@@ -184,7 +184,7 @@ MUTATIONS = (
     Mutation(
         "a result is held against the digest in its record",
         "fernn/pipeline/audit.py",
-        "            return Finding(State.DAMAGED, tuple(damaged), record)",
+        "            return Audited(Status.CORRUPT, tuple(corrupt), record)",
         "            pass",
         "tests/faults/test_going_on.py::test_each_changed_file_is_named",
     ),

@@ -126,7 +126,7 @@ EDITS: dict[str, Edit] = {
 }
 # DVC sees another record, of another time; `dvc repro` then finds nothing to do
 NEW_RECORD = {"an evaluation removed and made by hand"}
-# `fernn verify` judges what is there: of what is made again, it tells these
+# `fernn verify` judges what is there: of what is rebuilt, it names these
 REMOVED = {
     "a data set removed": {"datasets"},
     "a model removed": {"train"},
@@ -204,7 +204,7 @@ def by_snakemake(clone: Clone) -> set[str]:
 
 def by_verify(clone: Clone) -> set[str]:
     ended = clone.run("fernn", "verify", "results/micro")
-    found = re.findall(r"^DIFFERS: (\w+)", ended.stdout, re.MULTILINE)
+    found = re.findall(r"^(?:missing|outdated|corrupt): (\w+)", ended.stdout, re.MULTILINE)
     assert ended.returncode == bool(found), ended.stdout + ended.stderr
     return {VERIFIED.get(stage, stage) for stage in found}
 

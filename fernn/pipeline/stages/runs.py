@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from fernn.evaluation.outcome import Workplace
-from fernn.layout import Layout
 from fernn.gpus import some_gpus, visible_gpus
+from fernn.layout import Layout
 from fernn.locks import hold
 from fernn.params import Params
 from fernn.pipeline.jobs import Jobs
