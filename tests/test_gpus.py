@@ -112,14 +112,6 @@ def test_a_claim_whose_file_was_cleaned_away(tmp_path, monkeypatch):
         assert (tmp_path / "GPU-a").stat().st_ino == opened[1]
 
 
-def test_a_job_of_slurm_has_its_own(tmp_path, monkeypatch):
-    monkeypatch.setenv("SLURM_JOB_ID", "12")
-    monkeypatch.setenv(VISIBLE, "0,1")
-    with some_gpus(1, print, tmp_path):
-        assert os.environ[VISIBLE] == "0,1"
-    assert list(tmp_path.iterdir()) == []
-
-
 @pytest.mark.parametrize(
     ("said", "expected"),
     [
@@ -142,13 +134,6 @@ def test_what_the_environment_allows(monkeypatch, variable, expected):
     assert visible_gpus() == expected
 
 
-def test_without_gpus_nothing_is_claimed(tmp_path, monkeypatch):
-    monkeypatch.setenv(VISIBLE, "")
-    with some_gpus(1, print, tmp_path):
-        assert os.environ[VISIBLE] == ""
-    assert list(tmp_path.iterdir()) == []
-
-
 @pytest.mark.parametrize("named", ["1", "GPU-bb", "GPU-bbbb"])
 def test_a_gpu_has_one_lock_however_it_is_named(named, tmp_path, monkeypatch):
     """By its number, its UUID, or the beginning of that."""
@@ -169,3 +154,12 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch):
     monkeypatch.setattr(fcntl, "flock", refused)
     with pytest.raises(FernnError, match="has no locks, by which"), some_gpus(1, print, tmp_path):
         pass
+
+
+@pytest.mark.parametrize(("job", "visible"), [("12", "0,1"), (None, "")])
+def test_jobs_of_slurm_and_machines_without_gpus_claim_none(tmp_path, monkeypatch, job, visible):
+    monkeypatch.setenv("SLURM_JOB_ID", job) if job else monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    monkeypatch.setenv(VISIBLE, visible)
+    with some_gpus(1, print, tmp_path):
+        assert os.environ[VISIBLE] == visible
+    assert list(tmp_path.iterdir()) == []

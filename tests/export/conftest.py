@@ -21,7 +21,7 @@ from fernn.provenance.records import Record, write_record
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {
     "python": "3.11.2",
-    "host": "a-name-that-no-metadata-tells",
+    "host": "a-name-that-no-metadata-have",
     "device": "A processor",
     "packages": {"fernn": "0.1.0", "numpy": "2.4.6"},
     "commit": None,

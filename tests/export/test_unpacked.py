@@ -93,11 +93,8 @@ def test_it_cannot_be_rebuilt(unpacked: Path) -> None:
         verify_archive(unpacked, Path("params.yaml"), again=True)
 
 
-def test_a_description_that_is_none_is_named(unpacked: Path) -> None:
+def test_folders_that_are_no_archive(unpacked: Path) -> None:
+    assert files_of(unpacked / "results/tiny") is None
     (unpacked / METADATA).write_text("{}")
     with pytest.raises(FernnError, match="no description of an archive"):
         files_of(unpacked)
-
-
-def test_a_folder_of_results_is_no_archive(made: Made) -> None:
-    assert files_of(Path("results/tiny")) is None
