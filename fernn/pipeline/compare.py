@@ -18,7 +18,7 @@ from fernn.files import sha256
 from fernn.layout import RECORD, SUPERSEDED, Layout
 from fernn.pipeline.audit import differences
 from fernn.pipeline.export.archive import files_of
-from fernn.provenance.records import CorruptRecordError, Record, read_record
+from fernn.provenance.records import Record, read_record
 from fernn.results.claims.statistics import positive, stated
 
 # the stages whose results follow from the params alone; tables and figures also show times and machines
@@ -82,12 +82,12 @@ class _Side:
         for key, record in found.items():
             here = {name: sha256(folder / name) for name in record.outputs if (folder / name).is_file()}
             self.digests[key] = record.outputs | here
-            wrong = {name: digest for name, digest in here.items() if digest != record.outputs[name]}
-            if wrong:
-                self.corrupt[key] = [
-                    f"{name}: sha256 {digest[:12]}..., its record states {record.outputs[name][:12]}..."
-                    for name, digest in wrong.items()
-                ]
+            if wrong := [
+                f"{name}: sha256 {digest[:12]}..., its record states {record.outputs[name][:12]}..."
+                for name, digest in here.items()
+                if digest != record.outputs[name]
+            ]:
+                self.corrupt[key] = wrong
             for name in record.outputs.keys() - here.keys() if key in self.records else ():
                 needed = key[0] in RUNS and (packed is None or name in packed)
                 (self.missing if needed else self.left_out).append(name)
@@ -115,10 +115,7 @@ def compare(here: Layout, folder: Path, say: Callable[[str], None]) -> bool:
             f"{len(theirs.records)} there. Make them: snakemake --cores all --config scale={here.scale}; name the "
             f"folder that holds {here.base}."
         )
-    complete = [
-        _report_gaps(side, other, where, say)
-        for side, other, where in ((mine, theirs, "here"), (theirs, mine, "there"))
-    ]
+    complete = [_report_gaps(mine, theirs, "here", say), _report_gaps(theirs, mine, "there", say)]
     params = [key for key in both if mine.records[key].lineage != theirs.records[key].lineage]
     if params:
         say(f"{len(params)} of {len(both)} results are of other params or code, such as {' '.join(params[0])}.")
@@ -155,17 +152,10 @@ def _report_gaps(side: _Side, other: _Side, where: str, say: Callable[[str], Non
 
 
 def _records(layout: Layout) -> dict[Key, Record]:
-    found: dict[Key, Record] = {}
-    for path in sorted(layout.base.rglob(f"*{RECORD}")):
-        if SUPERSEDED in path.parts:  # set aside: of other params or code
-            continue
-        try:
-            record = read_record(path)
-        except CorruptRecordError as error:
-            raise FernnError(str(error)) from None
-        if record and record.stage in (*STAGES, "tables"):
-            found[record.stage, record.name] = record
-    return found
+    # those set aside are of other params or code
+    paths = (path for path in sorted(layout.base.rglob(f"*{RECORD}")) if SUPERSEDED not in path.parts)
+    records = (record for path in paths if (record := read_record(path)))
+    return {(record.stage, record.name): record for record in records if record.stage in (*STAGES, "tables")}
 
 
 def _machine(record: Record) -> dict[str, object]:
