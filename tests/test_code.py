@@ -95,7 +95,7 @@ MUTATIONS = [
     ("data/transfer.py", "attempts: int = 5", "attempts: int = 6", set()),
     ("locks/run.py", "beat: float = 10.0", "beat: float = 20.0", set()),
     ("training/progress.py", "LOOK, LOOK_IN_LOG = 1.0, 60.0", "LOOK, LOOK_IN_LOG = 2.0, 60.0", set()),
-    ("pipeline/preflight/doctor.py", "PATIENCE = 10", "PATIENCE = 20", set()),
+    ("pipeline/doctor.py", "PATIENCE = 10", "PATIENCE = 20", set()),
     ("pipeline/stages/making.py", "State.MISSING:", "State.STALE:", set()),
 ]
 
