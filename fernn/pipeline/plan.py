@@ -275,27 +275,28 @@ class Costs:
 def costs(params: Params, state: State, rates: Rates, models: Models) -> Costs:
     """Estimate the seconds of each run.
 
-    A model with finished runs costs what they took. Other models of the experiment cost their FLOPs at `rates`, times
-    the ratio of measured to so estimated seconds in the experiment's finished runs.
+    A model with finished runs costs what they took. Other models cost their FLOPs at `rates`, times the ratio of
+    measured to so estimated seconds in the finished runs of their experiment, or of all where it has none.
     """
     runs = list(all_runs(params).values())
     kinds = {_kind(run): flops(params, run, models) for run in {_kind(run): run for run in runs}.values()}
     estimated = {run: kinds[_kind(run)] / rates.of(name_of(run)) for run in runs}
+    all_timed = {run: seconds for run, seconds in state.trained.items() if seconds}
     whole: dict[Run, Amount] = {}
     source: dict[str, str] = {}
     for experiment in params.experiments:
         own = [run for run in runs if run.experiment == experiment]
-        timed = {run: seconds for run in own if (seconds := state.trained.get(run))}
+        timed = {run: seconds for run, seconds in all_timed.items() if run.experiment == experiment}
         for run in own:
             alike = {other: seconds for other, seconds in timed.items() if other.model == run.model}
-            found = alike or timed
+            found = alike or timed or all_timed
             slower = sum(found.values()) / sum(estimated[other].train for other in found) if found else 1.0
             tests = [seconds for other, seconds in state.evaluated.items() if _kind(other) == _kind(run)]
             whole[run] = Amount(
                 mean(alike.values()) if alike else slower * estimated[run].train,
                 mean(tests) if tests else slower * estimated[run].evaluate,
             )
-        source[experiment] = _source(rates, own, timed)
+        source[experiment] = _source(rates, own, timed, all_timed)
     return Costs(whole, {run: _left(params, state, run, cost) for run, cost in whole.items()}, source)
 
 
@@ -311,12 +312,14 @@ def _left(params: Params, state: State, run: Run, whole: Amount) -> Amount:
     return Amount(train, 0.0 if run in state.evaluated else whole.evaluate)
 
 
-def _source(rates: Rates, runs: list[Run], timed: Mapping[Run, float]) -> str:
+def _source(rates: Rates, runs: list[Run], timed: Mapping[Run, float], all_timed: Mapping[Run, float]) -> str:
     measured = {run.model for run in timed} if timed else {name.partition("/")[2] for name in rates.of_model}
     others = ", ".join(sorted({run.model for run in runs} - measured))
     if timed:
         return f"{len(timed)} finished runs" + (f"; {others}: by FLOPs, scaled to those" if others else "")
-    return rates.source + (f"; {others}: by FLOPs, at the median rate of those" if others and rates.of_model else "")
+    scaled = ", scaled to the finished runs of other experiments" if all_timed else ""
+    median_rate = f"; {others}: by FLOPs, at the median rate of those" if others and rates.of_model else ""
+    return rates.source + median_rate + scaled
 
 
 def shared_by(params: Params, run: Run, gpus: int | None) -> int:

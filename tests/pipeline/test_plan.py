@@ -211,7 +211,9 @@ def test_finished_runs_set_the_pace_of_their_model_and_scale_others(params: Para
         assert found.whole[run].evaluate == pytest.approx(times * before[run].evaluate)
     assert 2.0 * before[other].train < found.whole[other].train < 5.0 * before[other].train
     assert found.source[fast.experiment] == "2 finished runs; FERNN-V1T: by FLOPs, scaled to those"
-    assert found.source["rotation"] == GIGA.source
+    assert found.source["rotation"] == f"{GIGA.source}, scaled to the finished runs of other experiments"
+    rotated = first(params, "FERNN-V4R")
+    assert 2.0 * before[rotated].train < found.whole[rotated].train < 5.0 * before[rotated].train
 
 
 def test_the_time_of_a_job_counts_with_its_start_and_that_of_all_ranks(params: Params, layout: Layout) -> None:
