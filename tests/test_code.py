@@ -88,7 +88,7 @@ MUTATIONS = [
     ("results/figures/style.py", "WIDTH = 5.5", "WIDTH = 5.0", {"figures"}),
     ("results/reading/selection.py", "def select(", "BEST = 1\n\n\ndef select(", {"tables", "figures", "report"}),
     ("layout.py", '"evaluations"', '"evaluated"', {"tables", "figures", "report"}),
-    ("results/report/cost.py", '"thread": 10', '"thread": 20', {"report"}),
+    ("results/report/cost.py", '"device": device', '"on": device', {"report"}),
     ("experiments/translation/experiment.py", "name = ", "NAME = 1\n    name = ", set()),
     ("experiments/registry.py", "@cache\ndef schema", "EDITED = 1\n\n\n@cache\ndef schema", set()),
     # what only fetches, waits, locks, shows, or directs the work
