@@ -10,26 +10,20 @@ from typing import Annotated
 
 import typer
 
-from benchmarks import alone, cost, equivariance, kth, pace, rotation, translation, variants, waits, workers
-from benchmarks.report import Options, page, sections
+from benchmarks import cost, kth, pace, rotation, translation
+from benchmarks.report import ROOT, Options, page, sections
 from fernn.errors import FernnError
 from fernn.experiments import load_params
 from fernn.files import write_text
 from fernn.training.device import choose_device, prepare
 
-ROOT = Path(__file__).parents[1]
 EXPERIMENTS = {  # each gives its tables
     "translation": translation.measure,
-    "alone": alone.measure,
+    "alone": translation.alone,
     "rotation": rotation.measure,
-    "equivariance": equivariance.measure,
     "kth": kth.measure,
     "cost": cost.measure,
-    "translation-variants": variants.translation,  # on a GPU
-    "rotation-variants": variants.rotation,  # on a GPU
     "pace": pace.measure,  # on a GPU
-    "workers": workers.measure,
-    "waits": waits.measure,
 }
 Part = StrEnum("Part", list(EXPERIMENTS))  # type: ignore[misc]
 
