@@ -67,7 +67,8 @@ def _about_steps(options: Options) -> str:
         f"batch {batch}, {frames} frames seen and {frames} predicted: forward, backward, Adam. The plain way calls "
         "escnn's R2Conv and turns each generator's map by grid_sample at each step, as the released code does "
         "(`tests/reference/rotation.py`). The decoder, four plain dense convolutions of all channels for each "
-        f"predicted frame, is most of a step. {_about_memory(options)}"
+        f"predicted frame, is most of a step. Peak memory is that of the tensors of a process's first step, over "
+        f"the model itself. {_about_memory(options)}"
     )
 
 
@@ -86,7 +87,7 @@ def _about_memory(options: Options) -> str:
 def _steps(options: Options, side: int) -> list[list[str]]:
     options.say(f"training step, {side}x{side} pixels: memory, then time")
     ways = [way for way, (*_, precision, _) in WAYS.items() if precision != "tf32" or options.device.type == "cuda"]
-    rows = compare(options, {way: step(options, way, side) for way in ways})
+    rows = compare(options, {way: step(options, way, side) for way in ways}, first=True)
     return [[name, f"{side}x{side}", *cells] for name, *cells in rows]
 
 

@@ -146,11 +146,15 @@ def training_step(
     return take
 
 
-def compare(options: Options, steps: Mapping[str, Callable[[], None]]) -> list[list[str]]:
-    """Rows of training steps, of which one is `PLAIN`: name, time, times faster than plain, peak memory."""
+def compare(options: Options, steps: Mapping[str, Callable[[], None]], first: bool = False) -> list[list[str]]:
+    """Rows of training steps, of which one is `PLAIN`: name, time, times faster than plain, peak memory.
+
+    `first`: the memory is that of a first step, which makes Adam's moments.
+    """
     memory = {}
     for name, step in steps.items():
-        step()  # Adam's moments are there from now on
+        if not first:
+            step()
         memory[name] = size(peak(step, options.device))
     timings = alternate(steps, options.rounds, options.device, options.say)
     use_precision("float32")
