@@ -55,7 +55,10 @@ def run(
     options = Options(params, device, rounds, batch, lambda line: typer.echo(line, err=True))
     if output is None and not quick and not only:
         output = ROOT / "docs" / "performance.md"
-    kept = _kept(options, output) if only and output is not None and output.exists() else {}
+    try:  # before anything is measured
+        kept = sections(options, output) if only and output is not None and output.exists() else {}
+    except FernnError as error:
+        raise typer.BadParameter(str(error), param_hint="--output") from None
     tables = [table for name in only or EXPERIMENTS for table in EXPERIMENTS[name](options)]
     typer.echo(page(options, tables))
     if output is not None:
@@ -64,13 +67,6 @@ def run(
                 table.picture.write(output)
         write_text(output, page(options, tables, kept))
         typer.echo(f"written to {output}", err=True)
-
-
-def _kept(options: Options, output: Path) -> dict[str, str]:
-    try:
-        return sections(options, output)
-    except FernnError as error:  # found before anything is measured
-        raise typer.BadParameter(str(error), param_hint="--output") from None
 
 
 if __name__ == "__main__":

@@ -147,7 +147,7 @@ def do(folder: Path, part: Part, seconds: float) -> None:
             if status:
                 break
     spent = _state(folder, part).get("seconds", 0) + time.monotonic() - began
-    write_json(_file(folder, part), {"done": status == 0, "status": status, "seconds": spent, **_origin()})
+    write_json(folder / f"{part.name}.json", {"done": status == 0, "status": status, "seconds": spent, **_origin()})
     typer.echo(f"{part.about}: {_how(_state(folder, part))}", err=True)
 
 
@@ -228,13 +228,9 @@ def _reached(folder: Path, part: Part) -> str:
     return f": {pace['steps']} steps, {1000 * pace['seconds'] / max(pace['steps'], 1):.0f} ms each"
 
 
-def _file(folder: Path, part: Part) -> Path:
-    return folder / f"{part.name}.json"
-
-
 def _state(folder: Path, part: Part) -> dict[str, Any]:
     try:
-        state: dict[str, Any] = json.loads(_file(folder, part).read_text(encoding="utf-8"))
+        state: dict[str, Any] = json.loads((folder / f"{part.name}.json").read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return {}
     return state

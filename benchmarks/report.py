@@ -22,14 +22,9 @@ IMAGES = "images"  # the folder of pictures, beside the page
 
 @dataclass(frozen=True)
 class Options:
-    """What to measure, and how thoroughly.
+    """What to measure, and how thoroughly: `rounds` in which the ways take turns; `say` takes lines of progress.
 
-    Attributes:
-        params: the sizes.
-        device: what computes.
-        rounds: how often the ways take turns.
-        batch: sequences in a training step; None: 4 on a CPU, the experiment's own on a GPU.
-        say: told what is going on.
+    `batch`: sequences in a training step; None: 4 on a CPU, the experiment's own on a GPU.
     """
 
     params: Params

@@ -38,10 +38,6 @@ class Timing:
         """The median over the rounds."""
         return statistics.median(self.seconds)
 
-    def __add__(self, other: "Timing") -> "Timing":
-        """One after the other, round by round."""
-        return Timing(tuple(mine + theirs for mine, theirs in zip(self.seconds, other.seconds, strict=True)))
-
     def gain_over(self, other: "Timing") -> tuple[float, float, float]:
         """How many times faster than another way: the median of the rounds' own ratios, the smallest, the largest.
 
