@@ -152,7 +152,9 @@ class DryRun(View):
             rows = [(message, why) for message, _, why in self._jobs]
         else:
             table.add_column("jobs", justify="right")
-            rows = list(groups := Counter((group, why) for _, group, why in self._jobs))
+            groups = Counter((group, why) for _, group, why in self._jobs)
+            stages = list(dict.fromkeys(group.split()[0] for group, _ in groups))
+            rows = sorted(groups, key=lambda row: (stages.index(row[0].split()[0]), row))
         table.add_column("job", no_wrap=True, min_width=max(len(job) for job, _ in rows))
         table.add_column("why", no_wrap=True)
         for row in rows:

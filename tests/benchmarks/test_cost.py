@@ -5,9 +5,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import cost, timing
-from benchmarks.cost import Curve, draw, fit
+from benchmarks.cost import fit
 from benchmarks.report import IMAGES, Options, page
-from benchmarks.timing import peak, training_step
 from fernn.experiments import load_params
 
 SIDE, SEEN, PREDICTED, CHANNELS = 6, 3, 2, 4
@@ -59,18 +58,6 @@ def test_translation_pays_the_hidden_convolution_at_all_frames_but_two(options):
     assert fixed == pytest.approx(decoder + hidden + frames * lifting)  # what all generators share
 
 
-def test_every_step_but_the_first_takes_the_same_memory(options):
-    """The first one makes Adam's moments. No gradient is left over, which would not count as the next one's."""
-    sweep = cost.translations(options)
-    network = sweep.network("V1T")
-    weights = sum(each.nbytes for each in network.parameters())
-    step = training_step(lambda network: network(torch.rand(1, SEEN, 1, SIDE, SIDE), PREDICTED).sum(), 1.0, network)
-    step()
-    assert all(each.grad is None for each in network.parameters())
-    first, second = (peak(step, options.device) for _ in range(2))
-    assert first == second > weights
-
-
 def test_table_and_picture(options, tmp_path):
     (table,) = cost.measure(options)
     names = ["A, V0T", "A, V1T", "A, V2T", "A, V3T", "A, decoder alone"]
@@ -90,14 +77,3 @@ def test_table_and_picture(options, tmp_path):
     assert f"]({IMAGES}/cost_against_generators.png)" in text
     table.picture.write(tmp_path / "page.md")
     assert (tmp_path / IMAGES / "cost_against_generators.png").read_bytes().startswith(b"\x89PNG")
-
-
-def test_picture_shows_the_measurements_and_their_lines():
-    figure = draw([Curve("A", ("V0T", "V1T"), (1, 9), (0.5, 2.5), (2**30, 5 * 2**30))])
-    time, memory = figure.axes
-    for axes, at_0, at_1, at_9 in ((time, 0.25, 0.5, 2.5), (memory, 0.5, 1.0, 5.0)):
-        line, points = axes.lines
-        assert points.get_xdata() == pytest.approx((1, 9))
-        assert points.get_ydata() == pytest.approx((at_1, at_9))
-        assert line.get_xdata() == pytest.approx((0, 9))
-        assert line.get_ydata() == pytest.approx((at_0, at_9))
