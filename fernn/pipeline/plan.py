@@ -251,8 +251,8 @@ def rates_of(params: Params, state: State, rate: float | None = None) -> Rates:
     if rate is not None:
         return Rates("GPU", f"FLOPs at {rate:g} TFLOP/s", {}, rate * 1e12)
     on_cpu = not state.on_gpu if state.devices else params.allow_cpu and not torch.cuda.is_available()
-    unit = "core" if on_cpu else "gpu"
-    table = yaml.safe_load(Path(__file__).with_name("measured.yaml").read_text(encoding="utf-8"))[unit]
+    tables = yaml.safe_load(Path(__file__).with_name("measured.yaml").read_text(encoding="utf-8"))
+    table = tables["core" if on_cpu else "gpu"]
     of_model = {name: 1e12 * tflop / seconds for name, (seconds, tflop) in table["steps"].items()}
     return Rates("core" if on_cpu else "GPU", table["source"], of_model, median(of_model.values()))
 
@@ -278,25 +278,23 @@ def costs(params: Params, state: State, rates: Rates, models: Models) -> Costs:
     A model with finished runs costs what they took. Other models cost their FLOPs at `rates`, times the ratio of
     measured to so estimated seconds in the finished runs of their experiment, or of all where it has none.
     """
-    runs = list(all_runs(params).values())
-    kinds = {_kind(run): flops(params, run, models) for run in {_kind(run): run for run in runs}.values()}
-    estimated = {run: kinds[_kind(run)] / rates.of(name_of(run)) for run in runs}
-    all_timed = {run: seconds for run, seconds in state.trained.items() if seconds}
+    kinds: dict[tuple[str, str, str], list[Run]] = {}
+    for run in all_runs(params).values():
+        kinds.setdefault(_kind(run), []).append(run)
+    estimated = {kind: flops(params, run, models) / rates.of(name_of(run)) for kind, (run, *_) in kinds.items()}
+    timed = {run: seconds for run, seconds in state.trained.items() if seconds}
     whole: dict[Run, Amount] = {}
-    source: dict[str, str] = {}
-    for experiment in params.experiments:
-        own = [run for run in runs if run.experiment == experiment]
-        timed = {run: seconds for run, seconds in all_timed.items() if run.experiment == experiment}
-        for run in own:
-            alike = {other: seconds for other, seconds in timed.items() if other.model == run.model}
-            found = alike or timed or all_timed
-            slower = sum(found.values()) / sum(estimated[other].train for other in found) if found else 1.0
-            tests = [seconds for other, seconds in state.evaluated.items() if _kind(other) == _kind(run)]
-            whole[run] = Amount(
-                mean(alike.values()) if alike else slower * estimated[run].train,
-                mean(tests) if tests else slower * estimated[run].evaluate,
-            )
-        source[experiment] = _source(rates, own, timed, all_timed)
+    for kind, own in kinds.items():
+        same = {run: seconds for run, seconds in timed.items() if run.experiment == kind[0]}
+        alike = {run: seconds for run, seconds in same.items() if run.model == kind[2]}
+        found = alike or same or timed
+        slower = sum(found.values()) / sum(estimated[_kind(run)].train for run in found) if found else 1.0
+        tests = [seconds for run, seconds in state.evaluated.items() if _kind(run) == kind]
+        train = mean(alike.values()) if alike else slower * estimated[kind].train
+        whole |= dict.fromkeys(own, Amount(train, mean(tests) if tests else slower * estimated[kind].evaluate))
+    source = {
+        name: _source(rates, [run for run in whole if run.experiment == name], timed) for name in params.experiments
+    }
     return Costs(whole, {run: _left(params, state, run, cost) for run, cost in whole.items()}, source)
 
 
@@ -312,14 +310,15 @@ def _left(params: Params, state: State, run: Run, whole: Amount) -> Amount:
     return Amount(train, 0.0 if run in state.evaluated else whole.evaluate)
 
 
-def _source(rates: Rates, runs: list[Run], timed: Mapping[Run, float], all_timed: Mapping[Run, float]) -> str:
-    measured = {run.model for run in timed} if timed else {name.partition("/")[2] for name in rates.of_model}
-    others = ", ".join(sorted({run.model for run in runs} - measured))
-    if timed:
-        return f"{len(timed)} finished runs" + (f"; {others}: by FLOPs, scaled to those" if others else "")
-    scaled = ", scaled to the finished runs of other experiments" if all_timed else ""
-    median_rate = f"; {others}: by FLOPs, at the median rate of those" if others and rates.of_model else ""
-    return rates.source + median_rate + scaled
+def _source(rates: Rates, runs: list[Run], timed: Mapping[Run, float]) -> str:
+    """What the hours of an experiment's runs are based on."""
+    models, finished = {run.model for run in runs}, [run for run in runs if run in timed]
+    if finished:
+        others = ", ".join(sorted(models - {run.model for run in finished}))
+        return f"{len(finished)} finished runs" + (f"; {others}: by FLOPs, scaled to those" if others else "")
+    others = ", ".join(sorted({run.model for run in runs if rates.of_model and name_of(run) not in rates.of_model}))
+    median_rate = f"; {others}: by FLOPs, at the median rate of those" if others else ""
+    return rates.source + median_rate + (", scaled to the finished runs of other experiments" if timed else "")
 
 
 def shared_by(params: Params, run: Run, gpus: int | None) -> int:

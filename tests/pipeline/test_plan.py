@@ -156,6 +156,12 @@ def test_the_table_of_measured_steps(unit: str, scale: str, measured: Any) -> No
 def test_a_model_that_was_not_measured_has_the_median_rate_of_its_experiment() -> None:
     rates = Rates("GPU", "", {"a/x": 1.0, "a/y": 3.0, "a/z": 4.0, "b/x": 9.0}, 5.0)
     assert [rates.of(name) for name in ("a/x", "a/new", "b/new", "c/new")] == [1.0, 3.0, 9.0, 5.0]
+    core = plan.rates_of(QUICK, State(devices={"a CPU"}))
+    source = costs(QUICK, State(), core, models(QUICK)).source
+    assert source["translation"] == core.source
+    assert source["kth"].endswith(
+        "; 3D-CNN, FERNN-V1T, FERNN-V2T, G-RNN, G-RNN+: by FLOPs, at the median rate of those"
+    )
 
 
 @pytest.mark.parametrize(
