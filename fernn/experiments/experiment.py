@@ -9,6 +9,8 @@ from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Concatenate, Generic, TypeVar
 
+from pydantic import BaseModel
+
 from fernn.errors import FernnError
 from fernn.layout import Layout
 from fernn.params import Params
@@ -31,10 +33,9 @@ class Work(Generic[I]):
 
     Attributes:
         function: does it. After inputs and files it is given, for a part of a data set, the file to write and a
-            function that tells a person a line; for a training or an evaluation its `Workplace` and the two files to
-            write, model and metrics or measures and samples.
-        inputs: what the bytes depend on besides files and code: a frozen dataclass of plain values, and of such
-            dataclasses.
+            function that tells a person a line; for a training or an evaluation its context and the two files to write, model and metrics or measures and samples.
+        inputs: what the bytes depend on besides files and code: a frozen dataclass of plain values, of sections of
+            params.yaml, and of such dataclasses.
         files: what is read, by the names that the function knows them by.
     """
 
@@ -60,10 +61,12 @@ class Work(Generic[I]):
 
 def _plain(inputs: Any) -> dict[str, Any]:
     values = {field.name: getattr(inputs, field.name) for field in fields(inputs)}
-    return {
-        name: {"class": type(value).__name__, **_plain(value)} if is_dataclass(value) else value
-        for name, value in values.items()
-    }
+    for name, value in values.items():
+        if isinstance(value, BaseModel):
+            values[name] = value.model_dump()
+        elif is_dataclass(value):
+            values[name] = {"class": type(value).__name__, **_plain(value)}
+    return values
 
 
 def kind_of(kinds: Mapping[str, K], experiment: str, model: str, kind: str) -> K:

@@ -96,7 +96,7 @@ class DigitExperiment(Experiment[P], Generic[P]):
             seed=run.seed,
             learning_rate=run.learning_rate,
             **data.model_dump(include={"digits", "frame", "seen", "predicted"}),
-            **section.training.model_dump(),
+            training=section.training,
         )
         return Work(train, inputs, self._parts(layout, digits="digits", validation=f"validation-{run.flow}"))
 

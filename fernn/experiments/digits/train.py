@@ -3,23 +3,32 @@
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
 from fernn.arrays import read_arrays
 from fernn.datasets.sequences import Recipes, RenderedSequences
 from fernn.experiments.digits.motion import Motion
-from fernn.training.loop import Fit
-from fernn.training.memory import sequences_at_a_time
-from fernn.training.outcome import Training, Workplace, train_to_files
+from fernn.models.storage import Model
+from fernn.training.device import sequences_at_a_time
+from fernn.training.loop import Fit, TrainingContext
 from fernn.training.prediction import PredictionTask
+from fernn.training.run import train_to_files
+
+if TYPE_CHECKING:
+    from fernn.experiments.digits.params import DigitTraining
 
 
 @dataclass(frozen=True)
-class TrainInputs(Training):
+class TrainInputs:
     """Everything that a run's result depends on, besides its code and its files.
 
     Attributes:
+        model: the network.
+        training: section of params.yaml.
+        seed: of the run.
+        learning_rate: of the run.
         motion: how digits move.
         flow: velocities of the training sequences.
         digits: in a sequence.
@@ -28,9 +37,12 @@ class TrainInputs(Training):
         predicted: frames predicted.
         sequences: in an epoch.
         data_seed: of the data set.
-        micro_batch: sequences of a batch that are computed at a time; "auto" for what fits, None for all.
     """
 
+    model: Model
+    training: "DigitTraining"
+    seed: int
+    learning_rate: float
     motion: Motion
     flow: str
     digits: int
@@ -39,11 +51,10 @@ class TrainInputs(Training):
     predicted: int
     sequences: int
     data_seed: int
-    micro_batch: int | str | None
 
 
 def prediction_task(
-    inputs: TrainInputs, files: dict[str, Path], device: torch.device, workers: int = 1
+    inputs: TrainInputs, files: dict[str, Path], device: torch.device, world_size: int = 1
 ) -> PredictionTask:
     """The task of a run, with its digits and recipes on the device.
 
@@ -51,7 +62,7 @@ def prediction_task(
         inputs: what the run depends on.
         files: "digits" and "validation".
         device: what trains.
-        workers: who share a batch, each with memory of its own.
+        world_size: ranks that share a batch, each with memory of its own.
     """
     pools, _ = read_arrays(files["digits"])
     train, held_out = pools["train"].to(device), pools["validation"].to(device)
@@ -63,29 +74,30 @@ def prediction_task(
         validation=RenderedSequences(motion.render, held_out, frames, inputs.frame).of(recipes),
         sequences=inputs.sequences,
         validation_sequences=len(recipes),
-        batch_size=inputs.batch,
+        batch_size=inputs.training.batch,
         seen=inputs.seen,
         micro_batch=sequences_at_a_time(
-            inputs.micro_batch,
-            -(-inputs.batch // workers),
+            inputs.training.micro_batch,
+            -(-inputs.training.batch // world_size),
             inputs.model.build,
             (inputs.frame, inputs.seen, inputs.predicted),
-            inputs.precision,
+            inputs.training.precision,
             device,
         ),
     )
 
 
-def train(inputs: TrainInputs, files: dict[str, Path], place: Workplace, outputs: tuple[Path, Path]) -> Fit:
+def train(inputs: TrainInputs, files: dict[str, Path], context: TrainingContext, outputs: tuple[Path, Path]) -> Fit:
     """Train one run, or go on with it.
 
     Args:
         inputs: what it depends on.
         files: "digits" and "validation".
-        place: where.
+        context: of this process.
         outputs: see `train_to_files`.
 
     Returns:
         What came of it.
     """
-    return train_to_files(inputs, partial(prediction_task, inputs, files), place, outputs)
+    task, rates = partial(prediction_task, inputs, files), (inputs.seed, inputs.learning_rate)
+    return train_to_files(inputs.model, task, inputs.training, *rates, context, outputs)

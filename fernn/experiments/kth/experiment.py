@@ -65,7 +65,7 @@ class KthExperiment(Experiment[KthParams]):
             seed=run.seed,
             learning_rate=run.learning_rate,
             **section.data.model_dump(include={"frames", "stride", "flip"}),
-            **section.training.model_dump(),
+            training=section.training,
         )
         splits = {split: layout.dataset(self.name, f"{split}-{run.flow}") for split in ("train", "validation")}
         return Work(train, inputs, {"frames": layout.dataset(self.name, "frames"), **splits})

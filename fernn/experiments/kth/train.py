@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -10,30 +11,42 @@ from torch import Tensor
 from fernn.arrays import read_arrays
 from fernn.datasets.moving_clips import Clips, batches, drawn_at_random
 from fernn.errors import FernnError
-from fernn.training.loop import Fit
-from fernn.training.outcome import Training, Workplace, train_to_files
+from fernn.models.storage import Model
+from fernn.training.loop import Fit, TrainingContext
 from fernn.training.recognition import RecognitionTask
+from fernn.training.run import train_to_files
+
+if TYPE_CHECKING:
+    from fernn.params.base import Training
 
 
 @dataclass(frozen=True)
-class TrainInputs(Training):
+class TrainInputs:
     """Everything that a run's result depends on, besides its code and its files.
 
     Attributes:
+        model: the network.
+        training: section of params.yaml.
+        seed: of the run.
+        learning_rate: of the run.
         frames: of a clip.
         stride: frames of the sequence between two of the clip.
         flip: chance of a left-right flip.
         data_seed: of the data set.
     """
 
+    model: Model
+    training: "Training"
+    seed: int
+    learning_rate: float
     frames: int
     stride: int
     flip: float
     data_seed: int
 
 
-def task(inputs: TrainInputs, files: dict[str, Path], device: torch.device, workers: int = 1) -> RecognitionTask:
-    """The task of a run, with all frames on the device, that of each worker."""
+def task(inputs: TrainInputs, files: dict[str, Path], device: torch.device, world_size: int = 1) -> RecognitionTask:
+    """The task of a run, with all frames on the device, that of each rank."""
     frames = read_arrays(files["frames"])[0]["frames"].to(device)
     train, validation = Clips.read(files["train"]), Clips.read(files["validation"]).to(device)
     for split, clips in (("train", train), ("validation", validation)):
@@ -53,20 +66,21 @@ def task(inputs: TrainInputs, files: dict[str, Path], device: torch.device, work
         validation=batches(frames, validation, inputs.frames, inputs.stride),
         clips=len(train),
         validation_clips=len(validation),
-        batch_size=inputs.batch,
+        batch_size=inputs.training.batch,
     )
 
 
-def train(inputs: TrainInputs, files: dict[str, Path], place: Workplace, outputs: tuple[Path, Path]) -> Fit:
+def train(inputs: TrainInputs, files: dict[str, Path], context: TrainingContext, outputs: tuple[Path, Path]) -> Fit:
     """Train one run, or go on with it.
 
     Args:
         inputs: what it depends on.
         files: "frames", "train" and "validation".
-        place: where.
+        context: of this process.
         outputs: see `train_to_files`.
 
     Returns:
         What came of it.
     """
-    return train_to_files(inputs, partial(task, inputs, files), place, outputs)
+    made, rates = partial(task, inputs, files), (inputs.seed, inputs.learning_rate)
+    return train_to_files(inputs.model, made, inputs.training, *rates, context, outputs)
