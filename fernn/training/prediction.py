@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fernn.training.workers import ALONE, Workers
+from fernn.training.distributed import SINGLE_PROCESS, World
 
 
 @dataclass
@@ -41,9 +41,9 @@ class PredictionTask:
         """Sequences of a batch."""
         return min(self.batch_size, self.sequences - number * self.batch_size)
 
-    def batch(self, epoch: int, number: int, workers: Workers = ALONE) -> Tensor:
-        """Frames (B, T, C, H, W) of one batch, or of a worker's own of it."""
-        first, count = workers.share(self.size(number))
+    def batch(self, epoch: int, number: int, world: World = SINGLE_PROCESS) -> Tensor:
+        """Frames (B, T, C, H, W) of one batch, or of a rank's shard of it."""
+        first, count = world.shard(self.size(number))
         return self.train(epoch, number * self.batch_size + first, count)
 
     def parts(self, batch: Tensor) -> Iterator[tuple[float, Tensor]]:
@@ -56,13 +56,13 @@ class PredictionTask:
         target = part[:, self.seen :]
         return F.mse_loss(model(part[:, : self.seen], target.shape[1]).float(), target)
 
-    def validate(self, model: nn.Module, workers: Workers = ALONE) -> dict[str, float]:
-        """The mean squared error over the whole validation set, of which each worker takes some batches."""
+    def validate(self, model: nn.Module, world: World = SINGLE_PROCESS) -> dict[str, float]:
+        """The mean squared error over the whole validation set, of which each rank takes some batches."""
         total = torch.zeros((), dtype=torch.float64, device=next(model.parameters()).device)
-        for first in range(0, self.validation_sequences, self.batch_size)[workers.rank :: workers.count]:
+        for first in range(0, self.validation_sequences, self.batch_size)[world.rank :: world.size]:
             frames = self.validation(first, min(self.batch_size, self.validation_sequences - first))
             total += self.loss(model, frames) * frames.shape[0]
-        return {"validation_loss": workers.sum(total).item() / self.validation_sequences}
+        return {"validation_loss": world.all_reduce(total).item() / self.validation_sequences}
 
     def score(self, measures: dict[str, float]) -> float:
         """The epoch of the smallest validation loss is kept."""

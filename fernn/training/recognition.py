@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fernn.training.workers import ALONE, Workers
+from fernn.training.distributed import SINGLE_PROCESS, World
 
 
 @dataclass
@@ -38,9 +38,9 @@ class RecognitionTask:
         """Clips of a batch."""
         return min(self.batch_size, self.clips - number * self.batch_size)
 
-    def batch(self, epoch: int, number: int, workers: Workers = ALONE) -> tuple[Tensor, Tensor]:
-        """Clips (B, T, C, H, W) and labels (B,) of one batch, or of a worker's own of it."""
-        first, count = workers.share(self.size(number))
+    def batch(self, epoch: int, number: int, world: World = SINGLE_PROCESS) -> tuple[Tensor, Tensor]:
+        """Clips (B, T, C, H, W) and labels (B,) of one batch, or of a rank's shard of it."""
+        first, count = world.shard(self.size(number))
         return self.train(epoch, number * self.batch_size + first, count)
 
     def parts(self, batch: tuple[Tensor, Tensor]) -> list[tuple[float, tuple[Tensor, Tensor]]]:
@@ -52,16 +52,16 @@ class RecognitionTask:
         clips, labels = part
         return F.cross_entropy(model(clips).float(), labels)
 
-    def validate(self, model: nn.Module, workers: Workers = ALONE) -> dict[str, float]:
-        """Cross entropy and accuracy over the whole validation set, of which each worker takes some batches."""
+    def validate(self, model: nn.Module, world: World = SINGLE_PROCESS) -> dict[str, float]:
+        """Cross entropy and accuracy over the whole validation set, of which each rank takes some batches."""
         # of clips: their cross entropies added up, and how many are named rightly
         sums = torch.zeros(2, dtype=torch.float64, device=next(model.parameters()).device)
-        for first in range(0, self.validation_clips, self.batch_size)[workers.rank :: workers.count]:
+        for first in range(0, self.validation_clips, self.batch_size)[world.rank :: world.size]:
             clips, labels = self.validation(first, min(self.batch_size, self.validation_clips - first))
             logits = model(clips).double()
             right = (logits.argmax(1) == labels).sum()
             sums += torch.stack([F.cross_entropy(logits, labels, reduction="sum"), right])
-        loss, accuracy = (workers.sum(sums) / self.validation_clips).tolist()
+        loss, accuracy = (world.all_reduce(sums) / self.validation_clips).tolist()
         return {"validation_loss": loss, "validation_accuracy": accuracy}
 
     def score(self, measures: dict[str, float]) -> float:

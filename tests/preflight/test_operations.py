@@ -12,7 +12,7 @@ from fernn.models.predictor import FERNNPredictor
 from fernn.params import Params
 from fernn.pipeline.preflight.operations import META, TRAINING, Counted, Speed, kernels, memory_of, models, of_run
 from fernn.runs import Run, all_runs
-from fernn.training.memory import kept, step_bytes, weights_of
+from fernn.training.device import kept, step_bytes, weights_of
 
 QUICK = load_params("params.yaml", "quick")
 

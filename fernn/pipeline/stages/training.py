@@ -20,12 +20,9 @@ from fernn.pipeline.stages.making import Task
 from fernn.provenance.environment import environment
 from fernn.runs import is_candidate
 from fernn.training.device import choose_device
-from fernn.training.launch import StoppedError, launch
-from fernn.training.loop import Interrupted
-from fernn.training.outcome import Workplace
-from fernn.training.pace import measured
-from fernn.training.progress import TrainingProgress
-from fernn.training.workers import ALONE, Workers
+from fernn.training.distributed import SINGLE_PROCESS, StoppedError, World, launch
+from fernn.training.loop import Interrupted, TrainingContext
+from fernn.training.progress import TrainingProgress, measured
 
 
 @dataclass(frozen=True)
@@ -76,7 +73,7 @@ def train(params: Params, order: Order, workers: int) -> Done:
     """
     device = choose_device(params.scale, order.allow_cpu)
     if workers == 1:
-        return _work(ALONE, device, params, order)
+        return _work(SINGLE_PROCESS, device, params, order)
     if (nodes := os.environ.get("SLURM_JOB_NUM_NODES", "1")) != "1":
         raise FernnError(
             f"{order.name}: this job of Slurm has {nodes} nodes, and the {workers} GPUs that share a run have to be in "
@@ -96,11 +93,11 @@ def teller(name: str) -> Callable[[str], None]:
     return lambda line: say(f"{name}: {line}")
 
 
-def _work_of(workers: Workers, device: torch.device, content: dict[str, Any], order: Order) -> Done:
-    return _work(workers, device, resolve(content), order)
+def _work_of(world: World, device: torch.device, content: dict[str, Any], order: Order) -> Done:
+    return _work(world, device, resolve(content), order)
 
 
-def _work(workers: Workers, device: torch.device, params: Params, order: Order) -> Done:
+def _work(world: World, device: torch.device, params: Params, order: Order) -> Done:
     """Train, as one of the workers."""
     jobs = Jobs(params, order.layout)
     job = jobs.find("train", order.name)
@@ -110,12 +107,12 @@ def _work(workers: Workers, device: torch.device, params: Params, order: Order) 
         order.lock.check()
         task.check(jobs)
 
-    pace_file = order.unfinished / "pace.json" if workers.first else None
+    pace_file = order.unfinished / "pace.json" if world.first else None
     with (
-        TrainingProgress(order.name, None if workers.first else Console(quiet=True)) as progress,
+        TrainingProgress(order.name, None if world.first else Console(quiet=True)) as progress,
         measured(progress, pace_file, task.identity) as pace,
     ):
-        place = Workplace(
+        context = TrainingContext(
             device=device,
             checkpoint=order.checkpoint,
             identity=task.identity,
@@ -123,12 +120,12 @@ def _work(workers: Workers, device: torch.device, params: Params, order: Order) 
             check=check,
             may_diverge=is_candidate(params, jobs.runs[order.name]),
             save_every=60 * params.checkpoint_minutes,
-            workers=workers,
+            world=world,
             environment=partial(environment, device.type),
         )
-        done = job.make(place)
+        done = job.make(context)
     spent = {name: pace[name] for name in ("steps", "seconds")}
     found = {name: getattr(done, name) for name in ("best_epoch", "diverged", "micro_batch")}
     here = environment(device.type)
     environments = [*(each for each in done.environments if each != here), here]
-    return Done(environments, {**found, **spent, "workers": workers.count, **done.choices})
+    return Done(environments, {**found, **spent, "workers": world.size, **done.choices})
