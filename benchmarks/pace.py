@@ -10,8 +10,8 @@ from benchmarks.memory import peak
 from benchmarks.report import Options, Table, duration, size
 from benchmarks.timing import alternate
 from benchmarks.training import take_step
-from fernn.experiments import find_experiment
 from fernn.experiment import Pass
+from fernn.experiments import find_experiment
 from fernn.layout import Layout
 from fernn.models.memory import channels_last
 from fernn.models.precision import use_precision

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,9 @@ from fernn.files import write_json
 from fernn.models.precision import autocast
 from fernn.models.storage import Model, read_model
 from fernn.training.device import prepare
+
+if TYPE_CHECKING:
+    from fernn.params.base import Training
 
 
 @dataclass(frozen=True)
@@ -30,27 +33,9 @@ class Workplace:
     check: Callable[[], None]
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """What the result of every evaluation depends on, besides code, files and what its experiment adds.
-
-    Attributes:
-        model: the network.
-        batch: sequences or clips at a time.
-        precision: see `fernn.models.precision`.
-        winograd: whether convolutions may be computed as in `fernn.models.winograd`.
-        threads: CPU threads, 0 for all.
-    """
-
-    model: Model
-    batch: int
-    precision: str
-    winograd: bool
-    threads: int
-
-
 def evaluate_to_files(
-    inputs: Evaluation,
+    model: Model,
+    training: "Training",
     weights: Path,
     measure: Callable[[nn.Module], tuple[dict[str, Any], dict[str, Tensor]]],
     place: Workplace,
@@ -59,17 +44,18 @@ def evaluate_to_files(
     """Measure a trained model; write what came of it, the number of its parameters, and samples for figures.
 
     Args:
-        inputs: what is measured, and how.
+        model: the network.
+        training: `precision`, `winograd` and `threads` of the section of params.yaml.
         weights: the file of the model.
         measure: gives measures, plain values by name, and samples, arrays by name.
         place: where it is done.
         outputs: the files of the measures (JSON) and of the samples (safetensors).
     """
-    prepare(place.device, inputs.threads, inputs.precision, inputs.winograd)
-    model = read_model(weights, (inputs.model.network,), place.device)
-    with torch.no_grad(), autocast(place.device, inputs.precision):
-        measures, samples = measure(model)
+    prepare(place.device, training.threads, training.precision, training.winograd)
+    network = read_model(weights, (model.network,), place.device)
+    with torch.no_grad(), autocast(place.device, training.precision):
+        measures, samples = measure(network)
     place.check()
     write_arrays(outputs[1], {name: value.cpu() for name, value in samples.items()}, {"run": place.run})
-    parameters = sum(weight.numel() for weight in model.parameters())
+    parameters = sum(weight.numel() for weight in network.parameters())
     write_json(outputs[0], {"run": place.run, "parameters": parameters, "measures": measures})

@@ -14,8 +14,8 @@ from typing import Any
 from fernn.data.mnist import FILES as MNIST
 from fernn.data.standins import make as drawing
 from fernn.errors import FernnError, say
-from fernn.experiments import find_experiment
 from fernn.experiment import Work
+from fernn.experiments import find_experiment
 from fernn.experiments.kth.experiment import EXPERIMENT as KTH
 from fernn.experiments.kth.params import StandIns
 from fernn.files import sha256

@@ -17,7 +17,6 @@ from fernn.errors import FernnError
 from fernn.evaluation.outcome import Workplace
 from fernn.evaluation.prediction import LARGEST
 from fernn.experiments import find_experiment
-from fernn.experiments.digits.train import prediction_task
 from fernn.flows.rotation import Rotation, rotate
 from fernn.flows.translation import Translation
 from fernn.layout import RECORD, Layout
@@ -41,6 +40,7 @@ from tests.experiments.flowing import (
     TRAIN,
     write_params,
 )
+from tests.experiments.tasks import network_of, task_of
 
 SIDE = 9
 SAMPLER = {"translation": translating.TranslationSampler, "rotation": rotating.RotationSampler}
@@ -114,13 +114,14 @@ def test_what_an_epoch_trains_on(layout, name, root, tmp_path):
     run = find_run(params, RUNS[name])
     work = find_experiment(name).training(params, layout, run)
     inputs = work.inputs
-    sizes = (inputs.digits, SIDE) if name == "translation" else (inputs.digits,)
+    data, seed = inputs["data"], inputs["seed"]
+    sizes = (data.digits, SIDE) if name == "translation" else (data.digits,)
 
     def sampler_of(pool: int) -> object:
         assert pool == len(pool_of(layout, name, "train"))
-        return sampler(inputs.data_seed, f"train/{FLOWS[name][0]}/seed{inputs.seed}", pool, *sizes, FLOW[name])
+        return sampler(data.seed, f"train/{FLOWS[name][0]}/seed{seed}", pool, *sizes, FLOW[name])
 
-    task = prediction_task(inputs, work.files, torch.device("cpu"))
+    task = task_of(work)
     pool = pool_of(layout, name, "train")
     for epoch in (1, 0):
         batches = torch.cat([task.batch(epoch, number) for number in range(task.batches)])
@@ -137,7 +138,7 @@ def test_seeds_vary_what_is_trained_on_and_not_what_is_tested_on(layout, name, r
     run = find_run(params, RUNS[name])
     runs = [replace(run, seed=seed) for seed in (0, 1, 0)]
     works = [find_experiment(name).training(params, layout, run) for run in runs]
-    batches = [prediction_task(work.inputs, work.files, torch.device("cpu")).batch(0, 0) for work in works]
+    batches = [task_of(work).batch(0, 0) for work in works]
     assert torch.equal(batches[0], batches[2])
     assert not torch.equal(batches[0], batches[1])
     tested = [find_experiment(name).evaluation(params, layout, run) for run in runs[:2]]
@@ -173,7 +174,7 @@ def test_a_training_repeats(layout, name, root, tmp_path):
 
 def test_the_record_tells_what_was_asked_for_and_what_was_computed_at_a_time(layout, name):
     record = read_record(layout.run(RUNS[name], RECORD))
-    asked = {key: record.inputs[key] for key in ("micro_batch", "precision", "batch")}
+    asked = {key: record.inputs["training"][key] for key in ("micro_batch", "precision", "batch")}
     assert asked == {"micro_batch": "auto", "precision": "tf32", "batch": BATCH}
     assert record.details["micro_batch"] == BATCH  # all that a CPU is given, unless a batch is large
 
@@ -321,8 +322,8 @@ def test_weights_start_by_the_seed(name, root, tmp_path):
     weights = []
     for model, seed in (("G-RNN", 0), (MODELS[name], 0), ("G-RNN", 0), ("G-RNN", 1)):
         run = Run(name, FLOWS[name][0], model, 0.01, seed)
-        inputs = find_experiment(name).training(params, Layout(SCALE), run).inputs
-        weights.append(torch.cat([weight.flatten() for weight in inputs.build(torch.device("cpu")).parameters()]))
+        work = find_experiment(name).training(params, Layout(SCALE), run)
+        weights.append(torch.cat([weight.flatten() for weight in network_of(work).parameters()]))
     assert torch.equal(weights[0], weights[1])  # of equal shapes, so G-RNN and FERNN start alike
     assert torch.equal(weights[0], weights[2])
     assert not torch.equal(weights[0], weights[3])
