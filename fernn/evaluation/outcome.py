@@ -1,33 +1,22 @@
-"""What an evaluation leaves: its measures, and samples for figures."""
+"""The files of an evaluation: results.csv with all that was measured, and samples for figures."""
 
+import csv
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from fernn.arrays import write_arrays
-from fernn.files import write_json
+from fernn.files import write_text
 from fernn.models.precision import autocast
 from fernn.models.storage import Model, read_model
 from fernn.training.device import prepare
 
-
-@dataclass(frozen=True)
-class Workplace:
-    """Where a run is evaluated.
-
-    Attributes:
-        device: what computes.
-        run: its id.
-        check: called before the result is written; an error there leaves it unwritten.
-    """
-
-    device: torch.device
-    run: str
-    check: Callable[[], None]
+COLUMNS = ("test", "measure", "index", "value")  # of results.csv
+Measures = dict[tuple[str, str], float]  # of one test, by measure and index; "" indexes a measure of the whole test
 
 
 @dataclass(frozen=True)
@@ -49,27 +38,46 @@ class Evaluation:
     threads: int
 
 
+@dataclass(frozen=True)
+class EvaluationSite:
+    """Where a run is evaluated.
+
+    Attributes:
+        device: what computes.
+        run: its id.
+        check: called before the results are written; an error there leaves them unwritten.
+    """
+
+    device: torch.device
+    run: str
+    check: Callable[[], None]
+
+
 def evaluate_to_files(
     inputs: Evaluation,
     weights: Path,
-    measure: Callable[[nn.Module], tuple[dict[str, Any], dict[str, Tensor]]],
-    place: Workplace,
+    measure: Callable[[nn.Module], tuple[dict[str, Measures], dict[str, Tensor]]],
+    site: EvaluationSite,
     outputs: tuple[Path, Path],
 ) -> None:
-    """Measure a trained model; write what came of it, the number of its parameters, and samples for figures.
+    """Measure a trained model in evaluation mode; write the measures, its number of parameters, and the samples.
 
     Args:
         inputs: what is measured, and how.
         weights: the file of the model.
-        measure: gives measures, plain values by name, and samples, arrays by name.
-        place: where it is done.
-        outputs: the files of the measures (JSON) and of the samples (safetensors).
+        measure: gives the measures by test, and samples, arrays by name.
+        site: where it is done.
+        outputs: the files of the measures (CSV, a row for each value) and of the samples (safetensors).
     """
-    prepare(place.device, inputs.threads, inputs.precision, inputs.winograd)
-    model = read_model(weights, (inputs.model.network,), place.device)
-    with torch.no_grad(), autocast(place.device, inputs.precision):
-        measures, samples = measure(model)
-    place.check()
-    write_arrays(outputs[1], {name: value.cpu() for name, value in samples.items()}, {"run": place.run})
-    parameters = sum(weight.numel() for weight in model.parameters())
-    write_json(outputs[0], {"run": place.run, "parameters": parameters, "measures": measures})
+    prepare(site.device, inputs.threads, inputs.precision, inputs.winograd)
+    model = read_model(weights, (inputs.model.network,), site.device)
+    with torch.no_grad(), autocast(site.device, inputs.precision):
+        measured, samples = measure(model)
+    site.check()
+    write_arrays(outputs[1], {name: value.cpu() for name, value in samples.items()}, {"run": site.run})
+    rows: list[tuple[str, str, str, float]]
+    rows = [("", "parameters", "", sum(weight.numel() for weight in model.parameters()))]
+    rows += [(test, name, index, value) for test, of in measured.items() for (name, index), value in of.items()]
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([COLUMNS, *rows])  # a float as its repr, which reads back exactly
+    write_text(outputs[0], text.getvalue())

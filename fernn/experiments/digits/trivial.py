@@ -9,6 +9,7 @@ from torch import Tensor
 
 from fernn.arrays import read_arrays, write_arrays
 from fernn.datasets.sequences import Recipes
+from fernn.evaluation.prediction import mean_brightness
 from fernn.experiments.digits.motion import Motion
 
 BATCH = 64  # sequences at a time
@@ -53,7 +54,7 @@ def _errors(inputs: TrivialInputs, pool: Tensor, recipes: Recipes) -> dict[str, 
         frames = inputs.motion.render(pool, part, inputs.seen + inputs.predicted, inputs.frame)
         seen, truth = frames[:, : inputs.seen], frames[:, inputs.seen :]
         forecasts = {
-            "mean brightness": seen.mean((1, 2, 3, 4), keepdim=True),
+            "mean brightness": mean_brightness(seen),
             "last frame": seen[:, -1:],
             "true velocity": _moved_on(inputs, pool, part),
         }

@@ -1,17 +1,16 @@
 """Experiment C: what is measured of a trained model."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from fernn.arrays import read_arrays
 from fernn.datasets.moving_clips import Clips, batches, gather
-from fernn.evaluation.outcome import Evaluation, Workplace, evaluate_to_files
-from fernn.evaluation.recognition import recognition
+from fernn.evaluation.outcome import Evaluation, EvaluationSite, Measures, evaluate_to_files
+from fernn.evaluation.recognition import measure_recognition
 
 
 @dataclass(frozen=True)
@@ -31,31 +30,32 @@ class EvaluateInputs(Evaluation):
     draws: int
 
 
-def evaluate(inputs: EvaluateInputs, files: dict[str, Path], place: Workplace, outputs: tuple[Path, Path]) -> None:
-    """Measure a trained classifier and write what came of it.
+def evaluate(inputs: EvaluateInputs, files: dict[str, Path], site: EvaluationSite, outputs: tuple[Path, Path]) -> None:
+    """Measure a trained classifier and write its results.
 
-    Measures are accuracy, in all and by draw, loss, number of clips and confusion by flow. Samples are of the last
-    flow, one of each action: "clip" (S, T, 1, H, W) float32, "label" (S,), "logits" (S, classes).
+    A test is the clips that move with one flow; `measure_recognition` lists its measures. Samples are of the last flow,
+    one of each action: "clip" (S, T, 1, H, W) float32, "label" (S,), "logits" (S, classes).
 
     Args:
         inputs: what it depends on.
         files: "model", "frames", and the test clips of each flow by its name.
-        place: where it is done.
+        site: where it is done.
         outputs: see `evaluate_to_files`.
     """
-    evaluate_to_files(inputs, files["model"], partial(_measure, inputs, files, place), place, outputs)
+    evaluate_to_files(inputs, files["model"], partial(_measure, inputs, files, site), site, outputs)
 
 
 def _measure(
-    inputs: EvaluateInputs, files: dict[str, Path], place: Workplace, model: nn.Module
-) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    frames = read_arrays(files["frames"])[0]["frames"].to(place.device)
-    measures: dict[str, Any] = {}
+    inputs: EvaluateInputs, files: dict[str, Path], site: EvaluationSite, model: nn.Module
+) -> tuple[dict[str, Measures], dict[str, Tensor]]:
+    arrays, about = read_arrays(files["frames"])
+    frames, actions, draws = arrays["frames"].to(site.device), about["actions"], max(inputs.draws, 1)
+    measures: dict[str, Measures] = {}
     samples: dict[str, Tensor] = {}
     for flow in inputs.flows:
-        clips = Clips.read(files[flow]).to(place.device)
+        clips = Clips.read(files[flow]).to(site.device)
         batch = batches(frames, clips, inputs.frames, inputs.stride)
-        measures[flow] = asdict(recognition(model, batch, len(clips), inputs.batch, max(inputs.draws, 1)))
+        measures[flow] = measure_recognition(model, batch, len(clips), inputs.batch, actions, draws)
         of_action = [(clips.label == action).nonzero()[:, 0] for action in clips.label.unique()]
         chosen = clips[torch.stack([found[len(found) // 2] for found in of_action])]
         shown = gather(frames, chosen, inputs.frames, inputs.stride)
