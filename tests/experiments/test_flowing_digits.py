@@ -14,8 +14,8 @@ from fernn.arrays import read_arrays
 from fernn.datasets import rotating, translating
 from fernn.datasets.sequences import Recipes
 from fernn.errors import FernnError
-from fernn.evaluation.outcome import Workplace
-from fernn.evaluation.prediction import LARGEST
+from fernn.evaluation.outcome import EvaluationSite
+from fernn.evaluation.prediction import LARGEST, velocity_index
 from fernn.experiments import find_experiment
 from fernn.flows.rotation import Rotation, rotate
 from fernn.flows.translation import Translation
@@ -26,6 +26,7 @@ from fernn.pipeline.stages.making import make_result
 from fernn.pipeline.stages.runs import evaluate_run, train_run
 from fernn.provenance.records import read_record
 from fernn.runs import Run, find_run
+from tests import measured
 from tests.experiments.flowing import (
     BATCH,
     EPOCHS,
@@ -41,6 +42,7 @@ from tests.experiments.flowing import (
     write_params,
 )
 from tests.experiments.tasks import network_of, task_of
+from tests.measured import by_index
 
 SIDE = 9
 SAMPLER = {"translation": translating.TranslationSampler, "rotation": rotating.RotationSampler}
@@ -79,7 +81,7 @@ def pool_of(layout: Layout, name: str, part: str) -> Tensor:
 
 
 def measures_of(layout: Layout, name: str) -> dict:
-    return json.loads(layout.evaluation(RUNS[name], "evaluation.json").read_text())["measures"]
+    return measured.read(layout.evaluation(RUNS[name], "results.csv"))
 
 
 def errors(model: nn.Module, frames: Tensor) -> Tensor:
@@ -185,15 +187,15 @@ def test_errors_by_step(layout, name, measure, steps):
     model = load_model(layout.run(RUNS[name], "model.safetensors"))
     recipes = recipes_of(layout, name, measure)
     expected = errors(model, RENDER[name](pool_of(layout, name, "test"), recipes, SEEN + steps, SIDE))
-    assert found["sequences"] == len(recipes)
-    assert found["mean"] == pytest.approx(expected.mean(0).tolist(), rel=1e-5)
-    assert found["std"] == pytest.approx(expected.std(0, correction=0).tolist(), rel=1e-4)
-    assert found["mse"] == pytest.approx(expected.mean().item(), rel=1e-5)
+    assert found["sequences", ""] == len(recipes)
+    assert list(by_index(found, "mse").values()) == pytest.approx(expected.mean(0).tolist(), rel=1e-5)
+    assert list(by_index(found, "mse_std").values()) == pytest.approx(expected.std(0, correction=0).tolist(), rel=1e-4)
+    assert found["mse", ""] == pytest.approx(expected.mean().item(), rel=1e-5)
 
 
 def test_parameters_are_counted(layout, name):
     model = load_model(layout.run(RUNS[name], "model.safetensors"))
-    told = json.loads(layout.evaluation(RUNS[name], "evaluation.json").read_text())["parameters"]
+    told = measures_of(layout, name)[""]["parameters", ""]
     assert told == sum(weight.numel() for weight in model.parameters()) > 0
 
 
@@ -201,16 +203,15 @@ def test_errors_by_velocity(layout, name):
     found = measures_of(layout, name)["velocity"]
     model = load_model(layout.run(RUNS[name], "model.safetensors"))
     pool, recipes = pool_of(layout, name, "test"), recipes_of(layout, name, "velocity")
-    axes, flow = (("vx", "vy"), Translation(1)) if name == "translation" else (("degrees",), Rotation(2, 30))
-    cells = [tuple(cell[axis] for axis in axes) for cell in found["grid"]]
-    velocities = [cell if len(cell) > 1 else cell[0] for cell in cells]
-    assert tuple(velocities) == flow.generators
-    for velocity, cell in zip(velocities, found["grid"], strict=True):
+    flow, cells = Translation(1) if name == "translation" else Rotation(2, 30), by_index(found, "mse")
+    assert list(cells) == [velocity_index(velocity) for velocity in flow.generators]
+    for velocity, error in zip(flow.generators, cells.values(), strict=True):
         moving = replace(recipes, velocity=torch.zeros_like(recipes.velocity) + torch.tensor(velocity))
         expected = errors(model, RENDER[name](pool, moving, SEEN + PREDICTED, SIDE)).mean().item()
-        assert cell["mse"] == pytest.approx(expected, rel=1e-5)
-    assert found["mse"] == pytest.approx(sum(cell["mse"] for cell in found["grid"]) / len(cells))
-    assert found["sequences"] == len(recipes)
+        assert error == pytest.approx(expected, rel=1e-5)
+    assert found["mse", ""] == pytest.approx(sum(cells.values()) / len(cells))
+    assert by_index(found, "mse_median").keys() == by_index(found, "lost").keys() == cells.keys()
+    assert found["sequences", ""] == len(recipes)
 
 
 def test_samples_for_figures(layout, name):
@@ -234,11 +235,11 @@ def test_samples_of_a_run_that_is_tested_at_velocities_alone(layout, name, root,
     params, model = write_params(root, tmp_path), layout.run(RUNS[name], "model.safetensors")
     run = Run(name, FLOWS[name][0], "G-RNN", 0.01, 0)
     work = find_experiment(name).evaluation(params, layout, run)
-    outputs = tmp_path / "evaluation.json", tmp_path / "samples.safetensors"
+    outputs = tmp_path / "results.csv", tmp_path / "samples.safetensors"
     work = replace(work, files={**work.files, "model": model})
-    work.do(Workplace(torch.device("cpu"), run.id, lambda: None), outputs)
-    measures, (samples, _) = json.loads(outputs[0].read_text())["measures"], read_arrays(outputs[1])
-    assert list(measures) == ["velocity"]
+    work.do(EvaluationSite(torch.device("cpu"), run.id, lambda: None), outputs)
+    measures, (samples, _) = measured.read(outputs[0]), read_arrays(outputs[1])
+    assert list(measures) == ["", "velocity"]
     fastest = (1, 1) if name == "translation" else 60.0
     recipes = recipes_of(layout, name, "velocity")[:2].moving_at(fastest)
     frames = RENDER[name](pool_of(layout, name, "test"), recipes, SEEN + PREDICTED, SIDE)
@@ -256,13 +257,14 @@ def test_a_rollout_that_grows_without_bound(layout, name, root, tmp_path, capsys
     run = find_run(params, RUNS[name])
     work = find_experiment(name).evaluation(params, layout, run)
     work = replace(work, files={**work.files, "model": path})
-    outputs = tmp_path / "evaluation.json", tmp_path / "samples.safetensors"
-    work.do(Workplace(torch.device("cpu"), run.id, lambda: None), outputs)
-    found = json.loads(outputs[0].read_text())["measures"]["length"]
-    assert found["mean"][-1] == LARGEST
-    assert all(map(math.isfinite, [found["mse"], *found["mean"], *found["std"]]))
+    outputs = tmp_path / "results.csv", tmp_path / "samples.safetensors"
+    work.do(EvaluationSite(torch.device("cpu"), run.id, lambda: None), outputs)
+    found = measured.read(outputs[0])["length"]
+    assert found["mse", str(LENGTH)] == LARGEST
+    assert all(map(math.isfinite, found.values()))
     assert all(array.isfinite().all() for array in read_arrays(outputs[1])[0].values())
-    assert f"{run.id}: from step 1 of {LENGTH} on forecasts grow beyond what float32 holds" in capsys.readouterr().err
+    where = "test from step 1, length from step 1, velocity from step 1"
+    assert capsys.readouterr().err.count(f"{run.id}: predictions overflow float32 ({where})") == 1
 
 
 @pytest.mark.parametrize(("measure", "steps"), [("test", PREDICTED), ("length", LENGTH)])

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from fernn.arrays import read_arrays
+from fernn.data.kth.release import ACTIONS
 from fernn.datasets.moving_clips import Clips
 from fernn.experiments import load_params
 from fernn.experiments.kth.data import make_clips
@@ -22,6 +23,8 @@ from fernn.models import CNN3D, FERNNClassifier, GRNNPlusClassifier, load_model
 from fernn.provenance.records import read_record, write_record
 from fernn.runs import Run, find_run
 from fernn.training.progress import TrainingProgress
+from tests import measured
+from tests.measured import by_index
 from tests.reference import kth as plain_kth
 
 from .conftest import BATCH, CLIPS, EPOCHS, MODELS, RUNS, SCALE, write_params
@@ -124,20 +127,23 @@ def test_a_trained_model(trained, model):
 @pytest.mark.parametrize("model", ["3D-CNN", "G-RNN+", "FERNN-V2T"])
 def test_an_evaluation_is_that_of_the_plain_clips(trained, model):
     run, there = RUNS[model], layout(trained)
-    measures = json.loads(there.evaluation(run, "evaluation.json").read_text())["measures"]
+    measures = measured.read(there.evaluation(run, "results.csv"))
     frames = read_arrays(there.dataset("kth", "frames"))[0]["frames"]
     loaded = load_model(there.run(run, "model.safetensors"))
-    assert list(measures) == ["V0T", "V1T"]
-    for flow, found in measures.items():
-        clips = clips_of(trained, f"test-{flow}")
+    assert list(measures) == ["", "V0T", "V1T"]
+    for flow in ("V0T", "V1T"):
+        found, clips = measures[flow], clips_of(trained, f"test-{flow}")
         with torch.no_grad():
             logits = loaded(plain_kth.serve(frames, clips, LENGTH, STRIDE))
         named = logits.argmax(1)
-        assert found["clips"] == CLIPS
-        assert found["accuracy"] == (named == clips.label).double().mean().item()
-        assert found["loss"] == pytest.approx(torch.nn.functional.cross_entropy(logits, clips.label).item(), rel=1e-5)
+        assert found["clips", ""] == CLIPS
+        assert found["accuracy", ""] == (named == clips.label).double().mean().item()
+        assert found["loss", ""] == pytest.approx(
+            torch.nn.functional.cross_entropy(logits, clips.label).item(), rel=1e-5
+        )
         pairs = list(zip(clips.label.tolist(), named.tolist(), strict=True))
-        assert found["confusion"] == [[pairs.count((true, taken)) for taken in range(6)] for true in range(6)]
+        names = {f"{a} {b}": pairs.count((ACTIONS.index(a), ACTIONS.index(b))) for a in ACTIONS for b in ACTIONS}
+        assert by_index(found, "confusion") == names
 
 
 def test_samples_of_an_evaluation(trained):
@@ -201,7 +207,7 @@ def test_stopped_and_started_again(fernn, trained, monkeypatch, capsys):
     for file in ("model.safetensors", "metrics.csv"):
         assert here.run(run, file).read_bytes() == layout(trained).run(run, file).read_bytes()
     assert fernn("evaluate", run) == 0
-    for file in ("evaluation.json", "samples.safetensors"):
+    for file in ("results.csv", "samples.safetensors"):
         assert here.evaluation(run, file).read_bytes() == layout(trained).evaluation(run, file).read_bytes()
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from fernn.arrays import read_arrays, write_arrays
 from fernn.datasets.sequences import Motion, Recipes
+from fernn.evaluation.prediction import mean_brightness
 
 BATCH = 64  # sequences at a time
 
@@ -41,10 +42,8 @@ def make_trivial(
     pool = read_arrays(files["digits"])[0]["test"]
     recipes = Recipes.read(files["sequences"])
     grid = motion.grid(velocities) if velocities else []
-    found = [
-        _errors(motion, pool, each, frame, seen, predicted)
-        for each in [recipes.moving_at(v) for v, _ in grid] or [recipes]
-    ]
+    of = [recipes.moving_at(velocity) for velocity in grid] or [recipes]
+    found = [_errors(motion, pool, each, frame, seen, predicted) for each in of]
     write_arrays(output, {name: torch.stack([errors[name] for errors in found]) for name in found[0]}, {})
 
 
@@ -57,7 +56,7 @@ def _errors(
         frames = motion.render(pool, part, seen_frames + predicted, side)
         seen, truth = frames[:, :seen_frames], frames[:, seen_frames:]
         forecasts = {
-            "mean brightness": seen.mean((1, 2, 3, 4), keepdim=True),
+            "mean brightness": mean_brightness(seen),
             "last frame": seen[:, -1:],
             "true velocity": _moved_on(motion, pool, part, side, seen_frames, predicted),
         }

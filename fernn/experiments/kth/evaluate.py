@@ -1,17 +1,15 @@
 """Experiment C: what is measured of a trained model."""
 
-from dataclasses import asdict
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from fernn.arrays import read_arrays
 from fernn.datasets.moving_clips import Clips, batches, gather
-from fernn.evaluation.outcome import Workplace, evaluate_to_files
-from fernn.evaluation.recognition import recognition
+from fernn.evaluation.outcome import EvaluationSite, Measures, evaluate_to_files
+from fernn.evaluation.recognition import measure_recognition
 from fernn.models.storage import Model
 
 if TYPE_CHECKING:
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
 
 def evaluate(
     files: dict[str, Path],
-    place: Workplace,
+    site: EvaluationSite,
     outputs: tuple[Path, Path],
     *,
     model: Model,
@@ -29,36 +27,34 @@ def evaluate(
     data: "KthData",
     training: "Training",
 ) -> None:
-    """Measure a trained classifier and write what came of it.
+    """Measure a trained classifier and write its results.
 
-    Measures are accuracy, in all and by draw, loss, number of clips and confusion by flow. Samples are of the last
-    flow, one of each action: "clip" (S, T, 1, H, W) float32, "label" (S,), "logits" (S, classes).
+    A test is the clips that move with one flow; `measure_recognition` lists its measures. Samples are of the last flow,
+    one of each action: "clip" (S, T, 1, H, W) float32, "label" (S,), "logits" (S, classes).
 
     Args:
         files: "model", "frames", and the test clips of each flow by its name.
-        place: where it is done.
+        site: where it is done.
         outputs: see `evaluate_to_files`.
         model: the network.
         flows: that the test clips move with, each a measure.
         data: `frames`, `stride` and `draws` of the section of params.yaml.
         training: `batch`, `precision`, `winograd` and `threads` of the section of params.yaml.
     """
-    measure = partial(_measure, files, place, flows, data, training.batch)
-    evaluate_to_files(model, training, files["model"], measure, place, outputs)
 
+    def measure(network: nn.Module) -> tuple[dict[str, Measures], dict[str, Tensor]]:
+        arrays, about = read_arrays(files["frames"])
+        frames, actions, draws = arrays["frames"].to(site.device), about["actions"], max(data.draws, 1)
+        measured: dict[str, Measures] = {}
+        samples: dict[str, Tensor] = {}
+        for flow in flows:
+            clips = Clips.read(files[flow]).to(site.device)
+            batch = batches(frames, clips, data.frames, data.stride)
+            measured[flow] = measure_recognition(network, batch, len(clips), training.batch, actions, draws)
+            of_action = [(clips.label == action).nonzero()[:, 0] for action in clips.label.unique()]
+            chosen = clips[torch.stack([found[len(found) // 2] for found in of_action])]
+            shown = gather(frames, chosen, data.frames, data.stride)
+            samples = {"clip": shown, "label": chosen.label, "logits": network(shown).float()}
+        return measured, samples
 
-def _measure(
-    files: dict[str, Path], place: Workplace, flows: list[str], data: "KthData", batch_size: int, model: nn.Module
-) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    frames = read_arrays(files["frames"])[0]["frames"].to(place.device)
-    measures: dict[str, Any] = {}
-    samples: dict[str, Tensor] = {}
-    for flow in flows:
-        clips = Clips.read(files[flow]).to(place.device)
-        batch = batches(frames, clips, data.frames, data.stride)
-        measures[flow] = asdict(recognition(model, batch, len(clips), batch_size, max(data.draws, 1)))
-        of_action = [(clips.label == action).nonzero()[:, 0] for action in clips.label.unique()]
-        chosen = clips[torch.stack([found[len(found) // 2] for found in of_action])]
-        shown = gather(frames, chosen, data.frames, data.stride)
-        samples = {"clip": shown, "label": chosen.label, "logits": model(shown).float()}
-    return measures, samples
+    evaluate_to_files(model, training, files["model"], measure, site, outputs)

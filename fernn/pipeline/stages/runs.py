@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fernn.evaluation.outcome import Workplace
+from fernn.evaluation.outcome import EvaluationSite
 from fernn.layout import Layout
 from fernn.locks.gpus import some_gpus, visible_gpus
 from fernn.locks.run import hold
@@ -53,7 +53,7 @@ def train_run(
 
 
 def evaluate_run(params: Params, layout: Layout, name: str, allow_cpu: bool, planned: str | None = None) -> Path:
-    """Evaluate a trained run and write evaluation.json, samples.safetensors and record.json; returns the first.
+    """Evaluate a trained run and write results.csv, samples.safetensors and record.json; returns the first.
 
     The checkpoint of its training goes then. Like a training it is safe to start twice, and it is refused on a CPU
     where the scale wants a GPU: of a large model over a long rollout it takes days there.
@@ -73,7 +73,7 @@ def evaluate_run(params: Params, layout: Layout, name: str, allow_cpu: bool, pla
                         lock.check()
                         task.check(jobs)
 
-                    job.make(Workplace(device, name, check))
+                    job.make(EvaluationSite(device, name, check))
                 task.device = device.type
         discard(layout.unfinished(name))
     return job.writes[0]
