@@ -33,7 +33,8 @@ class Work(Generic[I]):
 
     Attributes:
         function: does it. After inputs and files it is given, for a part of a data set, the file to write and a
-            function that tells a person a line; for a training or an evaluation its context and the two files to write, model and metrics or measures and samples.
+            function that tells a person a line; for a training or an evaluation its context
+            and the two files to write, model and metrics or measures and samples.
         inputs: what the bytes depend on besides files and code: a frozen dataclass of plain values, of sections of
             params.yaml, and of such dataclasses.
         files: what is read, by the names that the function knows them by.
