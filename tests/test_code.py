@@ -11,7 +11,7 @@ from fernn.layout import Layout
 from fernn.pipeline.jobs import Jobs
 from fernn.provenance import code
 from fernn.provenance.code import code_digest, code_of, meaning
-from fernn.provenance.digests import identity
+from fernn.provenance.records import identity
 
 # every root of a digest: the modules of what makes a kind of result
 ROOTS = {

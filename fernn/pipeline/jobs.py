@@ -22,7 +22,7 @@ from fernn.files import sha256
 from fernn.layout import EVALUATION, METRICS, MODEL, RECORD, SAMPLES, Layout
 from fernn.params import Params
 from fernn.provenance.code import code_digest
-from fernn.provenance.digests import identity
+from fernn.provenance.records import identity
 from fernn.results.claims.reading import PAPER
 from fernn.results.figures import kinds as figures
 from fernn.results.reading.selection import select

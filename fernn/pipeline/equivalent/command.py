@@ -24,7 +24,7 @@ from fernn.params.document import read_yaml
 from fernn.pipeline.audit import Audit, State
 from fernn.pipeline.jobs import Job, Jobs
 from fernn.provenance.code import PACKAGE
-from fernn.provenance.digests import identity, now
+from fernn.provenance.records import identity, now
 from fernn.provenance.environment import environment
 from fernn.provenance.equivalence import FILE, Probe, add_probe
 from fernn.provenance.records import Record, read_record
