@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, create_model
 
 from fernn.errors import FernnError
-from fernn.experiments.experiment import Experiment
+from fernn.experiment import Experiment
 from fernn.params import Params
 from fernn.params.base import once
 

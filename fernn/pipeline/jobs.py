@@ -15,7 +15,7 @@ from fernn.data.mnist import FILES as MNIST
 from fernn.data.standins import make as drawing
 from fernn.errors import FernnError, say
 from fernn.experiments import find_experiment
-from fernn.experiments.experiment import Work
+from fernn.experiment import Work
 from fernn.experiments.kth.experiment import EXPERIMENT as KTH
 from fernn.experiments.kth.params import StandIns
 from fernn.files import sha256
@@ -198,7 +198,7 @@ class Jobs:
         files = [self.layout.evaluation(run.id, name) for name in (EVALUATION, SAMPLES, RECORD)]
         return self._of_run("evaluate", run, work, files)
 
-    def _of_run(self, stage: str, run: Run, work: Work[Any], files: list[Path]) -> Job:
+    def _of_run(self, stage: str, run: Run, work: Work, files: list[Path]) -> Job:
         reads = {role: (path,) for role, path in work.files.items()}
         writes, record = tuple(files[:-1]), files[-1]
         return Job(

@@ -12,7 +12,7 @@ from typing import Any
 
 from fernn.errors import FernnError, listed
 from fernn.experiments import load_params
-from fernn.experiments.experiment import Experiment
+from fernn.experiment import Experiment
 from fernn.files import sha256
 from fernn.layout import Layout
 from fernn.params import Params

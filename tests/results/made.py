@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fernn.experiments import find_experiment
-from fernn.experiments.experiment import Experiment
+from fernn.experiment import Experiment
 from fernn.layout import Layout
 from fernn.params import Params
 from fernn.results.figures import kinds

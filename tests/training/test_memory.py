@@ -31,7 +31,7 @@ def test_the_formula_is_near_what_was_counted_by_hand(case) -> None:
     params = load_params("params.yaml", "paper")
     run = next(run for run in all_runs(params).values() if (run.experiment, run.model) == (experiment, name))
     with torch.device("meta"):
-        built = find_experiment(experiment).training(params, Layout("paper"), run).inputs.model.build()
+        built = find_experiment(experiment).training(params, Layout("paper"), run).inputs["model"].build()
     model, data = built.to("meta"), params.section(experiment).data
     lengths = (data.frames,) if experiment == "kth" else (data.seen, data.predicted)
     found = step_bytes(weights_of(model), kept(model, data.frame, *lengths), sequences, precision)

@@ -6,7 +6,7 @@ from fernn.experiments.axis.model import FERNN
 from fernn.experiments.axis.motion import Sliding
 from fernn.experiments.digits.experiment import DigitExperiment
 from fernn.experiments.digits.params import DigitParams
-from fernn.experiments.experiment import kind_of
+from fernn.experiment import kind_of
 from fernn.params.base import Count, Section
 
 

@@ -13,7 +13,7 @@ from fernn.datasets.sequences import Recipes, RenderedSequences
 from fernn.errors import say
 from fernn.evaluation.outcome import Evaluation, Workplace, evaluate_to_files
 from fernn.evaluation.prediction import LARGEST, StepErrors, held, step_errors
-from fernn.experiments.digits.motion import Motion
+from fernn.datasets.sequences import Motion
 
 SAMPLES = 2  # sequences whose predictions are kept for figures
 

@@ -1,6 +1,5 @@
 """Flowing MNIST: one training run of a predictor."""
 
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,96 +7,86 @@ from typing import TYPE_CHECKING
 import torch
 
 from fernn.arrays import read_arrays
-from fernn.datasets.sequences import Recipes, RenderedSequences
-from fernn.experiments.digits.motion import Motion
+from fernn.datasets.sequences import Motion, Recipes, RenderedSequences
 from fernn.models.storage import Model
 from fernn.training.device import sequences_at_a_time
 from fernn.training.loop import Fit, TrainingContext
 from fernn.training.prediction import PredictionTask
 from fernn.training.run import train_to_files
 
-if TYPE_CHECKING:
-    from fernn.experiments.digits.params import DigitTraining
-
-
-@dataclass(frozen=True)
-class TrainInputs:
-    """Everything that a run's result depends on, besides its code and its files.
-
-    Attributes:
-        model: the network.
-        training: section of params.yaml.
-        seed: of the run.
-        learning_rate: of the run.
-        motion: how digits move.
-        flow: velocities of the training sequences.
-        digits: in a sequence.
-        frame: side of a frame in pixels.
-        seen: frames shown.
-        predicted: frames predicted.
-        sequences: in an epoch.
-        data_seed: of the data set.
-    """
-
-    model: Model
-    training: "DigitTraining"
-    seed: int
-    learning_rate: float
-    motion: Motion
-    flow: str
-    digits: int
-    frame: int
-    seen: int
-    predicted: int
-    sequences: int
-    data_seed: int
+if TYPE_CHECKING:  # what decides a result is their values, not how they are checked
+    from fernn.experiments.digits.params import DigitData, DigitTraining
 
 
 def prediction_task(
-    inputs: TrainInputs, files: dict[str, Path], device: torch.device, world_size: int = 1
+    files: dict[str, Path],
+    device: torch.device,
+    world_size: int = 1,
+    *,
+    model: Model,
+    motion: Motion,
+    flow: str,
+    seed: int,
+    data: "DigitData",
+    training: "DigitTraining",
 ) -> PredictionTask:
-    """The task of a run, with its digits and recipes on the device.
+    """The task of a run, with its digits and recipes on the device; see `train` for the other arguments.
 
     Args:
-        inputs: what the run depends on.
-        files: "digits" and "validation".
         device: what trains.
         world_size: ranks that share a batch, each with memory of its own.
     """
     pools, _ = read_arrays(files["digits"])
     train, held_out = pools["train"].to(device), pools["validation"].to(device)
-    recipes, motion, frames = Recipes.read(files["validation"]), inputs.motion, inputs.seen + inputs.predicted
-    stream = f"train/{inputs.flow}/seed{inputs.seed}"  # each seed has data of its own, as released
-    sampler = motion.sampler(inputs.flow, inputs.data_seed, stream, len(train), inputs.digits)
+    recipes, frames = Recipes.read(files["validation"]), data.seen + data.predicted
+    stream = f"train/{flow}/seed{seed}"  # each seed has data of its own, as released
+    sampler = motion.sampler(flow, data.seed, stream, len(train), data.digits)
     return PredictionTask(
-        train=RenderedSequences(motion.render, train, frames, inputs.frame).drawn(sampler, inputs.sequences),
-        validation=RenderedSequences(motion.render, held_out, frames, inputs.frame).of(recipes),
-        sequences=inputs.sequences,
+        train=RenderedSequences(motion.render, train, frames, data.frame).drawn(sampler, data.train),
+        validation=RenderedSequences(motion.render, held_out, frames, data.frame).of(recipes),
+        sequences=data.train,
         validation_sequences=len(recipes),
-        batch_size=inputs.training.batch,
-        seen=inputs.seen,
+        batch_size=training.batch,
+        seen=data.seen,
         micro_batch=sequences_at_a_time(
-            inputs.training.micro_batch,
-            -(-inputs.training.batch // world_size),
-            inputs.model.build,
-            (inputs.frame, inputs.seen, inputs.predicted),
-            inputs.training.precision,
+            training.micro_batch,
+            -(-training.batch // world_size),
+            model.build,
+            (data.frame, data.seen, data.predicted),
+            training.precision,
             device,
         ),
     )
 
 
-def train(inputs: TrainInputs, files: dict[str, Path], context: TrainingContext, outputs: tuple[Path, Path]) -> Fit:
-    """Train one run, or go on with it.
+def train(
+    files: dict[str, Path],
+    context: TrainingContext,
+    outputs: tuple[Path, Path],
+    *,
+    model: Model,
+    motion: Motion,
+    flow: str,
+    seed: int,
+    learning_rate: float,
+    data: "DigitData",
+    training: "DigitTraining",
+) -> Fit:
+    """Train a predictor, or resume its training.
 
     Args:
-        inputs: what it depends on.
         files: "digits" and "validation".
         context: of this process.
-        outputs: see `train_to_files`.
-
-    Returns:
-        What came of it.
+        outputs: the files of the model and of the history.
+        model: the network.
+        motion: how digits move.
+        flow: velocities of the training sequences.
+        seed: of the weights and of the training sequences.
+        learning_rate: of Adam.
+        data: `digits`, `frame`, `seen`, `predicted`, `train` and `seed` of the section of params.yaml.
+        training: the section of params.yaml.
     """
-    task, rates = partial(prediction_task, inputs, files), (inputs.seed, inputs.learning_rate)
-    return train_to_files(inputs.model, task, inputs.training, *rates, context, outputs)
+    task = partial(
+        prediction_task, files, model=model, motion=motion, flow=flow, seed=seed, data=data, training=training
+    )
+    return train_to_files(model, task, training, seed, learning_rate, context, outputs)

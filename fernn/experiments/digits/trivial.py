@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fernn.arrays import read_arrays, write_arrays
 from fernn.datasets.sequences import Recipes
-from fernn.experiments.digits.motion import Motion
+from fernn.datasets.sequences import Motion
 
 BATCH = 64  # sequences at a time
 

@@ -1,14 +1,72 @@
-"""Experiment A: what is its own among the experiments with flowing digits."""
+"""Experiment A: what is its own among the experiments with flowing digits, and its section of params.yaml."""
 
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from fernn.datasets.translating import Translating
 from fernn.experiments.digits.experiment import DigitExperiment
 from fernn.experiments.digits.figures import FIGURES, velocity_kind
-from fernn.experiments.experiment import kind_of
+from fernn.experiments.digits.params import DigitData, DigitModel, DigitParams, DigitRuns, Velocity
 from fernn.experiments.translation.claims import EVIDENCE
 from fernn.experiments.translation.figures import velocity_generalization
 from fernn.experiments.translation.hidden import HIDDEN
-from fernn.experiments.translation.model import FERNN, KINDS
-from fernn.experiments.translation.motion import Translating
-from fernn.experiments.translation.params import TranslationParams
+from fernn.flows.names import TRANSLATION, check_told_apart
+from fernn.params.base import Count, Kernel, Name, Section, Size
+
+Flow = Annotated[str, Field(pattern=TRANSLATION, description="V_k^T, such as V2T")]
+
+
+class TranslationVelocity(Velocity):
+    """The test of velocity generalization."""
+
+    flow: Flow
+
+
+class TranslationData(DigitData):
+    """Translating MNIST."""
+
+    velocity: TranslationVelocity
+
+    @model_validator(mode="after")
+    def _holds(self) -> "TranslationData":
+        if self.frame < self.digit:
+            raise ValueError(f"frame is {self.frame}; it must hold a digit of {self.digit} pixels")
+        return self
+
+
+class TranslationArchitecture(Section):
+    """The predictor of experiment A."""
+
+    hidden_channels: Size
+    kernel_size: Kernel
+    decoder_layers: Count
+
+
+class TranslationModel(DigitModel):
+    """One model of experiment A."""
+
+    flow: Flow
+
+
+class TranslationRuns(DigitRuns):
+    """Trainings of experiment A."""
+
+    flow: Flow
+
+
+class TranslationParams(DigitParams):
+    """Experiment A."""
+
+    data: TranslationData
+    architecture: TranslationArchitecture
+    models: dict[Name, TranslationModel]
+    runs: list[TranslationRuns]
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> "TranslationParams":
+        check_told_apart(self.data.frame, self.flows() | {self.data.velocity.flow})
+        return self
 
 
 class TranslationExperiment(DigitExperiment[TranslationParams]):
@@ -16,17 +74,13 @@ class TranslationExperiment(DigitExperiment[TranslationParams]):
 
     name = "translation"
     schema = TranslationParams
+    kinds = {"fernn": "fernn.models.predictor:FERNNPredictor"}  # the G-RNN is its V_0
     figures = (*FIGURES, velocity_kind(velocity_generalization), HIDDEN)
     evidence = EVIDENCE
 
     def motion(self, section: TranslationParams) -> Translating:
         """How the digits move."""
         return Translating(section.data.frame)
-
-    def model(self, section: TranslationParams, name: str) -> FERNN:
-        """A model of the section, by its name there."""
-        model = section.models[name]
-        return kind_of(KINDS, self.name, name, model.kind)(model.flow, **section.architecture_of(name).model_dump())
 
 
 EXPERIMENT = TranslationExperiment()

@@ -269,7 +269,7 @@ def _edited(scale: str, stage: str, name: str) -> bool:
 def _kinds(job: Job) -> set[tuple[str, ...]]:
     """What the probe has to have run for a job: its stage, experiment, class of model, and each of its measures."""
     experiment = job.name.partition("/")[0] if job.stage in ("dataset", "train", "evaluate") else ""
-    model = str((job.inputs.get("model") or {}).get("class", ""))
+    model = str((job.inputs.get("model") or {}).get("kind", ""))
     measures = (job.inputs.get("measures") or job.inputs.get("flows") or [""]) if job.stage == "evaluate" else [""]
     return {(job.stage, experiment, model, measure) for measure in measures}
 

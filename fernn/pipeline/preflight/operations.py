@@ -16,7 +16,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
 from fernn.experiments import find_experiment
-from fernn.experiments.experiment import Pass
+from fernn.experiment import Pass
 from fernn.layout import Layout
 from fernn.params import Params
 from fernn.runs import Run, all_runs
@@ -134,7 +134,7 @@ def models(params: Params) -> Models:
         if (run.experiment, run.model) not in found:
             work = find_experiment(run.experiment).training(params, Layout(params.scale), run)
             with META:
-                found[run.experiment, run.model] = Counted(work.inputs.model.build().to(META).eval())
+                found[run.experiment, run.model] = Counted(work.inputs["model"].build().to(META).eval())
     return found
 
 
