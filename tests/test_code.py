@@ -15,7 +15,7 @@ from fernn.provenance.records import identity
 
 # every root of a digest: the modules of what makes a kind of result
 ROOTS = {
-    "standins": ["data.standins.make"],
+    "standins": ["data.standins.make:make_standins"],
     "digits": ["experiments.digits.pools:make_pools"],
     "frames": ["experiments.kth.frames:make_frames"],
     "sequences A": ["experiments.digits.sequences:make_sequences", "experiments.translation.motion"],
@@ -81,7 +81,7 @@ MUTATIONS = [
     ("training/loop.py", "fused=True", "fused=False", TRAIN),
     ("training/checkpoint.py", "self.epoch += 1", "self.epoch += 2", TRAIN),
     ("training/device.py", '":4096:8"', '":16:8"', TRAIN | EVALUATE),
-    ("training/outcome.py", "done.weights", "None", TRAIN),
+    ("training/run.py", "done.weights", "None", TRAIN),
     ("evaluation/outcome.py", '"measures": measures', '"measures": {}', EVALUATE),
     ("experiments/digits/evaluate.py", "SAMPLES = 2", "SAMPLES = 3", {"evaluate A", "evaluate B"}),
     ("results/claims/statistics.py", "POWER = 0.8", "POWER = 0.9", {"tables"}),
@@ -96,7 +96,7 @@ MUTATIONS = [
     ("locks/run.py", "beat: float = 10.0", "beat: float = 20.0", set()),
     ("training/progress.py", "LOOK, LOOK_IN_LOG = 1.0, 60.0", "LOOK, LOOK_IN_LOG = 2.0, 60.0", set()),
     ("pipeline/preflight/doctor.py", "PATIENCE = 10", "PATIENCE = 20", set()),
-    ("pipeline/stages/making.py", "State.MISSING:", "State.STALE:", set()),
+    ("pipeline/stages.py", "State.MISSING:", "State.STALE:", set()),
 ]
 
 

@@ -276,8 +276,8 @@ def _train(
 def evaluate_run(params: Params, layout: Layout, name: str, allow_cpu: bool, planned: str | None = None) -> Path:
     """Evaluate a trained run and write its measures, samples.safetensors and record.json; returns the first file.
 
-    The checkpoint of its training is removed then. Like a training it is safe to start twice, and it is refused on a CPU
-    where the scale wants a GPU: a long rollout of a large model takes days there.
+    The checkpoint of its training is removed then. Like a training it is safe to start twice, and it is refused on a
+    CPU where the scale wants a GPU: a long rollout of a large model takes days there.
     """
     jobs = Jobs(params, layout)
     job = jobs.find("evaluate", name)

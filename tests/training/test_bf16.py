@@ -9,7 +9,7 @@ import torch
 from fernn.experiments import find_experiment, load_params
 from fernn.experiments.digits.train import prediction_task
 from fernn.layout import Layout
-from fernn.pipeline.stages.making import make_result
+from fernn.pipeline.stages import make_result
 from fernn.runs import all_runs
 from tests.training.toy import train
 

@@ -11,7 +11,7 @@ from fernn.data.progress import show_progress
 from fernn.data.standins.server import serve
 from fernn.errors import FernnError
 from fernn.experiments.kth.experiment import EXPERIMENT
-from fernn.layout import Layout
+from fernn.layout import RELEASE, Layout
 from fernn.params import Params
 
 
@@ -20,19 +20,19 @@ def fetch_videos(params: Params, layout: Layout, from_folder: Path | None, accep
 
     At a scale with stand-ins the same code fetches these, from a server on this machine that runs for that long.
     """
-    source, layout_folder = EXPERIMENT.section(params).source, layout.standins(EXPERIMENT.name)
+    source, folder = EXPERIMENT.section(params).source, layout.standins(EXPERIMENT.name)
     accepted = parse_accept([*(f"{file}={digest}" for file, digest in source.accept.items()), *accept])
     with show_progress() as progress:
         if source.stand_ins is None or from_folder is not None:
             fetch_kth(source.folder, source.bases, from_folder, accepted, OFFICIAL, progress)
         else:
-            drawn = layout_folder / RELEASE
+            drawn = folder / RELEASE
             if not drawn.exists():
                 raise FernnError(f"{drawn} is missing: `fernn standins --scale {params.scale}` draws the stand-ins.")
             release = read_release(drawn)
             if Path(source.folder).resolve().is_relative_to(layout.base.resolve()):
                 _discard_others(Path(source.folder), release)
-            with serve(layout_folder) as base:
+            with serve(folder) as base:
                 fetch_kth(source.folder, [base], None, accepted, release, progress)
     return Path(source.folder) / RECORD
 
