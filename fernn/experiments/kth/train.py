@@ -47,8 +47,8 @@ def recognition_task(
     return RecognitionTask(
         train=drawn,
         validation=batches(frames, validation, data.frames, data.stride),
-        clips=len(train),
-        validation_clips=len(validation),
+        sequences=len(train),
+        validation_sequences=len(validation),
         batch_size=training.batch,
     )
 
