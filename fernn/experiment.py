@@ -82,7 +82,9 @@ class Work:
 def _plain(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return value.model_dump()
-    return {"class": type(value).__name__, **asdict(value)} if is_dataclass(value) else value
+    if is_dataclass(value) and not isinstance(value, type):
+        return {"class": type(value).__name__, **asdict(value)}
+    return value
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-MODEL, METRICS, EVALUATION, SAMPLES = "model.safetensors", "metrics.csv", "evaluation.json", "samples.safetensors"
+MODEL, METRICS, EVALUATION, SAMPLES = "model.safetensors", "metrics.csv", "results.csv", "samples.safetensors"
 RECORD = "record.json"  # beside each result
 RELEASE = "release.json"  # of stand-ins: their digests, written last
 SUPERSEDED = "superseded"  # the folder of finished runs that made room for others of their names

@@ -100,7 +100,7 @@ def set_at(content: dict[str, Any], path: str, value: Any) -> None:
         ("experiments", ["kth", "kth"], ["experiments: kth stands twice"]),
         ("translation.models.FERNN-V1T.flow", "V2T", ["models.FERNN-V1T has the flow V2T; its name says V1T"]),
         ("kth.models.FERNN-V1T.flow", "V2T", ["models.FERNN-V1T has the flow V2T; its name says V1T"]),
-        ("translation.models.G-RNN.flow", "V14T", ["V14T has speeds of -14 to 14", "frame of 28", "those of V13T"]),
+        ("translation.runs.0.flow", "V14T", ["V14T has speeds of -14 to 14", "frame of 28", "those of V13T"]),
         ("translation.data.velocity.flow", "V14T", ["V14T has speeds of -14 to 14"]),
         ("kth.runs.0.evaluate", ["V16T"], ["V16T has speeds", "frame of 32", "those of V15T"]),
         ("rotation.data.velocity.flow", "V18R", ["V18R has turns of -18 to 18 times 10 degrees"]),

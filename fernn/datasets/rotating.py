@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fernn.datasets.counter import below, unit, words
-from fernn.datasets.sequences import Grid, Recipes
+from fernn.datasets.sequences import Recipes
 from fernn.flows.rotation import Rotation
 
 
@@ -95,6 +95,6 @@ class Rotating:
         """The distribution of recipes."""
         return RotationSampler(seed, stream, pool, digits, Rotation.parse(flow, self.degrees))
 
-    def grid(self, flow: str) -> Grid:
-        """The angular velocities of V_k^R, in degrees per frame."""
-        return [(degrees, {"degrees": degrees}) for degrees in Rotation.parse(flow, self.degrees).generators]
+    def grid(self, flow: str) -> tuple[float, ...]:
+        """The velocities of V_k^R, in degrees per frame."""
+        return Rotation.parse(flow, self.degrees).generators

@@ -4,7 +4,7 @@ A recipe says which digits a sequence shows, where each starts, and how fast eac
 are, and how frames are made of them, is the matter of each flow (`translating`, `rotating`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar, Protocol
@@ -46,9 +46,6 @@ class Sampler(Protocol):
         ...
 
 
-Grid = Sequence[tuple[Velocity, Mapping[str, float]]]  # velocities, each with its name in evaluation.json
-
-
 class Motion(Protocol):
     """How digits move: what recipes are drawn from, and how frames are made of them.
 
@@ -81,7 +78,7 @@ class Motion(Protocol):
             side: of a frame in pixels.
         """
 
-    def grid(self, flow: str) -> Grid:
+    def grid(self, flow: str) -> Sequence[Velocity]:
         """The velocities of a flow's generators, the one that is shown in figures last."""
 
 

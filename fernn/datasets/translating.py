@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fernn.datasets.counter import below, words
-from fernn.datasets.sequences import Grid, Recipes
+from fernn.datasets.sequences import Recipes
 from fernn.errors import FernnError
 from fernn.flows.translation import Translation
 
@@ -105,6 +105,6 @@ class Translating:
         """The distribution of recipes."""
         return TranslationSampler(seed, stream, pool, digits, self.frame, Translation.parse(flow))
 
-    def grid(self, flow: str) -> Grid:
+    def grid(self, flow: str) -> tuple[tuple[int, int], ...]:
         """The velocities of V_k^T, in pixels per frame."""
-        return [((vx, vy), {"vx": vx, "vy": vy}) for vx, vy in Translation.parse(flow).generators]
+        return Translation.parse(flow).generators

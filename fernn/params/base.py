@@ -112,7 +112,9 @@ class ExperimentParams(Section):
         for name, model in self.models.items():
             named, own = in_name(name), getattr(model, "flow", None)
             if name == "G-RNN" and own and own != still(own):
-                raise ValueError(f"models.G-RNN has the flow {own}; the G-RNN is the model of {still(own)}: mend one of them")
+                raise ValueError(
+                    f"models.G-RNN has the flow {own}; the G-RNN is the model of {still(own)}: mend one of them"
+                )
             if named is not None and own is not None and named != own:
                 raise ValueError(f"models.{name} has the flow {own}; its name says {named}: mend one of them")
         return self

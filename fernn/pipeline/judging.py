@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from fernn.errors import FernnError, listed
-from fernn.experiments import load_params
 from fernn.experiment import Experiment
+from fernn.experiments import load_params
 from fernn.files import sha256
 from fernn.layout import Layout
 from fernn.params import Params

@@ -18,7 +18,7 @@ import torch
 from rich.console import Console
 
 from fernn.errors import FernnError, listed, say
-from fernn.evaluation.outcome import Workplace
+from fernn.evaluation.outcome import EvaluationSite
 from fernn.experiments import resolve
 from fernn.files import remove_leftovers
 from fernn.layout import Layout
@@ -274,7 +274,7 @@ def _train(
 
 
 def evaluate_run(params: Params, layout: Layout, name: str, allow_cpu: bool, planned: str | None = None) -> Path:
-    """Evaluate a trained run and write its measures, samples.safetensors and record.json; returns the first file.
+    """Evaluate a trained run and write results.csv, samples.safetensors and record.json; returns the first file.
 
     The checkpoint of its training is removed then. Like a training it is safe to start twice, and it is refused on a
     CPU where the scale wants a GPU: a long rollout of a large model takes days there.
@@ -294,7 +294,7 @@ def evaluate_run(params: Params, layout: Layout, name: str, allow_cpu: bool, pla
                         lock.check()
                         made.check()
 
-                    job.make(Workplace(device, name, check), job.writes)
+                    job.make(EvaluationSite(device, name, check), job.writes)
                 made.device = device.type
         discard(layout.unfinished(name))
     return job.writes[0]

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from fernn.experiments import find_experiment, load_params
 from fernn.experiment import Pass
+from fernn.experiments import find_experiment, load_params
 from fernn.layout import Layout
 from fernn.models.predictor import FERNNPredictor
 from fernn.params import Params

@@ -79,17 +79,13 @@ def write_kth_run(layout: Layout, params: Params, run: Run, accuracies: Sequence
     measures = {}
     for flow in evaluations_of(params, run):
         named = right - (flow != run.flow)
-        confusion = [[0] * 6 for _ in ACTIONS]
-        for action in range(6):
-            confusion[action][action] = named
-            confusion[action][0 if action else 1] = EACH - named
-        measures[flow] = {
-            "accuracy": named / EACH,
-            "loss": 1.2,
-            "clips": 6 * EACH,
-            "confusion": confusion,
-            "draws": [named / EACH - 0.01, named / EACH + 0.01],
-        }
+        found = {("confusion", f"{true} {taken}"): 0 for true in ACTIONS for taken in ACTIONS}
+        for action in ACTIONS:
+            found["confusion", f"{action} {action}"] = named
+            found["confusion", f"{action} {ACTIONS[action == ACTIONS[0]]}"] = EACH - named
+        whole = {("accuracy", ""): named / EACH, ("loss", ""): 1.2, ("clips", ""): 6 * EACH}
+        draws = {("accuracy", "1"): named / EACH - 0.01, ("accuracy", "2"): named / EACH + 0.01}
+        measures[flow] = {**whole, **draws, **found}
     write_evaluation(layout, run, measures)
     save_file(samples(run), layout.evaluation(run.id, "samples.safetensors"))
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from fernn.experiments import find_experiment
 from fernn.experiment import Experiment
+from fernn.experiments import find_experiment
 from fernn.layout import Layout
 from fernn.params import Params
 from fernn.results.figures import kinds

@@ -41,7 +41,7 @@ class World:
     def measured(self, model, measure, change, flow="V2T"):
         """Change what was measured of a model: `change(measure, noise of the seed)`."""
         for run, noise in self.each(model, flow):
-            path = self.layout.evaluation(run.id, "evaluation.json")
+            path = self.layout.evaluation(run.id, "results.csv")
             content = json.loads(path.read_text())
             change(content["measures"][measure], noise)
             path.write_text(json.dumps(content))
@@ -312,7 +312,7 @@ def test_claims_csv_tells_where_everything_comes_from(world):
     assert order["hardware"] == "abacus, 1 thread"
     for values, runs in zip(order["values"].split("; "), order["runs"].split("; "), strict=True):
         for value, run in zip(values.split(), runs.split(), strict=True):
-            path = world.layout.evaluation(run, "evaluation.json")
+            path = world.layout.evaluation(run, "results.csv")
             assert json.loads(path.read_text())["measures"]["test"]["mse"] == float(value)
     assert float(order["low"]) < float(order["ours"]) < float(order["high"])
     assert float(order["p_true"]) < 0.05 < float(order["p_false"])

@@ -183,7 +183,7 @@ def test_a_grid_of_one_error(params, layout):
     velocity = {"sequences": 1, "grid": [{"vx": 0, "vy": 0, "mse": 0.5}]}
     for selection in select(still, layout):
         for run in selection.runs:
-            path = layout.evaluation(run.id, "evaluation.json")
+            path = layout.evaluation(run.id, "results.csv")
             path.write_text(json.dumps({"run": run.id, "parameters": 1, "measures": {"velocity": velocity}}))
     write_arrays(layout.dataset("translation", "trivial-velocity-V0T"), {"one": np.ones((1, PREDICTED))}, {})
     figure = translation.velocity_generalization(still, layout, select(still, layout))

@@ -51,7 +51,7 @@ def test_what_was_written_is_read(layout, run):
     ],
 )
 def test_a_broken_measure(layout, run, changed, found):
-    path = layout.evaluation(run.id, "evaluation.json")
+    path = layout.evaluation(run.id, "results.csv")
     content = json.loads(path.read_text())
     content["measures"]["V1T"] |= changed
     path.write_text(json.dumps(content))
@@ -60,7 +60,7 @@ def test_a_broken_measure(layout, run, changed, found):
 
 
 def test_a_flow_that_was_not_tested(layout, run):
-    with refused(layout.evaluation(run.id, "evaluation.json"), run, "no measure 'V3T'"):
+    with refused(layout.evaluation(run.id, "results.csv"), run, "no measure 'V3T'"):
         read_recognition(layout, run, "V3T", 6)
 
 

@@ -49,7 +49,7 @@ def test_every_cell_comes_from_the_files_of_its_runs(tmp_path):
     assert [(row["experiment"], row["flow"], row["model"]) for row in found] == [("kth", "V2T", m) for m in MODELS]
     for row in found:
         runs = [run_of(params, row["model"], seed, rate=RATES[1]) for seed in SEEDS]
-        files = [layout.evaluation(run.id, "evaluation.json") for run in runs]
+        files = [layout.evaluation(run.id, "results.csv") for run in runs]
         accuracies = [json.loads(file.read_text())["measures"]["V2T"]["accuracy"] for file in files]
         assert (row["metric"], row["n"], row["learning_rate"]) == ("test_accuracy", "2", "0.0001")
         assert float(row["mean"]) == statistics.fmean(accuracies)

@@ -37,7 +37,7 @@ def test_a_grid_of_velocities_is_read_in_the_order_that_is_asked_for(params, lay
         assert error == pytest.approx(8e-3 * (1 + vx**2 + 2 * vy**2 + vx * vy))
 
 
-@pytest.mark.parametrize("file", ["metrics.csv", "evaluation.json", "samples.safetensors"])
+@pytest.mark.parametrize("file", ["metrics.csv", "results.csv", "samples.safetensors"])
 def test_a_missing_file_is_named_with_the_command_that_makes_it(layout, run, file):
     path, stage, read = {
         "metrics.csv": (
@@ -45,7 +45,7 @@ def test_a_missing_file_is_named_with_the_command_that_makes_it(layout, run, fil
             "train",
             lambda: read_metrics(layout, run, EPOCHS, "validation_loss"),
         ),
-        "evaluation.json": (
+        "results.csv": (
             layout.evaluation(run.id, file),
             "evaluate",
             lambda: read_step_errors(layout, run, "test", PREDICTED),
@@ -120,7 +120,7 @@ def test_metrics_of_a_training_that_diverged(layout, run, rows, epochs):
     ],
 )
 def test_a_broken_evaluation(layout, run, change, found):
-    path = layout.evaluation(run.id, "evaluation.json")
+    path = layout.evaluation(run.id, "results.csv")
     path.write_text(json.dumps(change(json.loads(path.read_text()))))
     with refused(path, f"fernn evaluate {run.id}", found):
         read_step_errors(layout, run, "test", PREDICTED)
@@ -128,7 +128,7 @@ def test_a_broken_evaluation(layout, run, change, found):
 
 def test_other_velocities(params, layout):
     run = run_of(params, "G-RNN", 0, flow="V1T")
-    path = layout.evaluation(run.id, "evaluation.json")
+    path = layout.evaluation(run.id, "results.csv")
     with refused(path, f"fernn evaluate {run.id}", "25 velocities, .* asks for 1, from .*'vx': 3"):
         read_velocity_errors(layout, run, [{"vx": 3, "vy": 0}])
     with refused(path, f"fernn evaluate {run.id}", "no measure 'test'"):
@@ -160,7 +160,7 @@ def test_broken_samples(layout, run):
 
 
 def test_a_truncated_evaluation(layout, run):
-    path = layout.evaluation(run.id, "evaluation.json")
+    path = layout.evaluation(run.id, "results.csv")
     path.write_bytes(path.read_bytes()[:-9])
     with refused(path, f"fernn evaluate {run.id}", "Invalid JSON"):
         read_step_errors(layout, run, "test", PREDICTED)

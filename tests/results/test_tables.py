@@ -44,7 +44,7 @@ def test_every_cell_comes_from_the_files_of_its_runs(params, layout):
         ("translation", "V2T", model) for model in MODELS
     ]
     for row in found:
-        files = [layout.evaluation(run_of(params, row["model"], seed).id, "evaluation.json") for seed in (0, 1)]
+        files = [layout.evaluation(run_of(params, row["model"], seed).id, "results.csv") for seed in (0, 1)]
         errors = [json.loads(file.read_text())["measures"]["test"]["mse"] for file in files]
         assert row["metric"] == "test_mse"
         assert float(row["mean"]) == statistics.fmean(errors)
@@ -194,7 +194,7 @@ def test_the_middle_of_the_frames_stands_beside_the_whole(tmp_path):
     write_tables(params, layout)
     assert {row["metric"] for row in table(layout)} == {"test_mse"}
     for seed in params.section("translation").seeds:
-        path = layout.evaluation(run_of(params, "G-RNN", seed).id, "evaluation.json")
+        path = layout.evaluation(run_of(params, "G-RNN", seed).id, "results.csv")
         content = json.loads(path.read_text())
         content["measures"]["test"]["central"] = 0.2 + 0.02 * seed
         path.write_text(json.dumps(content))
@@ -281,7 +281,7 @@ def test_a_missing_run_leaves_the_tables_as_they_were(params, layout):
     write_tables(params, layout)
     before = layout.table("table1.csv").read_bytes()
     run = run_of(params, "FERNN-V2T", 1)
-    layout.evaluation(run.id, "evaluation.json").unlink()
+    layout.evaluation(run.id, "results.csv").unlink()
     with pytest.raises(FernnError, match=f"fernn evaluate {run.id} --scale quick"):
         write_tables(params, layout)
     assert layout.table("table1.csv").read_bytes() == before

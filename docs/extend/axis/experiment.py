@@ -2,11 +2,11 @@
 
 from pydantic import PositiveInt
 
+from fernn.experiment import kind_of
 from fernn.experiments.axis.model import FERNN
 from fernn.experiments.axis.motion import Sliding
 from fernn.experiments.digits.experiment import DigitExperiment
 from fernn.experiments.digits.params import DigitParams
-from fernn.experiment import kind_of
 from fernn.params.base import Count, Section
 
 

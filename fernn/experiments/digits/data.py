@@ -32,10 +32,10 @@ def make_digits(files: Files, output: Path, say: Say, *, digit: int, held_out: f
     """
     pools = digit_pools(read_mnist(files), digit, held_out, seed)
     if empty := [name for name, digits in pools.items() if not len(digits)]:
+        found = ", ".join(f"{len(digits)} for {name}" for name, digits in pools.items())
         raise FernnError(
-            f"data.held_out = {held_out:g} leaves no digit for {' and '.join(empty)}: of {sum(map(len, pools.values()))} "
-            f"digits, {', '.join(f'{len(digits)} are for {name}' for name, digits in pools.items())}. Change data.held_out "
-            "in params.yaml, or bring more digits."
+            f"data.held_out = {held_out:g} leaves no digit for {' and '.join(empty)} ({found}); a part needs one at "
+            "least. Change data.held_out in params.yaml, or the digits in mnist.folder."
         )
     write_arrays(output, pools, {}, packed=tuple(pools))
 

@@ -65,7 +65,7 @@ def read_step_errors(layout: Layout, run: Run, measure: str, steps: int) -> Step
         steps: how many there must be.
 
     Raises:
-        FernnError: if evaluation.json is missing or malformed, or has not this measure over so many steps.
+        FernnError: if results.csv is missing or malformed, or has not this measure over so many steps.
     """
     errors = read_measure(layout, run, measure, StepErrors)
     if not len(errors.mean) == len(errors.std) == steps:
@@ -80,13 +80,13 @@ def read_velocity_errors(layout: Layout, run: Run, velocities: Sequence[Mapping[
     Args:
         layout: where files lie.
         run: which one.
-        velocities: of the grid, as evaluation.json has them, such as {"vx": 1, "vy": -2} or {"degrees": 30}.
+        velocities: of the grid, as results.csv has them, such as {"vx": 1, "vy": -2} or {"degrees": 30}.
 
     Returns:
         (velocities,), in their order.
 
     Raises:
-        FernnError: if evaluation.json is missing or malformed, or has not this measure at just these velocities.
+        FernnError: if results.csv is missing or malformed, or has not this measure at just these velocities.
     """
     cells = read_measure(layout, run, "velocity", _Grid).grid
     errors = {frozenset((cell.model_extra or {}).items()): cell.mse for cell in cells}

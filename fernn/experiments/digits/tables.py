@@ -54,7 +54,7 @@ class Table1:
         """Its files, by their names.
 
         Raises:
-            FernnError: if the evaluation.json of a run is missing or malformed.
+            FernnError: if the results.csv of a run is missing or malformed.
         """
         table = Table(self.name, "test_mse", "Test MSE", plus_minus, (2, 1), {name: name for name in experiments})
         rows = _rows(params, layout, table, selections, judgements)

@@ -1,6 +1,5 @@
 """Flowing MNIST: one training run of a predictor."""
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,47 +15,6 @@ from fernn.training.run import train_to_files
 
 if TYPE_CHECKING:  # what decides a result is their values, not how they are checked
     from fernn.experiments.digits.params import DigitData, DigitTraining
-
-
-def prediction_task(
-    files: dict[str, Path],
-    device: torch.device,
-    world_size: int = 1,
-    *,
-    model: Model,
-    motion: Motion,
-    flow: str,
-    seed: int,
-    data: "DigitData",
-    training: "DigitTraining",
-) -> PredictionTask:
-    """The task of a run, with its digits and recipes on the device; see `train` for the other arguments.
-
-    Args:
-        device: what trains.
-        world_size: ranks that share a batch, each with memory of its own.
-    """
-    pools, _ = read_arrays(files["digits"])
-    train, held_out = pools["train"].to(device), pools["validation"].to(device)
-    recipes, frames = Recipes.read(files["validation"]), data.seen + data.predicted
-    stream = f"train/{flow}/seed{seed}"  # each seed has data of its own, as released
-    sampler = motion.sampler(flow, data.seed, stream, len(train), data.digits)
-    return PredictionTask(
-        train=RenderedSequences(motion.render, train, frames, data.frame).drawn(sampler, data.train),
-        validation=RenderedSequences(motion.render, held_out, frames, data.frame).of(recipes),
-        sequences=data.train,
-        validation_sequences=len(recipes),
-        batch_size=training.batch,
-        seen=data.seen,
-        micro_batch=sequences_at_a_time(
-            training.micro_batch,
-            -(-training.batch // world_size),
-            model.build,
-            (data.frame, data.seen, data.predicted),
-            training.precision,
-            device,
-        ),
-    )
 
 
 def train(
@@ -86,7 +44,29 @@ def train(
         data: `digits`, `frame`, `seen`, `predicted`, `train` and `seed` of the section of params.yaml.
         training: the section of params.yaml.
     """
-    task = partial(
-        prediction_task, files, model=model, motion=motion, flow=flow, seed=seed, data=data, training=training
-    )
+
+    def task(device: torch.device, world_size: int) -> PredictionTask:
+        """The task with its digits and recipes on a device, which has memory for one rank's share of a batch."""
+        pools, _ = read_arrays(files["digits"])
+        digits, held_out = pools["train"].to(device), pools["validation"].to(device)
+        recipes, frames = Recipes.read(files["validation"]), data.seen + data.predicted
+        stream = f"train/{flow}/seed{seed}"  # each seed has data of its own, as released
+        sampler = motion.sampler(flow, data.seed, stream, len(digits), data.digits)
+        return PredictionTask(
+            train=RenderedSequences(motion.render, digits, frames, data.frame).drawn(sampler, data.train),
+            validation=RenderedSequences(motion.render, held_out, frames, data.frame).of(recipes),
+            sequences=data.train,
+            validation_sequences=len(recipes),
+            batch_size=training.batch,
+            seen=data.seen,
+            micro_batch=sequences_at_a_time(
+                training.micro_batch,
+                -(-training.batch // world_size),
+                model.build,
+                (data.frame, data.seen, data.predicted),
+                training.precision,
+                device,
+            ),
+        )
+
     return train_to_files(model, task, training, seed, learning_rate, context, outputs)

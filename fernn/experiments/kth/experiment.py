@@ -2,6 +2,7 @@
 
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 from fernn.data.kth.fetched import RECORD as FETCHED
 from fernn.data.standins import make as drawing
@@ -30,7 +31,7 @@ class KthExperiment(Experiment[KthParams]):
 
     name = "kth"
     schema = KthParams
-    kinds = {
+    kinds: ClassVar = {
         "cnn3d": "fernn.models.cnn3d:CNN3D",
         "fernn": "fernn.models.classifier:FERNNClassifier",  # the G-RNN is its V_0
         "grnn+": "fernn.models.classifier:GRNNPlusClassifier",

@@ -5,7 +5,19 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from fernn.flows.names import TRANSLATION, check_told_apart
-from fernn.params.base import Count, ExperimentModel, ExperimentParams, Kernel, Kind, Name, Runs, Section, Seed, Share, Size
+from fernn.params.base import (
+    Count,
+    ExperimentModel,
+    ExperimentParams,
+    Kernel,
+    Kind,
+    Name,
+    Runs,
+    Section,
+    Seed,
+    Share,
+    Size,
+)
 
 Flow = Annotated[str, Field(pattern=TRANSLATION, description="V_k^T, such as V2T")]
 Persons = Annotated[list[Annotated[int, Field(ge=1, le=25)]], Field(min_length=1)]

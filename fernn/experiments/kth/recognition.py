@@ -62,7 +62,7 @@ def read_recognition(layout: Layout, run: Run, flow: str, classes: int) -> Recog
     """How a run did on the test clips that move by a flow.
 
     Raises:
-        FernnError: if evaluation.json is missing or malformed, has not this flow, or its counts do not fit together.
+        FernnError: if results.csv is missing or malformed, has not this flow, or its counts do not fit together.
     """
     measure = read_measure(layout, run, flow, Recognition)
     counts = measure.confusion

@@ -59,7 +59,7 @@ class Table2:
         """Its files, by their names.
 
         Raises:
-            FernnError: if the evaluation.json of a run, or the record of the videos, is missing or malformed.
+            FernnError: if the results.csv of a run, or the record of the videos, is missing or malformed.
         """
         videos = read_videos(layout)
         data = "stand-ins for moving KTH" if videos.stand_in else "moving KTH"

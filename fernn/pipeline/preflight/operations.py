@@ -15,8 +15,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
-from fernn.experiments import find_experiment
 from fernn.experiment import Pass
+from fernn.experiments import find_experiment
 from fernn.layout import Layout
 from fernn.params import Params
 from fernn.runs import Run, all_runs

@@ -9,7 +9,7 @@ from typing import Any
 
 from fernn.data.kth.fetched import RECORD as FETCHED
 from fernn.errors import FernnError
-from fernn.layout import RECORD, Layout
+from fernn.layout import EVALUATION, RECORD, Layout
 from fernn.params import Params
 from fernn.pipeline.jobs import Jobs
 from fernn.provenance.records import read_record
@@ -77,7 +77,7 @@ def _look_at(state: State, layout: Layout, run: Run) -> None:
                 state.on_gpu |= "cuda" in record.environment
     elif (epoch := _epochs(layout.unfinished(run.id) / "checkpoint.safetensors")) is not None:
         state.epochs[run] = epoch
-    if layout.evaluation(run.id, "evaluation.json").exists() and (seconds := _benchmark(layout, "evaluate", run)):
+    if layout.evaluation(run.id, EVALUATION).exists() and (seconds := _benchmark(layout, "evaluate", run)):
         state.evaluated[run] = seconds
 
 

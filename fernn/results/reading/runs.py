@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load
 
 from fernn.errors import FernnError
+from fernn.evaluation.outcome import COLUMNS
 from fernn.layout import EVALUATION, METRICS, SAMPLES, Layout
 from fernn.runs import Run
 
@@ -46,7 +47,6 @@ def evaluated(layout: Layout, run: Run, file: str = EVALUATION) -> ResultFile:
 
 
 class _Evaluation(BaseModel):
-    run: str
     parameters: PositiveInt
     measures: dict[str, Any]
 
@@ -107,7 +107,7 @@ def read_measure(layout: Layout, run: Run, name: str, kind: type[Measure]) -> Me
     """A measure of a run's evaluation, by its name in params.yaml.
 
     Raises:
-        FernnError: if evaluation.json is missing or malformed, or has no such measure of this kind.
+        FernnError: if results.csv is missing or malformed, or has no such measure of this kind.
     """
     evaluation = _read_evaluation(layout, run)
     if name not in evaluation.measures:
@@ -122,7 +122,7 @@ def read_parameters(layout: Layout, run: Run) -> int:
     """How many parameters the model of an evaluated run has.
 
     Raises:
-        FernnError: if evaluation.json is missing or malformed.
+        FernnError: if results.csv is missing or malformed.
     """
     return _read_evaluation(layout, run).parameters
 
@@ -144,12 +144,43 @@ def read_samples(layout: Layout, run: Run, *names: str) -> tuple[list[NDArray], 
 def _read_evaluation(layout: Layout, run: Run) -> _Evaluation:
     file = evaluated(layout, run)
     try:
-        evaluation = _Evaluation.model_validate_json(file.read())
+        header, *rows = csv.reader(file.read().decode().splitlines(), strict=True)
+        if tuple(header) != COLUMNS:
+            raise ValueError(f"its columns are {','.join(header)}, not {','.join(COLUMNS)}")
+        parameters, by_test = 0, dict[str, dict[str, Any]]()
+        for test, name, index, text in rows:
+            value = float(text)
+            if not test:
+                parameters = int(value)
+            else:
+                by_test.setdefault(test, {}).setdefault(name, {})[index] = value
+        return _Evaluation(parameters=parameters, measures={k: _nested(v) for k, v in by_test.items()})
     except ValidationError as error:
         raise file.broken(problem(error)) from None
-    if evaluation.run != run.id:
-        raise file.broken(f"it is of the run {evaluation.run}")
-    return evaluation
+    except (UnicodeDecodeError, csv.Error, ValueError, KeyError) as error:
+        raise file.broken(f"not a table of measures ({error})") from None
+
+
+def _nested(of: dict[str, dict[str, float]]) -> dict[str, Any]:
+    """A test's measures as the readers of today take them."""
+    if "confusion" in of:
+        size = round(len(of["confusion"]) ** 0.5)
+        counts = list(of["confusion"].values())
+        draws = [value for index, value in of["accuracy"].items() if index]
+        whole = {name: of[name][""] for name in ("accuracy", "loss", "clips")}
+        return {**whole, "confusion": [counts[i * size :][:size] for i in range(size)], "draws": draws}
+    whole = {name: of[name][""] for name in ("mse", "sequences")}
+    if "mse_std" in of:
+        steps = {name: [value for index, value in of[name].items() if index] for name in ("mse", "mse_std")}
+        return {**whole, "mean": steps["mse"], "std": steps["mse_std"], "central": of.get("mse_central", {}).get("")}
+    cells = []
+    for index, value in of["mse"].items():
+        if index:
+            parts = [float(part) for part in index.split()]
+            cells.append(
+                {**dict(zip(("vx", "vy") if len(parts) > 1 else ("degrees",), parts, strict=True)), "mse": value}
+            )
+    return {**whole, "grid": cells}
 
 
 def problem(error: ValidationError, *within: str) -> str:

@@ -26,7 +26,7 @@ def cost_texts(scale: str, layout: Layout, selections: Sequence[Selection]) -> d
     """The files, by their names: a row for each model of each flow, blank where a record tells no time.
 
     Raises:
-        FernnError: if a record or the evaluation.json of a run is malformed.
+        FernnError: if a record or the results.csv of a run is malformed.
     """
     rows, lines = [], []
     for of in selections:

@@ -157,9 +157,9 @@ def sources(layout: Layout, rows: list[Row], more: Sequence[Path] = ()) -> list[
             for tried in selection.candidates
             if tried.failure
         ]
-        files += [layout.evaluation(run.id, "evaluation.json") for run in runs]
+        files += [layout.evaluation(run.id, "results.csv") for run in runs]
         files += [layout.run(run.id, "metrics.csv") for tried in selection.candidates for run in tried.runs]
     digests = {path.relative_to(layout.base).as_posix(): sha256(path) for path in files}
-    of = "evaluation.json and metrics.csv, with those of all learning rates"
+    of = "results.csv and metrics.csv, with those of all learning rates"
     also = "".join(f", and of {path.relative_to(layout.base).as_posix()}" for path in more)
     return [*lines, f"Digest of their {of}{also}: {identity(digests)}"]
