@@ -17,7 +17,7 @@ from fernn.models.memory import channels_last
 from fernn.models.precision import use_precision
 from fernn.pipeline.preflight.operations import Models, memory_of, models
 from fernn.runs import Run, all_runs
-from fernn.training.memory import sequences_at_a_time
+from fernn.training.device import sequences_at_a_time
 from fernn.training.prediction import PredictionTask
 from fernn.training.recognition import RecognitionTask
 

@@ -155,6 +155,10 @@ class Experiment(ABC, Generic[P]):
             f"{', '.join(self.kinds)}, or a class of this package, such as {next(iter(self.kinds.values()))}"
         )
 
+    def stand_ins(self, params: Params) -> Work | None:
+        """How the files are drawn that stand in for its sources, with the folder to write to; None: no such files."""
+        return None
+
     @abstractmethod
     def dataset(self, params: Params, layout: Layout, part: str) -> Work:
         """How a part of its data set is made, such as "digits" or "test-V2T".

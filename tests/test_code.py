@@ -11,11 +11,11 @@ from fernn.layout import Layout
 from fernn.pipeline.jobs import Jobs
 from fernn.provenance import code
 from fernn.provenance.code import code_digest, code_of, meaning
-from fernn.provenance.digests import identity
+from fernn.provenance.records import identity
 
 # every root of a digest: the modules of what makes a kind of result
 ROOTS = {
-    "standins": ["data.standins.make"],
+    "standins": ["data.standins.make:make_standins"],
     "digits": ["experiments.digits.data:make_digits"],
     "frames": ["experiments.kth.data:make_frames"],
     "sequences A": ["experiments.digits.data:make_sequences", "datasets.translating"],
@@ -94,7 +94,7 @@ MUTATIONS = [
     ("locks/run.py", "beat: float = 10.0", "beat: float = 20.0", set()),
     ("training/progress.py", "LOOK, LOOK_IN_LOG = 1.0, 60.0", "LOOK, LOOK_IN_LOG = 2.0, 60.0", set()),
     ("pipeline/preflight/doctor.py", "PATIENCE = 10", "PATIENCE = 20", set()),
-    ("pipeline/stages/making.py", "State.MISSING:", "State.STALE:", set()),
+    ("pipeline/stages.py", "State.MISSING:", "State.STALE:", set()),
 ]
 
 

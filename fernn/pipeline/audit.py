@@ -19,9 +19,8 @@ from fernn.data.kth.fetched import RECORD as FETCHED
 from fernn.data.kth.fetched import contents
 from fernn.files import sha256
 from fernn.pipeline.jobs import Job, Jobs
-from fernn.provenance.digests import identity
 from fernn.provenance.equivalence import representative
-from fernn.provenance.records import DamagedRecordError, Record, read_record
+from fernn.provenance.records import DamagedRecordError, Record, identity, read_record
 
 
 class State(Enum):

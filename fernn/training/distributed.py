@@ -1,8 +1,8 @@
 """Distributed data parallel (DDP) training of one run on one machine: a rank for each GPU.
 
 Each batch is split by index, so neither the data nor the number of updates depends on the world size. A step needs
-three sums over the ranks: of the gradients (by DistributedDataParallel), of the losses, and, where a network has batch norm,
-of what its statistics are made of (`fernn.models.norm`).
+three sums over the ranks: of the gradients (by DistributedDataParallel), of the losses, and, where a network has batch
+norm, of what its statistics are made of (`fernn.models.norm`).
 """
 
 import ctypes

@@ -2,12 +2,13 @@
 
 import math
 import signal
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -23,33 +24,59 @@ if TYPE_CHECKING:  # what a person sees, and how params are checked, decides no 
     from fernn.training.progress import TrainingProgress
 
 
-class Task(Protocol):
+@dataclass
+class Task(ABC):
     """What a model is trained to do. A batch depends on (epoch, number) alone, so that any batch can be repeated.
 
     Attributes:
-        batches: of an epoch.
-        micro_batch: sequences that are computed at a time, None for the whole batch. Sums are rounded by it, so a
-            resumed training keeps the value that it began with.
+        train: samples first ... first + count - 1 of an epoch, on the training device: train(epoch, first, count).
+        validation: the same of the validation set: validation(first, count).
+        sequences: training samples of an epoch; those that fill no whole batch make a smaller last one.
+        validation_sequences: number of them.
+        batch_size: samples of a batch.
+        micro_batch: samples that are computed at a time, which bounds the memory of a step; None for the whole batch.
+            Sums are rounded by it, so a resumed training keeps the value that it began with.
     """
 
-    batches: int
-    micro_batch: int | None
+    train: Callable[[int, int, int], Any]
+    validation: Callable[[int, int], Any]
+    sequences: int
+    validation_sequences: int
+    batch_size: int
+    micro_batch: int | None = field(default=None, kw_only=True)
+
+    @property
+    def batches(self) -> int:
+        """Batches of an epoch."""
+        return -(-self.sequences // self.batch_size)
 
     def size(self, number: int) -> int:
-        """Sequences or clips of a batch."""
+        """Samples of a batch."""
+        return min(self.batch_size, self.sequences - number * self.batch_size)
 
     def batch(self, epoch: int, number: int, world: World = SINGLE_PROCESS) -> Any:
-        """This rank's shard of a batch, on the training device."""
+        """This rank's shard of a batch."""
+        first, count = world.shard(self.size(number))
+        return self.train(epoch, number * self.batch_size + first, count)
+
+    def validation_batches(self, world: World = SINGLE_PROCESS) -> Iterator[Any]:
+        """This rank's share of the batches of the validation set."""
+        for first in range(0, self.validation_sequences, self.batch_size)[world.rank :: world.size]:
+            yield self.validation(first, min(self.batch_size, self.validation_sequences - first))
 
     def parts(self, batch: Any) -> Iterable[tuple[float, Any]]:
         """The micro-batches of a shard, each with its weight in the loss of the shard."""
+        return [(1.0, batch)]
 
+    @abstractmethod
     def loss(self, model: nn.Module, part: Any) -> Tensor:
         """The mean loss of a micro-batch, a scalar to be differentiated."""
 
+    @abstractmethod
     def validate(self, model: nn.Module, world: World = SINGLE_PROCESS) -> dict[str, float]:
         """Measures on the validation set, "validation_loss" among them; the ranks share it."""
 
+    @abstractmethod
     def score(self, measures: dict[str, float]) -> float:
         """Of an epoch's measures; the epoch of the smallest score is kept, the first one at ties."""
 

@@ -18,8 +18,7 @@ from fernn.layout import Layout
 from fernn.models import load_model
 from fernn.models.rotation.basis import factors
 from fernn.params import Params
-from fernn.pipeline.stages.making import make_result
-from fernn.pipeline.stages.runs import evaluate_run, train_run
+from fernn.pipeline.stages import evaluate_run, make_result, train_run
 from fernn.provenance.records import read_record
 from fernn.runs import Run, all_runs, find_run
 from tests.experiments.flowing import RUNS, SCALE, write_params

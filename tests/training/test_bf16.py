@@ -6,7 +6,7 @@ import pytest
 
 from fernn.experiments import find_experiment, load_params
 from fernn.layout import Layout
-from fernn.pipeline.stages.making import make_result
+from fernn.pipeline.stages import make_result
 from fernn.runs import all_runs
 from tests.experiments.tasks import network_of, task_of
 from tests.training.toy import train

@@ -14,35 +14,27 @@ from torch import Tensor, nn
 from fernn.params.base import Training
 from fernn.training.checkpoint import Checkpoint
 from fernn.training.distributed import SINGLE_PROCESS, World
-from fernn.training.loop import Fit, TrainingContext, fit
+from fernn.training.loop import Fit, Task, TrainingContext, fit
 from fernn.training.progress import TrainingProgress
 
 EPOCHS, BATCHES = 3, 4
 VALIDATION = 99  # in place of an epoch
 
 
-class Toy:
+class Toy(Task):
     """Regression of noise on noise; a batch depends on (epoch, number) alone."""
-
-    batches = BATCHES
-    micro_batch: int | None = None
 
     def __init__(self, validation_losses: Sequence[float] | None = None, wanted: int = -1) -> None:
         """With validation losses of its own choice; the largest is kept where +1 is wanted."""
+        super().__init__(lambda *_: None, lambda *_: None, 3 * BATCHES, 3, 3)
         self.scripted = list(validation_losses) if validation_losses else None
         self.wanted = wanted
         self.asked: list[tuple[int, int]] = []
-
-    def size(self, number: int) -> int:
-        return 3
 
     def batch(self, epoch: int, number: int, world: World = SINGLE_PROCESS) -> tuple[Tensor, Tensor]:
         self.asked.append((epoch, number))
         generator = torch.Generator().manual_seed(1000 * epoch + number)
         return torch.randn(3, 5, 6, 6, generator=generator), torch.randn(3, 1, 6, 6, generator=generator)
-
-    def parts(self, batch: tuple[Tensor, Tensor]) -> list[tuple[float, tuple[Tensor, Tensor]]]:
-        return [(1.0, batch)]
 
     def loss(self, model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
         return nn.functional.mse_loss(model(batch[0]).float(), batch[1])

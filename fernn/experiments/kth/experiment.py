@@ -41,6 +41,11 @@ class KthExperiment(Experiment[KthParams]):
     figures = FIGURES
     evidence = EVIDENCE
 
+    def stand_ins(self, params: Params) -> Work | None:
+        """The videos of a small scale, in the format of the originals."""
+        wanted = self.section(params).source.stand_ins
+        return Work(partial(drawing.make_standins, **wanted.model_dump()), {}) if wanted else None
+
     def dataset(self, params: Params, layout: Layout, part: str) -> Work:
         """A part is "frames", or a split and a flow such as "test-V2T"."""
         section = self.section(params)

@@ -66,8 +66,8 @@ def train(
         return RecognitionTask(
             train=drawn,
             validation=batches(frames, validation, data.frames, data.stride),
-            clips=len(clips),
-            validation_clips=len(validation),
+            sequences=len(clips),
+            validation_sequences=len(validation),
             batch_size=training.batch,
         )
 

@@ -24,10 +24,9 @@ from fernn.params.document import read_yaml
 from fernn.pipeline.audit import Audit, State
 from fernn.pipeline.jobs import Job, Jobs
 from fernn.provenance.code import PACKAGE
-from fernn.provenance.digests import identity, now
 from fernn.provenance.environment import environment
 from fernn.provenance.equivalence import FILE, Probe, add_probe
-from fernn.provenance.records import Record, read_record
+from fernn.provenance.records import Record, identity, now, read_record
 from fernn.sources import source_of
 
 HERE = Path(__file__).parent

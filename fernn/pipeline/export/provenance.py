@@ -16,8 +16,7 @@ from rocrate.rocrate import ROCrate
 from fernn.data.kth.fetched import RECORD as FETCHED
 from fernn.pipeline.export.contents import Contents
 from fernn.pipeline.jobs import Job
-from fernn.provenance.digests import identity
-from fernn.provenance.records import Record
+from fernn.provenance.records import Record, identity
 
 COMPLETED = "http://schema.org/CompletedActionStatus"
 ENGINE = "https://snakemake.github.io"

@@ -8,7 +8,7 @@ from typing import Protocol
 from fernn.files import sha256
 from fernn.layout import Layout
 from fernn.params import Params
-from fernn.provenance.digests import identity
+from fernn.provenance.records import identity
 from fernn.results.claims.claim import Cell, Order
 from fernn.results.claims.judgement import Judgement, cell_of
 from fernn.results.names import math_name
