@@ -88,7 +88,7 @@ MUTATIONS = [
     ("layout.py", '"evaluations"', '"evaluated"', {"tables", "figures", "report"}),
     ("results/report/cost.py", '"thread": 10', '"thread": 20', {"report"}),
     ("experiments/translation/experiment.py", "name = ", "NAME = 1\n    name = ", set()),
-    ("experiments/registry.py", "@cache\ndef schema", "EDITED = 1\n\n\n@cache\ndef schema", set()),
+    ("experiments/loading.py", "@cache\ndef schema", "EDITED = 1\n\n\n@cache\ndef schema", set()),
     # what only fetches, waits, locks, shows, or directs the work
     ("data/transfer.py", "attempts: int = 5", "attempts: int = 6", set()),
     ("locks/run.py", "beat: float = 10.0", "beat: float = 20.0", set()),

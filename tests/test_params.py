@@ -187,7 +187,7 @@ def test_a_wrong_architecture_of_a_model_is_named(
 def test_every_mistake_is_told_at_once(content: dict[str, Any]) -> None:
     content["translation"]["training"]["epochs"] = 0
     del content["kth"]["seeds"]
-    with pytest.raises(FernnError, match=r"2 to mend[^$]*kth.seeds: missing[^$]*epochs"):
+    with pytest.raises(FernnError, match=r"2 errors[^$]*kth.seeds: missing[^$]*epochs"):
         resolve(content)
 
 

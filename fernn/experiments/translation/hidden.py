@@ -78,12 +78,14 @@ def moving_states(params: Params, layout: Layout, selections: list[Selection]) -
 
 
 def _rows(params: Params, layout: Layout, selections: list[Selection]) -> tuple[tuple[int, int], list[_Row]]:
-    data = digit_section(params, selections[0].experiment).data
-    nu = Translation.parse(data.velocity.flow).generators[-1]
+    section = digit_section(params, selections[0].experiment)
+    nu = Translation.parse(section.data.velocity.flow).generators[-1]
     samples = read_samples(layout, selections[0].runs[0], "velocity.")
     frames = np.concatenate([samples.seen[0], samples.truth[0]])  # (T, 1, H, W)
     rows = [_Row("Input,\nstill eye", frames[:, 0])]
     for selection in selections:
+        if section.models[selection.model].kind != "fernn":
+            continue  # a network of its own may have no hidden state over generators
         run = selection.runs[0]
         model = read_model(layout.model(run.id), (FERNNPredictor,))
         states = _states(model.cell, torch.from_numpy(frames), nu)
