@@ -20,6 +20,21 @@ Measures = dict[tuple[str, str], float]  # of one test, by measure and index; ""
 
 
 @dataclass(frozen=True)
+class Workplace:
+    """Where a run is evaluated.
+
+    Attributes:
+        device: what computes.
+        run: its id.
+        check: called before the result is written; an error there leaves it unwritten.
+    """
+
+    device: torch.device
+    run: str
+    check: Callable[[], None]
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """What the result of every evaluation depends on, besides code, files and what its experiment adds.
 
@@ -38,26 +53,11 @@ class Evaluation:
     threads: int
 
 
-@dataclass(frozen=True)
-class EvaluationSite:
-    """Where a run is evaluated.
-
-    Attributes:
-        device: what computes.
-        run: its id.
-        check: called before the results are written; an error there leaves them unwritten.
-    """
-
-    device: torch.device
-    run: str
-    check: Callable[[], None]
-
-
 def evaluate_to_files(
     inputs: Evaluation,
     weights: Path,
     measure: Callable[[nn.Module], tuple[dict[str, Measures], dict[str, Tensor]]],
-    site: EvaluationSite,
+    place: Workplace,
     outputs: tuple[Path, Path],
 ) -> None:
     """Measure a trained model in evaluation mode; write the measures, its number of parameters, and the samples.
@@ -66,15 +66,15 @@ def evaluate_to_files(
         inputs: what is measured, and how.
         weights: the file of the model.
         measure: gives the measures by test, and samples, arrays by name.
-        site: where it is done.
+        place: where it is done.
         outputs: the files of the measures (CSV, a row for each value) and of the samples (safetensors).
     """
-    prepare(site.device, inputs.threads, inputs.precision, inputs.winograd)
-    model = read_model(weights, (inputs.model.network,), site.device)
-    with torch.no_grad(), autocast(site.device, inputs.precision):
+    prepare(place.device, inputs.threads, inputs.precision, inputs.winograd)
+    model = read_model(weights, (inputs.model.network,), place.device)
+    with torch.no_grad(), autocast(place.device, inputs.precision):
         measured, samples = measure(model)
-    site.check()
-    write_arrays(outputs[1], {name: value.cpu() for name, value in samples.items()}, {"run": site.run})
+    place.check()
+    write_arrays(outputs[1], {name: value.cpu() for name, value in samples.items()}, {"run": place.run})
     rows: list[tuple[str, str, str, float]]
     rows = [("", "parameters", "", sum(weight.numel() for weight in model.parameters()))]
     rows += [(test, name, index, value) for test, of in measured.items() for (name, index), value in of.items()]

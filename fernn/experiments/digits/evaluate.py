@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from fernn.arrays import read_arrays
 from fernn.datasets.sequences import Recipes, RenderedSequences
 from fernn.errors import say
-from fernn.evaluation.outcome import Evaluation, EvaluationSite, Measures, evaluate_to_files
+from fernn.evaluation.outcome import Evaluation, Measures, Workplace, evaluate_to_files
 from fernn.evaluation.prediction import LARGEST, held, measure_prediction, overflow_step, velocity_index
 from fernn.experiments.digits.motion import Motion
 
@@ -40,7 +40,7 @@ class EvaluateInputs(Evaluation):
     velocities: str
 
 
-def evaluate(inputs: EvaluateInputs, files: dict[str, Path], site: EvaluationSite, outputs: tuple[Path, Path]) -> None:
+def evaluate(inputs: EvaluateInputs, files: dict[str, Path], place: Workplace, outputs: tuple[Path, Path]) -> None:
     """Measure a trained predictor and write its results.
 
     "test" and "length" are measured as `measure_prediction` says, and where digits stay in the middle of larger frames
@@ -53,16 +53,16 @@ def evaluate(inputs: EvaluateInputs, files: dict[str, Path], site: EvaluationSit
     Args:
         inputs: what it depends on.
         files: "model", "digits" and the sequences of each measure, by its name.
-        site: where it is done.
+        place: where it is done.
         outputs: see `evaluate_to_files`.
     """
-    evaluate_to_files(inputs, files["model"], partial(_measure, inputs, files, site), site, outputs)
+    evaluate_to_files(inputs, files["model"], partial(_measure, inputs, files, place), place, outputs)
 
 
 def _measure(
-    inputs: EvaluateInputs, files: dict[str, Path], site: EvaluationSite, model: nn.Module
+    inputs: EvaluateInputs, files: dict[str, Path], place: Workplace, model: nn.Module
 ) -> tuple[dict[str, Measures], dict[str, Tensor]]:
-    pool = read_arrays(files["digits"])[0]["test"].to(site.device)
+    pool = read_arrays(files["digits"])[0]["test"].to(place.device)
     grid = [velocity for velocity, _ in inputs.motion.grid(inputs.velocities)]
     digit = pool.shape[-1]  # a rim that is mostly black makes a mean look small
     central = digit if inputs.motion.centred and digit < inputs.frame else None
@@ -107,5 +107,5 @@ def _measure(
             samples |= samples_of(recipes, inputs.predicted)
     if overflows:
         where = ", ".join(f"{test} from step {step}" for test, step in overflows.items())
-        say(f"{site.run}: predictions overflow float32 ({where}); their error counts as its largest, {LARGEST:.2g}")
+        say(f"{place.run}: predictions overflow float32 ({where}); their error counts as its largest, {LARGEST:.2g}")
     return measures, samples

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from fernn.arrays import read_arrays
 from fernn.datasets.moving_clips import Clips, batches, gather
-from fernn.evaluation.outcome import Evaluation, EvaluationSite, Measures, evaluate_to_files
+from fernn.evaluation.outcome import Evaluation, Measures, Workplace, evaluate_to_files
 from fernn.evaluation.recognition import measure_recognition
 
 
@@ -30,7 +30,7 @@ class EvaluateInputs(Evaluation):
     draws: int
 
 
-def evaluate(inputs: EvaluateInputs, files: dict[str, Path], site: EvaluationSite, outputs: tuple[Path, Path]) -> None:
+def evaluate(inputs: EvaluateInputs, files: dict[str, Path], place: Workplace, outputs: tuple[Path, Path]) -> None:
     """Measure a trained classifier and write its results.
 
     A test is the clips that move with one flow; `measure_recognition` lists its measures. Samples are of the last flow,
@@ -39,21 +39,21 @@ def evaluate(inputs: EvaluateInputs, files: dict[str, Path], site: EvaluationSit
     Args:
         inputs: what it depends on.
         files: "model", "frames", and the test clips of each flow by its name.
-        site: where it is done.
+        place: where it is done.
         outputs: see `evaluate_to_files`.
     """
-    evaluate_to_files(inputs, files["model"], partial(_measure, inputs, files, site), site, outputs)
+    evaluate_to_files(inputs, files["model"], partial(_measure, inputs, files, place), place, outputs)
 
 
 def _measure(
-    inputs: EvaluateInputs, files: dict[str, Path], site: EvaluationSite, model: nn.Module
+    inputs: EvaluateInputs, files: dict[str, Path], place: Workplace, model: nn.Module
 ) -> tuple[dict[str, Measures], dict[str, Tensor]]:
     arrays, about = read_arrays(files["frames"])
-    frames, actions, draws = arrays["frames"].to(site.device), about["actions"], max(inputs.draws, 1)
+    frames, actions, draws = arrays["frames"].to(place.device), about["actions"], max(inputs.draws, 1)
     measures: dict[str, Measures] = {}
     samples: dict[str, Tensor] = {}
     for flow in inputs.flows:
-        clips = Clips.read(files[flow]).to(site.device)
+        clips = Clips.read(files[flow]).to(place.device)
         batch = batches(frames, clips, inputs.frames, inputs.stride)
         measures[flow] = measure_recognition(model, batch, len(clips), inputs.batch, actions, draws)
         of_action = [(clips.label == action).nonzero()[:, 0] for action in clips.label.unique()]

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fernn.evaluation.outcome import EvaluationSite
+from fernn.evaluation.outcome import Workplace
 from fernn.layout import Layout
 from fernn.locks.gpus import some_gpus, visible_gpus
 from fernn.locks.run import hold
@@ -73,7 +73,7 @@ def evaluate_run(params: Params, layout: Layout, name: str, allow_cpu: bool, pla
                         lock.check()
                         task.check(jobs)
 
-                    job.make(EvaluationSite(device, name, check))
+                    job.make(Workplace(device, name, check))
                 task.device = device.type
         discard(layout.unfinished(name))
     return job.writes[0]
