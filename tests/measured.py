@@ -17,10 +17,10 @@ def read(path: Path) -> dict[str, Measures]:
     return found
 
 
-def write(path: Path, tests: dict[str, Measures], parameters: int) -> None:
+def write(path: Path, tests: dict[str, Measures]) -> None:
     rows = [f"{test},{name},{index},{value}" for test, of in tests.items() for (name, index), value in of.items()]
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join([HEADER, f",parameters,,{parameters}", *rows]) + "\n")
+    path.write_text("\n".join([HEADER, *rows]) + "\n")
 
 
 def by_index(measures: Measures, name: str) -> dict[str, float]:

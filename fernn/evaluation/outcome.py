@@ -24,7 +24,7 @@ Measures = dict[tuple[str, str], float]  # of one test, by measure and index; ""
 
 
 @dataclass(frozen=True)
-class EvaluationSite:
+class Workplace:
     """Where a run is evaluated.
 
     Attributes:
@@ -43,7 +43,7 @@ def evaluate_to_files(
     training: "Training",
     weights: Path,
     measure: Callable[[nn.Module], tuple[dict[str, Measures], dict[str, Tensor]]],
-    site: EvaluationSite,
+    place: Workplace,
     outputs: tuple[Path, Path],
 ) -> None:
     """Measure a trained model in evaluation mode; write the measures, its number of parameters, and the samples.
@@ -53,15 +53,15 @@ def evaluate_to_files(
         training: `precision`, `winograd` and `threads` of the section of params.yaml.
         weights: the file of the model.
         measure: gives the measures by test, and samples, arrays by name.
-        site: where it is done.
+        place: where it is done.
         outputs: the files of the measures (CSV, a row for each value) and of the samples (safetensors).
     """
-    prepare(site.device, training.threads, training.precision, training.winograd)
-    network = read_model(weights, (model.network,), site.device)
-    with torch.no_grad(), autocast(site.device, training.precision):
+    prepare(place.device, training.threads, training.precision, training.winograd)
+    network = read_model(weights, (model.network,), place.device)
+    with torch.no_grad(), autocast(place.device, training.precision):
         measured, samples = measure(network)
-    site.check()
-    write_arrays(outputs[1], {name: value.cpu() for name, value in samples.items()}, {"run": site.run})
+    place.check()
+    write_arrays(outputs[1], {name: value.cpu() for name, value in samples.items()}, {"run": place.run})
     rows: list[tuple[str, str, str, float]]
     rows = [("", "parameters", "", sum(weight.numel() for weight in network.parameters()))]
     rows += [(test, name, index, value) for test, of in measured.items() for (name, index), value in of.items()]

@@ -18,7 +18,7 @@ import torch
 from rich.console import Console
 
 from fernn.errors import FernnError, listed, say
-from fernn.evaluation.outcome import EvaluationSite
+from fernn.evaluation.outcome import Workplace
 from fernn.experiments import resolve
 from fernn.files import remove_leftovers
 from fernn.layout import Layout
@@ -294,7 +294,7 @@ def evaluate_run(params: Params, layout: Layout, name: str, allow_cpu: bool, pla
                         lock.check()
                         made.check()
 
-                    job.make(EvaluationSite(device, name, check), job.writes)
+                    job.make(Workplace(device, name, check), job.writes)
                 made.device = device.type
         discard(layout.unfinished(name))
     return job.writes[0]

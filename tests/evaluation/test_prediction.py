@@ -16,9 +16,7 @@ class Black(nn.Module):
 
 
 def measured(model: nn.Module, clips: Tensor, batch: int = 2, central: int | None = None) -> dict:
-    return measure_prediction(
-        model, lambda first, count: clips[first : first + count], len(clips), batch, SEEN, central
-    )
+    return measure_prediction(model, lambda first, n: clips[first : first + n], len(clips), batch, SEEN, central)
 
 
 def by_step(found: dict, name: str) -> list[float]:
@@ -45,7 +43,7 @@ def test_the_median_of_an_even_number_is_between_the_middle_two():
 
 
 def test_lost_sequences_have_a_larger_error_than_mean_brightness():
-    """Black is better than the mean of the seen frames where the later ones are darker, and worse where they are not."""
+    """Black is better than the mean of the seen frames where the later ones are dark."""
     clips = torch.zeros(4, SEEN + STEPS, 1, SIDE, SIDE)
     clips[:, :SEEN] = 0.5
     clips[1, SEEN:] = 0.2

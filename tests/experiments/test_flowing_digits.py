@@ -14,7 +14,7 @@ from fernn.arrays import read_arrays
 from fernn.datasets import rotating, translating
 from fernn.datasets.sequences import Recipes
 from fernn.errors import FernnError
-from fernn.evaluation.outcome import EvaluationSite
+from fernn.evaluation.outcome import Workplace
 from fernn.evaluation.prediction import LARGEST, velocity_index
 from fernn.experiments import find_experiment
 from fernn.flows.rotation import Rotation, rotate
@@ -236,7 +236,7 @@ def test_samples_of_a_run_that_is_tested_at_velocities_alone(layout, name, root,
     work = find_experiment(name).evaluation(params, layout, run)
     outputs = tmp_path / "results.csv", tmp_path / "samples.safetensors"
     work = replace(work, files={**work.files, "model": model})
-    work.do(EvaluationSite(torch.device("cpu"), run.id, lambda: None), outputs)
+    work.do(Workplace(torch.device("cpu"), run.id, lambda: None), outputs)
     measures, (samples, _) = measured.read(outputs[0]), read_arrays(outputs[1])
     assert list(measures) == ["", "velocity"]
     fastest = (1, 1) if name == "translation" else 60.0
@@ -257,7 +257,7 @@ def test_a_rollout_that_grows_without_bound(layout, name, root, tmp_path, capsys
     work = find_experiment(name).evaluation(params, layout, run)
     work = replace(work, files={**work.files, "model": path})
     outputs = tmp_path / "results.csv", tmp_path / "samples.safetensors"
-    work.do(EvaluationSite(torch.device("cpu"), run.id, lambda: None), outputs)
+    work.do(Workplace(torch.device("cpu"), run.id, lambda: None), outputs)
     found = measured.read(outputs[0])["length"]
     assert found["mse", str(LENGTH)] == LARGEST
     assert all(map(math.isfinite, found.values()))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from fernn.arrays import read_arrays
 from fernn.data.kth.release import ACTIONS
@@ -138,9 +139,7 @@ def test_an_evaluation_is_that_of_the_plain_clips(trained, model):
         named = logits.argmax(1)
         assert found["clips", ""] == CLIPS
         assert found["accuracy", ""] == (named == clips.label).double().mean().item()
-        assert found["loss", ""] == pytest.approx(
-            torch.nn.functional.cross_entropy(logits, clips.label).item(), rel=1e-5
-        )
+        assert found["loss", ""] == pytest.approx(F.cross_entropy(logits, clips.label).item(), rel=1e-5)
         pairs = list(zip(clips.label.tolist(), named.tolist(), strict=True))
         names = {f"{a} {b}": pairs.count((ACTIONS.index(a), ACTIONS.index(b))) for a in ACTIONS for b in ACTIONS}
         assert by_index(found, "confusion") == names

@@ -1,4 +1,3 @@
-import json
 from dataclasses import replace
 from itertools import pairwise
 
@@ -19,7 +18,18 @@ from fernn.layout import Layout
 from fernn.results.figures.style import LINES
 from fernn.runs import all_runs
 from tests.results.made import figure_names, select, write_figures
-from tests.results.tree import EPOCHS, LENGTH, MSE, PREDICTED, SEEN, small_params, write_run, write_tree, write_trivial
+from tests.results.tree import (
+    EPOCHS,
+    LENGTH,
+    MSE,
+    PREDICTED,
+    SEEN,
+    small_params,
+    write_evaluation,
+    write_run,
+    write_tree,
+    write_trivial,
+)
 
 
 def of(params, layout, flow):
@@ -180,11 +190,10 @@ def test_a_grid_of_one_error(params, layout):
     runs = [{"flow": "V1T", "models": ["G-RNN"], "evaluate": ["velocity"]}]
     data = params.translation.data.model_dump() | {"velocity": {"sequences": 1, "flow": "V0T"}}
     still = small_params(runs=runs, data=data)
-    velocity = {"sequences": 1, "grid": [{"vx": 0, "vy": 0, "mse": 0.5}]}
+    velocity = {("sequences", ""): 1, ("mse", ""): 0.5, ("mse", "0 0"): 0.5}
     for selection in select(still, layout):
         for run in selection.runs:
-            path = layout.evaluation(run.id, "results.csv")
-            path.write_text(json.dumps({"run": run.id, "parameters": 1, "measures": {"velocity": velocity}}))
+            write_evaluation(layout, run, {"velocity": velocity})
     write_arrays(layout.dataset("translation", "trivial-velocity-V0T"), {"one": np.ones((1, PREDICTED))}, {})
     figure = translation.velocity_generalization(still, layout, select(still, layout))
     assert figure.axes[0].images[0].get_array().tolist() == [[500]]

@@ -1,5 +1,4 @@
 import csv
-import json
 import re
 import statistics
 
@@ -9,6 +8,7 @@ from fernn.errors import FernnError
 from fernn.layout import CLAIMS, COST, Layout
 from fernn.pipeline.jobs import Jobs
 from fernn.runs import all_runs
+from tests import measured
 from tests.results.kth_tree import (
     ACTIONS,
     EACH,
@@ -50,7 +50,7 @@ def test_every_cell_comes_from_the_files_of_its_runs(tmp_path):
     for row in found:
         runs = [run_of(params, row["model"], seed, rate=RATES[1]) for seed in SEEDS]
         files = [layout.evaluation(run.id, "results.csv") for run in runs]
-        accuracies = [json.loads(file.read_text())["measures"]["V2T"]["accuracy"] for file in files]
+        accuracies = [measured.read(file)["V2T"]["accuracy", ""] for file in files]
         assert (row["metric"], row["n"], row["learning_rate"]) == ("test_accuracy", "2", "0.0001")
         assert float(row["mean"]) == statistics.fmean(accuracies)
         assert float(row["std"]) == statistics.stdev(accuracies)

@@ -10,6 +10,7 @@ from fernn.arrays import write_arrays
 from fernn.errors import FernnError
 from fernn.layout import CLAIMS, COST, Layout
 from fernn.runs import all_runs
+from tests import measured
 from tests.results.made import select, table_names, write_tables
 from tests.results.tree import (
     TRIVIAL,
@@ -45,7 +46,7 @@ def test_every_cell_comes_from_the_files_of_its_runs(params, layout):
     ]
     for row in found:
         files = [layout.evaluation(run_of(params, row["model"], seed).id, "results.csv") for seed in (0, 1)]
-        errors = [json.loads(file.read_text())["measures"]["test"]["mse"] for file in files]
+        errors = [measured.read(file)["test"]["mse", ""] for file in files]
         assert row["metric"] == "test_mse"
         assert float(row["mean"]) == statistics.fmean(errors)
         assert float(row["std"]) == statistics.stdev(errors)
@@ -195,9 +196,9 @@ def test_the_middle_of_the_frames_stands_beside_the_whole(tmp_path):
     assert {row["metric"] for row in table(layout)} == {"test_mse"}
     for seed in params.section("translation").seeds:
         path = layout.evaluation(run_of(params, "G-RNN", seed).id, "results.csv")
-        content = json.loads(path.read_text())
-        content["measures"]["test"]["central"] = 0.2 + 0.02 * seed
-        path.write_text(json.dumps(content))
+        tests = measured.read(path)
+        tests["test"]["mse_central", ""] = 0.2 + 0.02 * seed
+        measured.write(path, tests)
     write_tables(params, layout)
     (row,) = [row for row in table(layout) if row["metric"] == "test_mse_central"]
     assert (row["model"], row["flow"], row["verdict"], row["paper_value"]) == ("G-RNN", "V2T", "", "")

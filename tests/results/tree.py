@@ -119,7 +119,7 @@ def write_training_record(
 
 
 def write_evaluation(layout: Layout, run: Run, tests: dict[str, Measures]) -> None:
-    measured.write(layout.evaluation(run.id, "results.csv"), tests, PARAMETERS)
+    measured.write(layout.evaluation(run.id, "results.csv"), {"": {("parameters", ""): PARAMETERS}} | tests)
 
 
 def write_trivial(layout: Layout, params: Params) -> None:

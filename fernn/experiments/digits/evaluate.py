@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from fernn.arrays import read_arrays
 from fernn.datasets.sequences import Motion, Recipes, RenderedSequences
 from fernn.errors import say
-from fernn.evaluation.outcome import EvaluationSite, Measures, evaluate_to_files
+from fernn.evaluation.outcome import Measures, Workplace, evaluate_to_files
 from fernn.evaluation.prediction import LARGEST, held, measure_prediction, overflow_step, velocity_index
 from fernn.models.storage import Model
 
@@ -21,7 +21,7 @@ SAMPLES = 2  # sequences whose predictions are kept for figures
 
 def evaluate(
     files: dict[str, Path],
-    site: EvaluationSite,
+    place: Workplace,
     outputs: tuple[Path, Path],
     *,
     model: Model,
@@ -43,7 +43,7 @@ def evaluate(
 
     Args:
         files: "model", "digits" and the sequences of each measure, by its name.
-        site: where it is done.
+        place: where it is done.
         outputs: see `evaluate_to_files`.
         model: the network.
         motion: how digits move.
@@ -55,7 +55,7 @@ def evaluate(
     """
 
     def measure(network: nn.Module) -> tuple[dict[str, Measures], dict[str, Tensor]]:
-        pool = read_arrays(files["digits"])[0]["test"].to(site.device)
+        pool = read_arrays(files["digits"])[0]["test"].to(place.device)
         digit = pool.shape[-1]  # a rim that is mostly black makes a mean look small
         central = digit if motion.centred and digit < data.frame else None
         overflows: dict[str, int] = {}  # the first step beyond float32, by test
@@ -100,7 +100,9 @@ def evaluate(
                 samples |= samples_of(recipes, data.predicted)
         if overflows:
             where = ", ".join(f"{test} from step {step}" for test, step in overflows.items())
-            say(f"{site.run}: predictions overflow float32 ({where}); their error counts as its largest, {LARGEST:.2g}")
+            say(
+                f"{place.run}: predictions overflow float32 ({where}); their error counts as its largest, {LARGEST:.2g}"
+            )
         return measured, samples
 
-    evaluate_to_files(model, training, files["model"], measure, site, outputs)
+    evaluate_to_files(model, training, files["model"], measure, place, outputs)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from fernn.arrays import read_arrays
 from fernn.datasets.moving_clips import Clips, batches, gather
-from fernn.evaluation.outcome import EvaluationSite, Measures, evaluate_to_files
+from fernn.evaluation.outcome import Measures, Workplace, evaluate_to_files
 from fernn.evaluation.recognition import measure_recognition
 from fernn.models.storage import Model
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def evaluate(
     files: dict[str, Path],
-    site: EvaluationSite,
+    place: Workplace,
     outputs: tuple[Path, Path],
     *,
     model: Model,
@@ -34,7 +34,7 @@ def evaluate(
 
     Args:
         files: "model", "frames", and the test clips of each flow by its name.
-        site: where it is done.
+        place: where it is done.
         outputs: see `evaluate_to_files`.
         model: the network.
         flows: that the test clips move with, each a measure.
@@ -44,11 +44,11 @@ def evaluate(
 
     def measure(network: nn.Module) -> tuple[dict[str, Measures], dict[str, Tensor]]:
         arrays, about = read_arrays(files["frames"])
-        frames, actions, draws = arrays["frames"].to(site.device), about["actions"], max(data.draws, 1)
+        frames, actions, draws = arrays["frames"].to(place.device), about["actions"], max(data.draws, 1)
         measured: dict[str, Measures] = {}
         samples: dict[str, Tensor] = {}
         for flow in flows:
-            clips = Clips.read(files[flow]).to(site.device)
+            clips = Clips.read(files[flow]).to(place.device)
             batch = batches(frames, clips, data.frames, data.stride)
             measured[flow] = measure_recognition(network, batch, len(clips), training.batch, actions, draws)
             of_action = [(clips.label == action).nonzero()[:, 0] for action in clips.label.unique()]
@@ -57,4 +57,4 @@ def evaluate(
             samples = {"clip": shown, "label": chosen.label, "logits": network(shown).float()}
         return measured, samples
 
-    evaluate_to_files(model, training, files["model"], measure, site, outputs)
+    evaluate_to_files(model, training, files["model"], measure, place, outputs)
