@@ -40,7 +40,7 @@ from tests.experiments.flowing import (
     TRAIN,
     write_params,
 )
-from tests.experiments.tasks import network_of, task_of
+from tests.experiments.tasks import task_of
 from tests.measured import by_index
 
 SIDE = 9
@@ -102,13 +102,6 @@ def test_sets_of_sequences(layout, name):
     assert {tuple(v) if isinstance(v, list) else v for v in velocities} <= set(FLOW[name].generators)
 
 
-def test_a_set_is_made_the_same_again(layout, name, root, tmp_path):
-    params, again = write_params(root, tmp_path), Layout(SCALE, tmp_path / "results")
-    for part in ("digits", f"test-{FLOWS[name][0]}"):
-        make_result(params, again, "dataset", f"{name}/{part}")
-        assert again.dataset(name, part).read_bytes() == layout.dataset(name, part).read_bytes()
-
-
 def test_what_an_epoch_trains_on(layout, name, root, tmp_path):
     """Digits of the training pool, drawn afresh at each epoch; batches can be made again."""
     params, sampler = write_params(root, tmp_path), SAMPLER[name]
@@ -163,11 +156,12 @@ def test_a_training(layout, name):
     assert loss == pytest.approx(min(losses), rel=1e-5)
 
 
-def test_a_training_repeats(layout, name, root, tmp_path):
+def test_data_sets_and_a_training_repeat(layout, name, root, tmp_path):
     params = write_params(root, tmp_path)
     again = Layout(SCALE, tmp_path / "results")
-    for part in ("digits", f"validation-{FLOWS[name][0]}"):
+    for part in ("digits", f"validation-{FLOWS[name][0]}", f"test-{FLOWS[name][0]}"):
         make_result(params, again, "dataset", f"{name}/{part}")
+        assert again.dataset(name, part).read_bytes() == layout.dataset(name, part).read_bytes()
     train_run(params, again, RUNS[name], allow_cpu=True)
     for file in ("model.safetensors", "metrics.csv"):
         assert again.run(RUNS[name], file).read_bytes() == layout.run(RUNS[name], file).read_bytes()
@@ -316,18 +310,6 @@ def test_errors_of_trivial_forecasts_by_velocity(layout, name):
         expected = (frames[:, SEEN - 1 : SEEN] - frames[:, SEEN:]).double().square().mean((0, 2, 3, 4))
         torch.testing.assert_close(found["last frame"][row], expected, rtol=1e-5, atol=1e-12)
     assert not found["last frame"][len(velocities) // 2].any()  # nothing moves
-
-
-def test_weights_start_by_the_seed(name, root, tmp_path):
-    params = write_params(root, tmp_path)
-    weights = []
-    for model, seed in (("G-RNN", 0), (MODELS[name], 0), ("G-RNN", 0), ("G-RNN", 1)):
-        run = Run(name, FLOWS[name][0], model, 0.01, seed)
-        work = find_experiment(name).training(params, Layout(SCALE), run)
-        weights.append(torch.cat([weight.flatten() for weight in network_of(work).parameters()]))
-    assert torch.equal(weights[0], weights[1])  # of equal shapes, so G-RNN and FERNN start alike
-    assert torch.equal(weights[0], weights[2])
-    assert not torch.equal(weights[0], weights[3])
 
 
 @pytest.mark.parametrize("part", ["test", "test-", "best-V1T", "digits-V1T", "trivial-V1T", "trivial-validation-V1T"])

@@ -22,14 +22,14 @@ from fernn.files import sha256
 from fernn.layout import Layout
 from fernn.models import CNN3D, FERNNClassifier, GRNNPlusClassifier, load_model
 from fernn.provenance.records import read_record, write_record
-from fernn.runs import Run, find_run
+from fernn.runs import find_run
 from fernn.training.progress import TrainingProgress
 from tests import measured
 from tests.measured import by_index
 from tests.reference import kth as plain_kth
 
 from .conftest import BATCH, CLIPS, EPOCHS, MODELS, RUNS, SCALE, write_params
-from .tasks import network_of, task_of
+from .tasks import task_of
 
 LENGTH, STRIDE = 4, 2
 CLIPS_OF_TEST = {"split": "test", "persons": [3], "flow": "V1T", "frames": LENGTH, "stride": STRIDE, "seed": 42}
@@ -98,15 +98,14 @@ def test_evaluated_clips_may_lie_anywhere_once_and_for_all(made, tmp_path):
 
 
 def test_evaluated_clips_may_be_drawn_several_times(made, tmp_path):
-    frames = layout(made).dataset("kth", "frames")
-    for split, draws in (("test", 3), ("validation", 1)):
-        make_clips({"frames": frames}, tmp_path / split, print, **{**CLIPS_OF_TEST, "split": split}, draws=3)
-        clips = Clips.read(tmp_path / split)
-        assert len(clips) == draws * CLIPS
-        parts = [clips[first : first + CLIPS] for first in range(0, len(clips), CLIPS)]
-        starts = [part.first.sort().values for part in parts]
-        assert all(torch.equal(part.label[part.first.argsort()], clips_of(made, "test-V1T").label) for part in parts)
-        assert len({tuple(first.tolist()) for first in starts}) == draws
+    frames, draws = layout(made).dataset("kth", "frames"), 3
+    make_clips({"frames": frames}, tmp_path / "clips", print, **CLIPS_OF_TEST, draws=draws)
+    clips = Clips.read(tmp_path / "clips")
+    assert len(clips) == draws * CLIPS
+    parts = [clips[first : first + CLIPS] for first in range(0, len(clips), CLIPS)]
+    starts = [part.first.sort().values for part in parts]
+    assert all(torch.equal(part.label[part.first.argsort()], clips_of(made, "test-V1T").label) for part in parts)
+    assert len({tuple(first.tolist()) for first in starts}) == draws
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -171,18 +170,6 @@ def test_what_an_epoch_trains_on(made, monkeypatch):
     other = EXPERIMENT.training(params, Layout(SCALE), replace(run, seed=run.seed + 1))
     assert other.files == work.files
     assert not torch.equal(task_of(other).batch(0, 0)[0], epochs[0][0][0])
-
-
-def test_weights_start_by_the_seed(root, tmp_path):
-    write_params(root, tmp_path / "params.yaml")
-    params, weights = load_params(tmp_path / "params.yaml", SCALE), []
-    for model, seed in (("G-RNN", 0), ("FERNN-V2T", 0), ("G-RNN", 0), ("G-RNN", 1)):
-        run = Run("kth", "V1T", model, 0.01, seed)
-        built = network_of(EXPERIMENT.training(params, Layout(SCALE), run))
-        weights.append(torch.cat([weight.flatten() for weight in built.parameters()]))
-    assert torch.equal(weights[0], weights[1])  # of equal shapes, so G-RNN and FERNN start alike
-    assert torch.equal(weights[0], weights[2])
-    assert not torch.equal(weights[0], weights[3])
 
 
 def test_stopped_and_started_again(fernn, trained, monkeypatch, capsys):

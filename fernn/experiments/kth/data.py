@@ -74,8 +74,8 @@ def make_clips(
         flow: velocities are uniform on it.
         frames: of a clip.
         stride: frames of the sequence between two of the clip.
-        draws: random places in each sequence that the clips of a test start from; 0 for its middle. The clips of
-            validation start from one.
+        draws: random places in each sequence that clips start from; 0 for its middle. Those of "train" are drawn while
+            training.
         seed: of the data set.
 
     Raises:
@@ -89,10 +89,7 @@ def make_clips(
             f"{frames * stride} frames. Change frames, stride or persons in kth.data of params.yaml."
         )
     if split != "train":
-        drawn = [
-            drawn_at_random(clips, seed, f"evaluate/{split}", draw, flip=0)
-            for draw in range(draws if split == "test" else min(draws, 1))
-        ]
+        drawn = [drawn_at_random(clips, seed, f"evaluate/{split}", draw, flip=0) for draw in range(draws)]
         clips = joined(drawn) if drawn else in_the_middle(clips)
         clips = replace(clips, room=clips.room * 0)  # where they start is settled
     clips.write(output)

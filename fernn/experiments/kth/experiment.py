@@ -69,7 +69,7 @@ class KthExperiment(Experiment[KthParams]):
             flow=flow,
             frames=data.frames,
             stride=data.stride,
-            draws=data.draws,
+            draws={"train": 0, "validation": min(data.draws, 1), "test": data.draws}[split],
             seed=data.seed,
         )
         return Work(clips, {"frames": layout.dataset(self.name, "frames")})
