@@ -197,7 +197,7 @@ def claims(
     """Say which claims of the paper the finished runs reproduce."""
     from rich.console import Console
 
-    from fernn.pipeline.judging import judge_archive, judge_claims
+    from fernn.pipeline.claims import judge_archive, judge_claims
     from fernn.results.claims.text import show
 
     if folder is None:
@@ -218,15 +218,15 @@ def verify_command(
         ),
     ],
     again: Annotated[
-        bool, typer.Option("--again", help="Make each once more, in a folder of its own, and compare the bytes.")
+        bool, typer.Option("--again", help="Also rebuild each in a temporary folder, and compare the bytes.")
     ] = False,
     file: ParamsFile = Path("params.yaml"),
 ) -> None:
     """Compare results with their records: bytes, inputs, params, code; name what differs."""
-    from fernn.pipeline.verification import show, verify, verify_archive
+    from fernn.pipeline.verify import show, verify, verify_archive
 
-    verdicts = verify_archive(results[0], file, again) if len(results) == 1 else None
-    if not show(verdicts or verify(results, file, again), print):
+    found = verify_archive(results[0], file, again) if len(results) == 1 else None
+    if not show(found or verify(results, file, again), print):
         raise typer.Exit(1)
 
 
@@ -240,7 +240,7 @@ def compare_command(
     scale: Scale = None,
 ) -> None:
     """Hold a scale's results against those made elsewhere: bytes, and the cells of the tables."""
-    from fernn.pipeline.comparison import compare
+    from fernn.pipeline.compare import compare
 
     if not compare(_start(file, scale)[1], folder, print):
         raise typer.Exit(1)
@@ -334,7 +334,7 @@ def export_command(
     ] = None,
 ) -> None:
     """Pack a scale's results as one archive for others: a Workflow Run RO-Crate (docs/archive.md)."""
-    from fernn.pipeline.export import export
+    from fernn.pipeline.export.crate import export
 
     print(export(*_start(file, scale), file, to, force, without or ()))
 

@@ -4,11 +4,11 @@ The experiments themselves are in `fernn.experiments`. This base is below `fernn
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, is_dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from pydantic import BaseModel
 
@@ -113,6 +113,22 @@ class Workload:
     evaluation: tuple[Pass, ...]
 
 
+class Terms(NamedTuple):
+    """Terms of use.
+
+    Attributes:
+        id: a URL that states them; or, if there is none, "#" and a name.
+        name: a short one.
+        description: what they apply to, and by whom it was made.
+        redistributable: whether files that hold the data itself may be passed on.
+    """
+
+    id: str
+    name: str
+    description: str
+    redistributable: bool = True
+
+
 class Experiment(ABC, Generic[P]):
     """An experiment.
 
@@ -124,6 +140,7 @@ class Experiment(ABC, Generic[P]):
         table: the table that has its results.
         figures: the kinds of its figures.
         evidence: what claims can ask of its runs, and the file of these claims.
+        content_digests: digests of source files, by file name, where the sha256 of the bytes would say too much.
     """
 
     name: str
@@ -133,6 +150,11 @@ class Experiment(ABC, Generic[P]):
     table: "PaperTable"
     figures: "tuple[Kind, ...]"
     evidence: "Evidence"
+    content_digests: ClassVar[Mapping[str, Callable[[Path], str]]] = {}
+
+    def terms(self, params: Params) -> Terms | None:
+        """The terms of use of its source data; None if the project made the data."""
+        return None
 
     def section(self, params: Params) -> P:
         """Its section of the params."""

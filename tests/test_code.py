@@ -91,10 +91,10 @@ MUTATIONS = [
     ("experiments/loading.py", "@cache\ndef schema", "EDITED = 1\n\n\n@cache\ndef schema", set()),
     # what only fetches, waits, locks, shows, or directs the work
     ("data/transfer.py", "attempts: int = 5", "attempts: int = 6", set()),
-    ("locks/run.py", "beat: float = 10.0", "beat: float = 20.0", set()),
+    ("locks.py", "beat: float = 10.0", "beat: float = 20.0", set()),
     ("training/progress.py", "LOOK, LOOK_IN_LOG = 1.0, 60.0", "LOOK, LOOK_IN_LOG = 2.0, 60.0", set()),
     ("pipeline/preflight/doctor.py", "PATIENCE = 10", "PATIENCE = 20", set()),
-    ("pipeline/stages.py", "State.MISSING:", "State.STALE:", set()),
+    ("pipeline/stages.py", "Status.MISSING:", "Status.OUTDATED:", set()),
 ]
 
 

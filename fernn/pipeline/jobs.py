@@ -116,7 +116,7 @@ class Jobs:
         if stage == "dataset":
             return self._dataset(name)
         if stage == "standins":
-            raise FernnError(f"scale {self.params.scale} draws no stand-ins (source.stand_ins is null): nothing to draw.")
+            raise FernnError(f"scale {self.params.scale} has no stand-ins (source.stand_ins is null): nothing to draw.")
         find_run(self.params, name)  # raises
         raise FernnError(f"{stage}: no such stage")
 

@@ -21,11 +21,11 @@ from fernn.errors import FernnError, listed, say
 from fernn.evaluation.outcome import Workplace
 from fernn.experiments import resolve
 from fernn.files import remove_leftovers
+from fernn.gpus import some_gpus, visible_gpus
 from fernn.layout import Layout
-from fernn.locks.gpus import some_gpus, visible_gpus
-from fernn.locks.run import Lock, hold
+from fernn.locks import Lock, hold
 from fernn.params import Params
-from fernn.pipeline.audit import Audit, State
+from fernn.pipeline.audit import Audit, Status
 from fernn.pipeline.jobs import Job, Jobs
 from fernn.provenance.environment import environment
 from fernn.provenance.equivalence import representative
@@ -99,16 +99,16 @@ def making(jobs: Jobs, job: Job, planned: str | None) -> Iterator[Making | None]
             f"This makes it: snakemake {next(iter(problems))} --cores all --config scale={jobs.params.scale}"
         )
     found = audit.of(job)
-    if found.state is State.DONE:
+    if found.status is Status.CURRENT:
         say(
-            f"{job}: there already, of the same params, code and files, says {job.record}. Remove the result to make "
-            "it again."
+            f"{job}: there already, of the same params, code and files, says {job.record}. Remove the result to "
+            "rebuild it."
         )
         yield None
         return
-    if found.state is not State.MISSING:
-        say(f"{job}: what is there is {found.state.value} and is made again: {'; '.join(found.reasons)}")
-        if job.stage == "train" and found.state is State.STALE:
+    if found.status is not Status.MISSING:
+        say(f"{job}: what is there is {found.status.value} and is rebuilt: {'; '.join(found.reasons)}")
+        if job.stage == "train" and found.status is Status.OUTDATED:
             _set_aside(job, jobs.layout, found.record.lineage if found.record else "unknown")
     for path in (*job.writes, job.record):
         remove_leftovers(path)

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 from fernn.data.mnist import FILES
 from fernn.datasets.sequences import Motion
 from fernn.errors import FernnError
-from fernn.experiment import Experiment, Files, Pass, Work, Workload, only
+from fernn.experiment import Experiment, Files, Pass, Terms, Work, Workload, only
 from fernn.experiments.digits.claims import EVIDENCE
 from fernn.experiments.digits.data import make_digits, make_sequences
 from fernn.experiments.digits.evaluate import evaluate
@@ -27,6 +27,13 @@ from fernn.runs import Run, evaluations_of
 
 P = TypeVar("P", bound=DigitParams)
 
+MNIST_TERMS = Terms(
+    "https://creativecommons.org/licenses/by-sa/3.0/",
+    "Creative Commons Attribution-ShareAlike 3.0 (CC BY-SA 3.0)",
+    "Digits of the MNIST database of handwritten digits by Yann LeCun, Corinna Cortes and Christopher J. C. Burges, "
+    "http://yann.lecun.com/exdb/mnist/; cut to parts, scaled, moved and added here.",
+)
+
 
 class DigitExperiment(Experiment[P], Generic[P]):
     """An experiment with flowing digits: how they move, and what network predicts them, is the matter of each."""
@@ -35,6 +42,10 @@ class DigitExperiment(Experiment[P], Generic[P]):
     table = TABLE1
     figures: tuple[Kind, ...] = FIGURES
     evidence: Evidence = EVIDENCE
+
+    def terms(self, params: Params) -> Terms:
+        """Those of MNIST."""
+        return MNIST_TERMS
 
     @abstractmethod
     def motion(self, section: P) -> Motion:

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import ClassVar
 
 from fernn.data.kth.fetched import RECORD as FETCHED
+from fernn.data.kth.fetched import contents
 from fernn.data.standins import make as drawing
 from fernn.errors import FernnError
-from fernn.experiment import Experiment, Pass, Work, Workload, only
+from fernn.experiment import Experiment, Pass, Terms, Work, Workload, only
 from fernn.experiments.kth.claims import EVIDENCE
 from fernn.experiments.kth.data import make_clips, make_frames
 from fernn.experiments.kth.evaluate import evaluate
@@ -24,6 +25,13 @@ from fernn.runs import Run, evaluations_of
 
 SEQUENCES = 2391  # of 25 persons
 STANDIN_SEQUENCES = 24  # of a person in a scenario: six actions, four sequences each
+KTH_TERMS = Terms(
+    "#kth-terms",
+    "The KTH videos may not be redistributed",
+    "Videos of the KTH action data set, https://www.csc.kth.se/cvap/actions/, come from their authors alone. The "
+    "archive holds no array of their frames; figures show a few, shrunk.",
+    redistributable=False,
+)
 
 
 class KthExperiment(Experiment[KthParams]):
@@ -40,6 +48,11 @@ class KthExperiment(Experiment[KthParams]):
     table = TABLE2
     figures = FIGURES
     evidence = EVIDENCE
+    content_digests: ClassVar = {FETCHED: contents}  # where the archives came from does not matter
+
+    def terms(self, params: Params) -> Terms | None:
+        """None for stand-ins."""
+        return None if self.section(params).source.stand_ins else KTH_TERMS
 
     def stand_ins(self, params: Params) -> Work | None:
         """The videos of a small scale, in the format of the originals."""
