@@ -15,8 +15,8 @@ from fernn.params import Params
 from fernn.params.base import ExperimentParams
 from fernn.results.claims.evidence import Evidence
 from fernn.results.figures.kinds import Kind
-from fernn.results.reading.selection import Criterion
-from fernn.results.tables.table import PaperTable
+from fernn.results.selection import Criterion
+from fernn.results.tables.table import Table
 from fernn.runs import Run
 
 Files = dict[str, Path]
@@ -120,7 +120,7 @@ class Experiment(ABC, Generic[P]):
     name: str
     schema: type[P]
     criterion: Criterion
-    table: PaperTable
+    table: Table
     figures: tuple[Kind, ...]
     evidence: Evidence
 

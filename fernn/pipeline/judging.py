@@ -21,9 +21,8 @@ from fernn.pipeline.export.archive import METADATA, Entry, entries_of
 from fernn.pipeline.jobs import Job, Jobs
 from fernn.provenance.records import read_record
 from fernn.results.claims.evidence import Evidence
-from fernn.results.claims.judge import Judged, judge
-from fernn.results.claims.judgement import Judgement
-from fernn.results.reading.selection import select
+from fernn.results.claims.judge import Judgement, judge
+from fernn.results.selection import select
 
 
 def judge_claims(params: Params, layout: Layout) -> list[Judgement]:
@@ -92,7 +91,7 @@ def _tolerant(experiments: Sequence[Experiment[Any]], why: str) -> list[Experime
     return found
 
 
-def _judge(jobs: Jobs, experiments: Sequence[Judged], finished: Callable[[Job], bool]) -> list[Judgement]:
+def _judge(jobs: Jobs, experiments: Sequence[Experiment[Any]], finished: Callable[[Job], bool]) -> list[Judgement]:
     selections = select(
         jobs.params,
         jobs.layout,

@@ -10,10 +10,8 @@ import pytest
 from fernn.errors import FernnError
 from fernn.experiments import find_experiment
 from fernn.layout import Layout
-from fernn.results.claims.claim import Asked, Bound, Cell, Factor, Line, Order
-from fernn.results.claims.judge import judge
-from fernn.results.claims.judgement import Verdict, cell_of
-from fernn.results.claims.reading import PAPER, read_claims
+from fernn.results.claims.claim import PAPER, Asked, Bound, Cell, Factor, Line, Order, read_claims
+from fernn.results.claims.judge import Verdict, cell_of, judge
 from fernn.results.claims.text import claims_md
 from tests import measured
 from tests.results.claims_file import ORDER, written

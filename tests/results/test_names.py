@@ -2,8 +2,8 @@ import math
 
 import pytest
 
-from fernn.results.names import math_name, plus_minus
 from fernn.results.reading.summary import Summary, summarize
+from fernn.results.text import math_name, plus_minus
 
 
 def test_the_sample_standard_deviation():

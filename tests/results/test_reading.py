@@ -7,7 +7,7 @@ from safetensors.numpy import save_file
 
 from fernn.errors import FernnError
 from fernn.experiments.digits.forecasts import read_samples, read_step_errors, read_velocity_errors
-from fernn.results.reading.runs import diverged, epoch_ends, read_metrics
+from fernn.results.values import diverged, epoch_ends, read_metrics
 from tests.results.tree import EPOCHS, FRAME, LENGTH, PREDICTED, SEEN, run_of, write_metrics
 
 
