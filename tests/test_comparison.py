@@ -256,7 +256,7 @@ def test_cells(one: MeanOverRuns, other: MeanOverRuns, agrees: bool | None) -> N
 
 
 def test_cells_agree_up_to_the_level_of_welchs_test() -> None:
-    one = Cell(1.0, 0.1, 3)
+    one = MeanOverRuns(1.0, 0.1, 3)
     for mean in np.linspace(1.1, 1.6, 101):
         p = stats.ttest_ind_from_stats(1.0, 0.1, 3, mean, 0.2, 4, equal_var=False).pvalue
-        assert one.agrees(Cell(mean, 0.2, 4)) is bool(p > 0.01), f"p = {p}"
+        assert one.agrees(MeanOverRuns(mean, 0.2, 4)) is bool(p > 0.01), f"p = {p}"

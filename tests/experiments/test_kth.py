@@ -96,7 +96,7 @@ def test_evaluated_clips_may_lie_anywhere_once_and_for_all(made, tmp_path):
     assert not torch.equal(clips.first[order], middle.first)
     assert not torch.equal(clips.first, Clips.read(tmp_path / "validation").first)
     assert not clips.flip.any()
-    make_clips(replace(inputs, seed=43), {"frames": frames}, tmp_path / "other", print)
+    make(tmp_path / "other", print, seed=43)
     other = Clips.read(tmp_path / "other")
     assert not torch.equal(other.first.sort().values, clips.first.sort().values)
     assert not torch.equal(other.velocity[other.first.argsort()], clips.velocity[order])

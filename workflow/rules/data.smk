@@ -40,7 +40,7 @@ if ("standins", "") in JOBS.all:
 
 rule fetch_kth:
     input:
-        results("standins"),,
+        results("standins"),
     output:
         # the archives are no outputs: those of a job that failed would be deleted, and downloaded anew
         f"{VIDEOS.folder}/fetched.json",
