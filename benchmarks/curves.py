@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from fernn.results.figures.style import LINES, WIDTH
-from fernn.results.names import math_name
+from fernn.results.text import math_name
 
 # the colour of the experiment's largest model in all figures; filled and open for print without colour
 LOOKS = {"A": ("FERNN-V2T", "o", "full"), "B": ("FERNN-V4R", "s", "none")}

@@ -22,8 +22,8 @@ from fernn.runs import Run
 if TYPE_CHECKING:
     from fernn.results.claims.evidence import Evidence
     from fernn.results.figures.kinds import Kind
-    from fernn.results.reading.selection import Criterion
-    from fernn.results.tables.table import PaperTable
+    from fernn.results.selection import Criterion
+    from fernn.results.tables.table import Table
 
 Files = dict[str, Path]
 P = TypeVar("P", bound=ExperimentParams)
@@ -147,7 +147,7 @@ class Experiment(ABC, Generic[P]):
     schema: type[P]
     kinds: ClassVar[Mapping[str, str]]
     criterion: "Criterion"
-    table: "PaperTable"
+    table: "Table"
     figures: "tuple[Kind, ...]"
     evidence: "Evidence"
     content_digests: ClassVar[Mapping[str, Callable[[Path], str]]] = {}

@@ -9,6 +9,7 @@ RELEASE = "release.json"  # of stand-ins: their digests, written last
 SUPERSEDED = "superseded"  # the folder of finished runs that made room for others of their names
 REPORT = "report.html"
 COST = ("cost.csv", "cost.md")  # of the tables, those that tell how fast a machine was
+NOTES = "notes.csv"  # the titles of tables, and the notes below them
 CLAIMS = ("claims.csv", "claims.md")  # what became of the claims of the paper
 KEPT = ("datasets", "runs", "evaluations", "tables", "metrics", "figures")  # the folders of results
 

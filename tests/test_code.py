@@ -84,7 +84,7 @@ MUTATIONS = [
     ("experiments/digits/evaluate.py", "SAMPLES = 2", "SAMPLES = 3", {"evaluate A", "evaluate B"}),
     ("results/claims/statistics.py", "POWER = 0.8", "POWER = 0.9", {"tables"}),
     ("results/figures/style.py", "WIDTH = 5.5", "WIDTH = 5.0", {"figures"}),
-    ("results/reading/selection.py", "def select(", "BEST = 1\n\n\ndef select(", {"tables", "figures", "report"}),
+    ("results/selection.py", "def select(", "BEST = 1\n\n\ndef select(", {"tables", "figures", "report"}),
     ("layout.py", '"evaluations"', '"evaluated"', {"tables", "figures", "report"}),
     ("results/report/cost.py", '"thread": 10', '"thread": 20', {"report"}),
     ("experiments/translation/experiment.py", "name = ", "NAME = 1\n    name = ", set()),

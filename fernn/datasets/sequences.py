@@ -114,3 +114,8 @@ class RenderedSequences:
             return sampler.draw(sequences, epoch=epoch).to(self.pool.device)
 
         return lambda epoch, first, count: self.of(recipes(epoch))(first, count)
+
+
+def mean_brightness(seen: Tensor) -> Tensor:
+    """The baseline of a constant: each sequence's mean over its seen frames (N, T, C, H, W), as (N, 1, 1, 1, 1)."""
+    return seen.mean((1, 2, 3, 4), keepdim=True)

@@ -20,11 +20,11 @@ from fernn.layout import EVALUATION, METRICS, MODEL, RECORD, RELEASE, SAMPLES, L
 from fernn.params import Params
 from fernn.provenance.code import code_digest
 from fernn.provenance.records import identity
-from fernn.results.claims.reading import PAPER
+from fernn.results.claims.claim import PAPER
 from fernn.results.figures import kinds as figures
-from fernn.results.reading.selection import select
 from fernn.results.report import page as report
 from fernn.results.report.inputs import report_inputs
+from fernn.results.selection import select
 from fernn.results.tables import writing as tables
 from fernn.results.tables.writing import table_names, tables_of, tabulated_models
 from fernn.runs import Run, all_runs, evaluations_of, find_run
@@ -204,7 +204,7 @@ class Jobs:
     def _tables(self) -> Job:
         of = tables_of(self.params, self.experiments)
         evidence = [each.evidence for each in self.experiments]
-        modules = {*(type(table).__module__ for table in of), *(each.code for each in evidence)}
+        modules = {*(table.about.__module__ for table in of), *(each.code for each in evidence)}
         roots = (tables.__name__, *sorted(modules))
         claims = sorted({PAPER, *(each.claims for each in evidence)})
         inputs = {**self._shown(), "claims": [sha256(path) for path in claims]}
@@ -235,8 +235,11 @@ class Jobs:
             RECORD: tuple(self.layout.run(run, RECORD) for run in self.runs),
         }
         names = [table.name for table in tables_of(self.params, self.experiments)]
-        drawn = next((each.name for each in self.experiments if each.stand_ins(self.params)), "")
-        inputs = partial(report_inputs, self.params, self.experiments, names, made, drawn)
+
+        def inputs() -> dict[str, Any]:
+            datasets = {job.name: job.inputs for job in made if job.stage == "dataset"}
+            return report_inputs(self.params, self.experiments, names, datasets)
+
         writes, record = (self.layout.report(),), self.layout.report_record()
 
         def make() -> None:

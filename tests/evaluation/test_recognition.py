@@ -42,6 +42,8 @@ def test_known_clips(batch):
 def test_a_draw_is_a_run_of_clips_one_after_the_other():
     found = measure_recognition(Told(), clips, len(LABELS), 4, ACTIONS, draws=2)
     assert [found["accuracy", index] for index in ("1", "2", "")] == pytest.approx([2 / 3, 1 / 3, 1 / 2])
+    found = measure_recognition(Told(), clips, len(LABELS), 4, ACTIONS, draws=3)
+    assert [found["accuracy", index] for index in ("1", "2", "3")] == [0.5, 0.5, 0.5]
 
 
 def test_logits_in_bf16():

@@ -30,7 +30,7 @@ from fernn.experiments import load_params
 from fernn.layout import METRICS, Layout
 from fernn.models import FERNNPredictor, load_model, save_model
 from fernn.provenance.records import read_record
-from fernn.results.reading.runs import read_metrics
+from fernn.results.values import read_metrics
 from fernn.training.checkpoint import Checkpoint, UnusableCheckpointError, read_checkpoint, write_checkpoint
 
 from .harness import SCALE, SEED, SHARE, Project

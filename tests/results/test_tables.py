@@ -8,7 +8,7 @@ import pytest
 
 from fernn.arrays import write_arrays
 from fernn.errors import FernnError
-from fernn.layout import CLAIMS, COST, Layout
+from fernn.layout import CLAIMS, COST, NOTES, Layout
 from fernn.runs import all_runs
 from tests import measured
 from tests.results.made import select, table_names, write_tables
@@ -289,7 +289,15 @@ def test_a_missing_run_leaves_the_tables_as_they_were(params, layout):
 
 
 def test_there_is_no_table_1_without_its_experiments():
-    assert table_names(small_params()) == ["table1.csv", "table1.md", "table1.tex", "selection.csv", *CLAIMS, *COST]
+    assert table_names(small_params()) == [
+        "table1.csv",
+        "table1.md",
+        "table1.tex",
+        "selection.csv",
+        NOTES,
+        *CLAIMS,
+        *COST,
+    ]
     assert "table1.csv" not in table_names(small_params(experiments=("kth",)))
 
 

@@ -22,7 +22,7 @@ from fernn.models.storage import Model
 from fernn.params import Params
 from fernn.results.claims.evidence import Evidence
 from fernn.results.figures.kinds import Kind
-from fernn.results.reading.selection import LOSS
+from fernn.results.selection import LOSS
 from fernn.runs import Run, evaluations_of
 
 P = TypeVar("P", bound=DigitParams)

@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 
 from fernn.arrays import read_arrays, write_arrays
-from fernn.datasets.sequences import Motion, Recipes
-from fernn.evaluation.prediction import mean_brightness
+from fernn.datasets.sequences import Motion, Recipes, mean_brightness
 
 BATCH = 64  # sequences at a time
 

@@ -1,16 +1,9 @@
 """Experiment C: what claims can ask of it."""
 
-from fernn.experiments.kth.recognition import read_recognition, read_videos
+from fernn.experiments.kth.recognition import read_videos
 from fernn.layout import Layout
 from fernn.params import Params
-from fernn.results.claims.evidence import Evidence, Measure
-from fernn.results.claims.measures import SECONDS_PER_STEP
-from fernn.results.reading.selection import Selection
-
-
-def _accuracy(params: Params, layout: Layout, selection: Selection, within: str | None) -> list[float]:
-    classes = len(read_videos(layout).actions)
-    return [read_recognition(layout, run, selection.flow, classes).accuracy for run in selection.runs]
+from fernn.results.claims.evidence import SECONDS_PER_STEP, Evidence, whole_test
 
 
 def _barred(params: Params, layout: Layout) -> str:
@@ -21,7 +14,7 @@ EVIDENCE = Evidence(
     code=__name__,
     measures={
         # on the flow that the models were trained on
-        "test_accuracy": Measure(_accuracy, lambda selection: selection.flow, lower=False, ratio=False),
+        "test_accuracy": whole_test("accuracy", lambda selection: selection.flow, lower=False, ratio=False),
         "seconds_per_step": SECONDS_PER_STEP,
     },
     barred=_barred,

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 from fernn.experiments.kth.recognition import Videos, read_videos
 from fernn.layout import Layout
 from fernn.params import Params
-from fernn.results.figures.curves import BANDS, all_trainings, axes_of, over_training
-from fernn.results.figures.style import WIDTH, seeds_of, stamp
-from fernn.results.reading.selection import Selection
+from fernn.results.figures.style import BANDS, WIDTH, all_trainings, axes_of, over_training, seeds_of, stamp
+from fernn.results.selection import Selection
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

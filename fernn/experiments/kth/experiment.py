@@ -20,7 +20,7 @@ from fernn.layout import Layout
 from fernn.models.storage import Model
 from fernn.params import Params
 from fernn.provenance.code import code_digest
-from fernn.results.reading.selection import ACCURACY
+from fernn.results.selection import ACCURACY
 from fernn.runs import Run, evaluations_of
 
 SEQUENCES = 2391  # of 25 persons

@@ -12,8 +12,8 @@ from fernn.experiments.kth.recognition import Clips, read_clips, read_videos
 from fernn.layout import Layout
 from fernn.params import Params
 from fernn.results.figures.style import WIDTH, new_figure, stamp
-from fernn.results.names import math_name
-from fernn.results.reading.selection import Selection
+from fernn.results.selection import Selection
+from fernn.results.text import math_name
 from fernn.runs import evaluations_of
 
 if TYPE_CHECKING:

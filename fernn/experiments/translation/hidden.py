@@ -20,8 +20,8 @@ from fernn.models.storage import read_model
 from fernn.params import Params
 from fernn.results.figures.kinds import Kind
 from fernn.results.figures.style import bare, new_figure, stamp
-from fernn.results.names import math_name
-from fernn.results.reading.selection import Selection
+from fernn.results.selection import Selection
+from fernn.results.text import math_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

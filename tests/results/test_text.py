@@ -2,8 +2,8 @@ import math
 
 import pytest
 
-from fernn.results.names import math_name, plus_minus
-from fernn.results.reading.summary import Summary, summarize
+from fernn.results.selection import Summary, summarize
+from fernn.results.text import math_name, plus_minus
 
 
 def test_the_sample_standard_deviation():
@@ -17,6 +17,7 @@ def test_the_sample_standard_deviation():
         (8.1e-3, 6e-4, 1, False, "(8.1 ± 0.6) × 10⁻³"),
         (8.1234e-3, 6e-6, 2, False, "(8.123 ± 0.006) × 10⁻³"),
         (9.996e-4, 6e-5, 2, False, "(1.00 ± 0.06) × 10⁻³"),
+        (9.996e-3, 2e-5, 2, False, "(1.000 ± 0.002) × 10⁻²"),  # rounding up does not lose the deviation
         (1.5e-4, None, 2, False, "1.50 × 10⁻⁴"),
         (0.0, 0.0, 1, False, "(0.0 ± 0.0) × 10⁰"),
         (8.1e-3, 6e-4, 1, True, r"$(8.1 \pm 0.6) \times 10^{-3}$"),

@@ -1,7 +1,12 @@
-"""Names of models, flows and numbers as a reader sees them."""
+"""Names, numbers and tables as a reader sees them."""
 
+import csv
+import io
 import math
 import re
+from collections.abc import Iterable, Sequence
+
+from tabulate import tabulate
 
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -26,10 +31,13 @@ def plus_minus(mean: float, std: float | None, decimals: int, latex: bool = Fals
     if mean == 0 and std is None:
         return "$0$" if latex else "0"
     exponent = math.floor(math.log10(abs(mean))) if mean else 0
-    if std:
-        decimals = max(decimals, exponent - math.floor(math.log10(std)))
-    if round(abs(mean) / 10.0**exponent, decimals) == 10:  # 9.996 is to be 1.00 of the next power
+
+    def needed() -> int:
+        return max(decimals, exponent - math.floor(math.log10(std))) if std else decimals
+
+    if round(abs(mean) / 10.0**exponent, needed()) == 10:  # 9.996 is to be 1.00 of the next power
         exponent += 1
+    decimals = needed()
     unit = 10.0**exponent
     digits, sign = f"{mean / unit:.{decimals}f}", r"\pm" if latex else "±"
     if std is not None:
@@ -44,3 +52,19 @@ def fixed(mean: float, std: float | None, decimals: int, latex: bool = False) ->
     sign = r"\pm" if latex else "±"
     text = f"{mean:.{decimals}f}" + ("" if std is None else f" {sign} {std:.{decimals}f}")
     return f"${text}$" if latex else text
+
+
+def as_csv(header: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
+    """Lines of values under a header."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(lines)
+    return text.getvalue()
+
+
+def pipes(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """A table of markdown."""
+    return tabulate(
+        [[cell.replace("|", "\\|") for cell in line] for line in lines], header, tablefmt="pipe", disable_numparse=True
+    )

@@ -1,16 +1,35 @@
 """Which learning rate stands for a model: the best on validation data, over all seeds."""
 
 import math
+import statistics
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Any
 
 from fernn.errors import FernnError, listed
 from fernn.layout import Layout
 from fernn.params import Params
-from fernn.results.reading.runs import diverged, epoch_ends, read_metrics
-from fernn.results.reading.summary import Summary, summarize
+from fernn.results.values import diverged, epoch_ends, read_metrics
 from fernn.runs import Run, runs_of
+
+if TYPE_CHECKING:
+    from fernn.experiment import Experiment
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A measure over seeds: its mean, the sample standard deviation (n - 1; None for one seed), the number of seeds."""
+
+    mean: float
+    std: float | None
+    n: int
+
+
+def summarize(values: Iterable[float]) -> Summary:
+    """Mean and sample standard deviation of one value for each seed; at least one."""
+    values = list(values)
+    std = statistics.stdev(values) if len(values) > 1 else None
+    return Summary(statistics.fmean(values), std, len(values))
 
 
 @dataclass(frozen=True)
@@ -69,17 +88,10 @@ class Selection:
         return self.chosen.runs
 
 
-class Selected(Protocol):
-    """An experiment, as far as a selection asks."""
-
-    name: str
-    criterion: Criterion
-
-
 def select(
     params: Params,
     layout: Layout,
-    experiments: Iterable[Selected],
+    experiments: Iterable["Experiment[Any]"],
     finished: Callable[[Run], bool] = lambda run: True,
 ) -> list[Selection]:
     """Choose a learning rate for each model of each flow, in the order of params.yaml.
