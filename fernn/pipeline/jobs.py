@@ -11,8 +11,8 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from fernn.data.kth import synthetic
 from fernn.data.mnist import FILES as MNIST
-from fernn.data.standins import make as drawing
 from fernn.errors import FernnError, say
 from fernn.experiments import find_experiment
 from fernn.experiments.experiment import Work
@@ -167,9 +167,9 @@ class Jobs:
 
     def _standins(self, wanted: StandIns) -> Job:
         folder, inputs = self.layout.standins(), wanted.model_dump()
-        make = partial(drawing.make_standins, folder, **inputs)
+        make = partial(synthetic.make_standins, folder, **inputs)
         return Job(
-            "standins", "", (drawing.__name__,), lambda: inputs, {}, (self.layout.release(),), folder / RECORD, make
+            "standins", "", (synthetic.__name__,), lambda: inputs, {}, (self.layout.release(),), folder / RECORD, make
         )
 
     def _datasets(self, readers: list[Job]) -> list[Job]:

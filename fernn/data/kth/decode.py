@@ -35,7 +35,6 @@ def decode_kth(
     path: str | Path,
     size: int,
     most_dropped: float,
-    workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Decode every video that `fetch_kth` brought to `folder`, once, and write the frames of its sequences to `path`.
@@ -55,7 +54,6 @@ def decode_kth(
         path: file to write, whole or not at all.
         size: pixels along each side of a frame.
         most_dropped: greatest share of sequences that may be dropped; of the official ones it is 1 in 2391.
-        workers: processes; all cores if None.
         progress: told of the videos that are done and of their total.
 
     Returns:
@@ -76,7 +74,7 @@ def decode_kth(
     index: list[tuple[int, ...]] = []
     dropped: list[dict[str, Any]] = []
     end = 0
-    for done, (job, decoded) in enumerate(zip(jobs, in_order(partial(_decode, size), jobs, workers), strict=True), 1):
+    for done, (job, decoded) in enumerate(zip(jobs, in_order(partial(_decode, size), jobs), strict=True), 1):
         video = job.video
         for number, sequence in enumerate(job.sequences, 1):
             if sequence.stop > len(decoded.frames):

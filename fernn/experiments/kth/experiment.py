@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from fernn.data.kth import synthetic
 from fernn.data.kth.fetched import RECORD as FETCHED
-from fernn.data.standins import make as drawing
 from fernn.errors import FernnError
 from fernn.experiments.experiment import Experiment, Pass, Work, Workload, kind_of
 from fernn.experiments.kth.claims import EVIDENCE
@@ -43,7 +43,7 @@ class KthExperiment(Experiment[KthParams]):
         data, source = section.data, section.source
         if part == "frames":
             drawn = source.stand_ins
-            stand_ins = {**drawn.model_dump(), "code": code_digest(drawing.__name__)} if drawn else None
+            stand_ins = {**drawn.model_dump(), "code": code_digest(synthetic.__name__)} if drawn else None
             inputs = FramesInputs(data.frame, source.most_dropped, stand_ins)
             # the record of the fetched archives stands for all of them
             return Work(make_frames, inputs, {"fetched": Path(source.folder) / FETCHED})

@@ -7,8 +7,8 @@ from fernn.data.digests import WrongFileError, verify
 from fernn.data.kth.fetched import RECORD
 from fernn.data.kth.fetching import fetch_kth, parse_accept
 from fernn.data.kth.release import OFFICIAL, Release, read_release
+from fernn.data.kth.synthetic import serve
 from fernn.data.progress import show_progress
-from fernn.data.standins.server import serve
 from fernn.errors import FernnError
 from fernn.experiments.kth.experiment import EXPERIMENT as KTH
 from fernn.layout import Layout
