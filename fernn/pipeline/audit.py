@@ -15,8 +15,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from fernn.data.kth.fetched import RECORD as FETCHED
-from fernn.data.kth.fetched import contents
+from fernn.data.kth.archives import RECORD as FETCHED
+from fernn.data.kth.archives import contents
 from fernn.files import sha256
 from fernn.pipeline.jobs import Job, Jobs
 from fernn.provenance.digests import identity

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fernn.data.idx import read_idx
+from fernn.data.mnist import read_idx
 from fernn.data.mnist import FILES
 
 from .conftest import Project

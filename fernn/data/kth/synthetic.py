@@ -19,9 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fernn.data.digests import Digest
-from fernn.data.kth.annotations import MISSING
 from fernn.data.kth.parallel import in_order
-from fernn.data.kth.release import ACTIONS, ANNOTATIONS, ARCHIVES, FILES, LOST, Release, Video, write_release
+from fernn.data.kth.release import ACTIONS, ANNOTATIONS, ARCHIVES, FILES, LOST, MISSING, Release, Video, write_release
 from fernn.files import atomic, remove_leftovers, sha256
 
 NAME = "synthetic videos in the format of KTH"

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from fernn.data.kth import synthetic
-from fernn.data.kth.fetched import RECORD as FETCHED
+from fernn.data.kth.archives import RECORD as FETCHED
 from fernn.errors import FernnError
 from fernn.experiments.experiment import Experiment, Pass, Work, Workload, kind_of
 from fernn.experiments.kth.claims import EVIDENCE

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fernn.data.kth.archives import read_record
 from fernn.data.kth.decode import decode_kth
-from fernn.data.kth.fetched import read_record
 from fernn.errors import FernnError
 
 

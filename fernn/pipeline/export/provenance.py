@@ -13,7 +13,7 @@ from rocrate.model.contextentity import ContextEntity
 from rocrate.model.entity import Entity
 from rocrate.rocrate import ROCrate
 
-from fernn.data.kth.fetched import RECORD as FETCHED
+from fernn.data.kth.archives import RECORD as FETCHED
 from fernn.pipeline.export.contents import Contents
 from fernn.pipeline.jobs import Job
 from fernn.provenance.digests import identity

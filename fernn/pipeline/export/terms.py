@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from fernn.data.kth.fetched import RECORD as FETCHED
+from fernn.data.kth.archives import RECORD as FETCHED
 from fernn.experiments.kth.experiment import EXPERIMENT as KTH_EXPERIMENT
 from fernn.layout import SAMPLES
 from fernn.pipeline.jobs import Job, Jobs

@@ -2,7 +2,7 @@ from itertools import pairwise
 
 import pytest
 
-from fernn.data.kth.annotations import read_annotations
+from fernn.data.kth.release import read_annotations
 from fernn.data.kth.release import ACTIONS, LOST, OFFICIAL, PERSONS, SCENARIOS, Video, parse_video
 from fernn.data.standins.plan import annotate, plan
 from fernn.errors import FernnError

@@ -6,7 +6,7 @@ import pytest
 
 from fernn.arrays import read_arrays
 from fernn.data.digests import Digest
-from fernn.data.kth.annotations import read_annotations
+from fernn.data.kth.release import read_annotations
 from fernn.data.kth.decode import decode_kth
 from fernn.data.kth.fetching import fetch_kth
 from fernn.data.kth.release import ACTIONS, ARCHIVES, FILES, Release, Video

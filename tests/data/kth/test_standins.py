@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from fernn.data.kth.annotations import read_annotations
+from fernn.data.kth.release import read_annotations
 from fernn.data.kth.release import ACTIONS, FILES, Video
 from fernn.data.standins.film import GROUND, film
 from fernn.data.standins.make import make_standins
