@@ -12,10 +12,9 @@ from fernn.flows.rotation import Rotation
 from fernn.flows.translation import Translation
 from fernn.models.classifier import FERNNClassifier, GRNNPlusClassifier
 from fernn.models.cnn3d import CNN3D
-from fernn.models.memory import channels_last
 from fernn.models.predictor import FERNNPredictor
 from fernn.models.rotation.predictor import RotationPredictor
-from fernn.models.storage import load_weights
+from fernn.models.storage import channels_last, load_weights
 
 Weights = dict[str, Tensor]
 Flow = Translation | Rotation | str | None

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from fernn.errors import FernnError
 from fernn.flows.rotation import Rotation, rotate
-from fernn.models.checks import check_numbers, check_sizes, check_state
+from fernn.models.checks import check_kernel, check_numbers, check_sizes, check_state
 from fernn.models.precision import compute_dtype
 from fernn.models.rotation.convolution import CONVOLUTIONS, Kernel, Lifting, Regular, field_first
 
@@ -117,10 +117,7 @@ class RotationCell(nn.Module):
     ) -> None:
         super().__init__()
         check_sizes("RotationCell", channels=channels, fields=fields, order=order, kernel_size=kernel_size)
-        if kernel_size % 2 == 0:
-            raise FernnError(
-                f"RotationCell(kernel_size={kernel_size}): a kernel that sits on a pixel has an odd width: 1, 3, 5, ..."
-            )
+        check_kernel("RotationCell", kernel_size)
         for name, value, known in (("convolution", convolution, CONVOLUTIONS), ("frame", frame, FRAMES)):
             if value not in known:
                 raise FernnError(f"RotationCell({name}={value!r}): expected one of {', '.join(known)}.")
