@@ -116,18 +116,15 @@ def convolve(maps: Tensor, W: Kernel) -> Tensor:
 
 
 def moving_step(maps: Tensor, drive: Tensor, W: Kernel, activation: str, flow: "Translation", time: int) -> Tensor:
-    """act(W * maps + psi_{-time}(nu).drive), with its border.
+    """g_time = act(W * g_{time-1} + psi_{-time}(nu).drive), with its border.
 
     Args:
-        maps: g_{time-1} with border, (B*V, C, H+2p, W+2p), channels last.
+        maps: g_{time-1} with border, (B*V, C, H+2p, W+2p), channels last, as the result.
         drive: U * f, the frame's part before it moves, (B, C, H, W).
-        W: hidden kernel (C, C, 2p+1, 2p+1), prepared.
+        W: hidden kernel, prepared.
         activation: a key of `ACTIVATIONS`.
         flow: the generators V.
         time: of the result.
-
-    Returns:
-        g_time with border, (B*V, C, H+2p, W+2p), channels last.
     """
     weight, U = (W, None) if isinstance(W, Tensor) else (W.taps, W.U)
     result: Tensor = _MovingStep.apply(maps, drive, weight, U, activation, flow.offsets(-time, *drive.shape[-2:]))
@@ -136,7 +133,12 @@ def moving_step(maps: Tensor, drive: Tensor, W: Kernel, activation: str, flow: "
 
 def max_over_flow(maps: Tensor, flow: "Translation", time: int, border: int) -> Tensor:
     """Max over V of psi_t(nu).g_t(nu): (B*V, C, H+2p, W+2p) -> (B, C, H, W), the first generator at ties."""
-    result: Tensor = _MaxOverFlow.apply(maps, *_bordered_sources(maps, flow, time, border))
+    rows, columns = maps.shape[-2:]
+    height, width = rows - 2 * border, columns - 2 * border
+    plain = flow.sources(time, height, width, maps.device)
+    bordered = (plain // width + border) * columns + plain % width + border
+    offset = torch.arange(len(flow), device=maps.device).unsqueeze(1) * (rows * columns)
+    result: Tensor = _MaxOverFlow.apply(maps, bordered + offset, height, width)
     return result
 
 
@@ -223,12 +225,3 @@ def _sum_moved_back(gradient: Tensor, offsets: "Offsets") -> Tensor:
 def _by_generator(maps: Tensor, generators: int) -> tuple[Tensor, ...]:
     """(B*V, C, H, W) as V views (B, H, W, C)."""
     return maps.permute(0, 2, 3, 1).unflatten(0, (-1, generators)).unbind(1)
-
-
-def _bordered_sources(maps: Tensor, flow: "Translation", time: int, border: int) -> tuple[Tensor, int, int]:
-    rows, columns = maps.shape[-2:]
-    height, width = rows - 2 * border, columns - 2 * border
-    plain = flow.sources(time, height, width, maps.device)
-    bordered = (plain // width + border) * columns + plain % width + border
-    offset = torch.arange(len(flow), device=maps.device).unsqueeze(1) * (rows * columns)
-    return bordered + offset, height, width
