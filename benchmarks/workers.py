@@ -16,11 +16,10 @@ from fernn.models import FERNNPredictor
 from fernn.pipeline.preflight.operations import models
 from fernn.training.checkpoint import Checkpoint
 from fernn.training.device import prepare
-from fernn.training.launch import launch
-from fernn.training.loop import Settings, fit
+from fernn.training.distributed import World, launch
+from fernn.training.loop import TrainingContext, fit
 from fernn.training.prediction import PredictionTask
 from fernn.training.progress import TrainingProgress
-from fernn.training.workers import Workers
 
 ROOT = Path(__file__).parents[1]
 STEPS = 3  # of which the first is left out
@@ -95,7 +94,7 @@ def _exchange(options: Options, count: int) -> Table:
     return Table("The exchange of gradients", text, ["model", "weights", "time", "bytes by time"], rows)
 
 
-def a_step(workers: Workers, device: torch.device, scale: str, batch: int, threads: int) -> float:
+def a_step(world: World, device: torch.device, scale: str, batch: int, threads: int) -> float:
     """Seconds of a training step of experiment A's FERNN-V2T."""
     section = load_params(ROOT / "params.yaml", scale).translation
     prepare(device, threads, "float32", transformed=True)
@@ -109,13 +108,13 @@ def a_step(workers: Workers, device: torch.device, scale: str, batch: int, threa
         return frames[first % batch : first % batch + number]
 
     task = PredictionTask(of_epoch, lambda first, number: frames[:number], STEPS * batch, 1, batch, section.data.seen)
-    settings = Settings(1e-4, 1, section.training.clip_norm, "float32", None, "")
+    training = section.training.model_copy(update={"epochs": 1, "precision": "float32", "validate_every": None})
     with tempfile.TemporaryDirectory() as folder, Clock() as clock:
-        fit(model, task, settings, Path(folder) / "checkpoint", clock, workers=workers)
+        fit(model, task, training, 1e-4, TrainingContext(device, Path(folder) / "checkpoint", "", clock, world=world))
     return statistics.median(after - before for before, after in zip(clock.times, clock.times[1:], strict=False))
 
 
-def exchanges(workers: Workers, device: torch.device, amounts: list[int]) -> list[float]:
+def exchanges(world: World, device: torch.device, amounts: list[int]) -> list[float]:
     """Seconds that it takes to sum so many numbers over all workers."""
     found = []
     for amount in amounts:
@@ -124,7 +123,7 @@ def exchanges(workers: Workers, device: torch.device, amounts: list[int]) -> lis
         for _ in range(1 + EXCHANGES):
             dist.barrier()
             began = time.perf_counter()
-            workers.sum(values)
+            world.all_reduce(values)
             values.sum().item()  # waits for the device
             times.append(time.perf_counter() - began)
         found.append(statistics.median(times[1:]))

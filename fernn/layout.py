@@ -5,6 +5,7 @@ from pathlib import Path
 
 MODEL, METRICS, EVALUATION, SAMPLES = "model.safetensors", "metrics.csv", "results.csv", "samples.safetensors"
 RECORD = "record.json"  # beside each result
+RELEASE = "release.json"  # of stand-ins: their digests, written last
 SUPERSEDED = "superseded"  # the folder of finished runs that made room for others of their names
 REPORT = "report.html"
 COST = ("cost.csv", "cost.md")  # of the tables, those that tell how fast a machine was
@@ -25,13 +26,9 @@ class Layout:
         """The folder of the scale."""
         return self.root / self.scale
 
-    def standins(self) -> Path:
-        """The folder of the archives that stand in for KTH."""
-        return self.base / "standins" / "kth"
-
-    def release(self) -> Path:
-        """What the stand-ins are: their digests, written last."""
-        return self.standins() / "release.json"
+    def standins(self, experiment: str) -> Path:
+        """The folder of files that stand in for an experiment's sources, at a small scale."""
+        return self.base / "standins" / experiment
 
     def dataset(self, experiment: str, part: str) -> Path:
         """A part of an experiment's data set."""

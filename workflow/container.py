@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from fernn.errors import FernnError
-from fernn.locks.gpus import visible_gpus
+from fernn.gpus import visible_gpus
 from fernn.pipeline.image import Fetched, fetched, program
 
 LINKED = (Path("results"), Path("data"))  # may lie elsewhere, where there is more room

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from fernn.datasets.sequences import mean_brightness
 from fernn.evaluation.outcome import Measures
 
 LARGEST = torch.finfo(torch.float32).max  # an error beyond float32 counts as this
@@ -75,11 +76,6 @@ def overflow_step(measured: Measures) -> int | None:
     bound = LARGEST / (2 * measured["sequences", ""])  # half, for rounding
     steps = [int(index) for name, index in measured if name == "mse" and index]
     return next((step for step in steps if measured["mse", str(step)] > bound), None)
-
-
-def mean_brightness(seen: Tensor) -> Tensor:
-    """The baseline of a constant: each sequence's mean over its seen frames (N, T, C, H, W), as (N, 1, 1, 1, 1)."""
-    return seen.mean((1, 2, 3, 4), keepdim=True)
 
 
 def velocity_index(velocity: tuple[int, int] | float) -> str:

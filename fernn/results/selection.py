@@ -13,7 +13,7 @@ from fernn.results.values import diverged, epoch_ends, read_metrics
 from fernn.runs import Run, runs_of
 
 if TYPE_CHECKING:
-    from fernn.experiments.experiment import Experiment
+    from fernn.experiment import Experiment
 
 
 @dataclass(frozen=True)

@@ -17,14 +17,12 @@ from fernn.errors import FernnError
 from fernn.evaluation.outcome import Workplace
 from fernn.evaluation.prediction import LARGEST, velocity_index
 from fernn.experiments import find_experiment
-from fernn.experiments.digits.train import prediction_task
 from fernn.flows.rotation import Rotation, rotate
 from fernn.flows.translation import Translation
 from fernn.layout import RECORD, Layout
 from fernn.models import load_model, save_model
-from fernn.pipeline.judging import judge_claims
-from fernn.pipeline.stages.making import make_result
-from fernn.pipeline.stages.runs import evaluate_run, train_run
+from fernn.pipeline.claims import judge_claims
+from fernn.pipeline.stages import evaluate_run, make_result, train_run
 from fernn.provenance.records import read_record
 from fernn.runs import Run, find_run
 from tests import measured
@@ -42,6 +40,7 @@ from tests.experiments.flowing import (
     TRAIN,
     write_params,
 )
+from tests.experiments.tasks import task_of
 from tests.measured import by_index
 
 SIDE = 9
@@ -103,26 +102,20 @@ def test_sets_of_sequences(layout, name):
     assert {tuple(v) if isinstance(v, list) else v for v in velocities} <= set(FLOW[name].generators)
 
 
-def test_a_set_is_made_the_same_again(layout, name, root, tmp_path):
-    params, again = write_params(root, tmp_path), Layout(SCALE, tmp_path / "results")
-    for part in ("digits", f"test-{FLOWS[name][0]}"):
-        make_result(params, again, "dataset", f"{name}/{part}")
-        assert again.dataset(name, part).read_bytes() == layout.dataset(name, part).read_bytes()
-
-
 def test_what_an_epoch_trains_on(layout, name, root, tmp_path):
     """Digits of the training pool, drawn afresh at each epoch; batches can be made again."""
     params, sampler = write_params(root, tmp_path), SAMPLER[name]
     run = find_run(params, RUNS[name])
     work = find_experiment(name).training(params, layout, run)
     inputs = work.inputs
-    sizes = (inputs.digits, SIDE) if name == "translation" else (inputs.digits,)
+    data, seed = inputs["data"], inputs["seed"]
+    sizes = (data.digits, SIDE) if name == "translation" else (data.digits,)
 
     def sampler_of(pool: int) -> object:
         assert pool == len(pool_of(layout, name, "train"))
-        return sampler(inputs.data_seed, f"train/{FLOWS[name][0]}/seed{inputs.seed}", pool, *sizes, FLOW[name])
+        return sampler(data.seed, f"train/{FLOWS[name][0]}/seed{seed}", pool, *sizes, FLOW[name])
 
-    task = prediction_task(inputs, work.files, torch.device("cpu"))
+    task = task_of(work)
     pool = pool_of(layout, name, "train")
     for epoch in (1, 0):
         batches = torch.cat([task.batch(epoch, number) for number in range(task.batches)])
@@ -139,7 +132,7 @@ def test_seeds_vary_what_is_trained_on_and_not_what_is_tested_on(layout, name, r
     run = find_run(params, RUNS[name])
     runs = [replace(run, seed=seed) for seed in (0, 1, 0)]
     works = [find_experiment(name).training(params, layout, run) for run in runs]
-    batches = [prediction_task(work.inputs, work.files, torch.device("cpu")).batch(0, 0) for work in works]
+    batches = [task_of(work).batch(0, 0) for work in works]
     assert torch.equal(batches[0], batches[2])
     assert not torch.equal(batches[0], batches[1])
     tested = [find_experiment(name).evaluation(params, layout, run) for run in runs[:2]]
@@ -163,11 +156,12 @@ def test_a_training(layout, name):
     assert loss == pytest.approx(min(losses), rel=1e-5)
 
 
-def test_a_training_repeats(layout, name, root, tmp_path):
+def test_data_sets_and_a_training_repeat(layout, name, root, tmp_path):
     params = write_params(root, tmp_path)
     again = Layout(SCALE, tmp_path / "results")
-    for part in ("digits", f"validation-{FLOWS[name][0]}"):
+    for part in ("digits", f"validation-{FLOWS[name][0]}", f"test-{FLOWS[name][0]}"):
         make_result(params, again, "dataset", f"{name}/{part}")
+        assert again.dataset(name, part).read_bytes() == layout.dataset(name, part).read_bytes()
     train_run(params, again, RUNS[name], allow_cpu=True)
     for file in ("model.safetensors", "metrics.csv"):
         assert again.run(RUNS[name], file).read_bytes() == layout.run(RUNS[name], file).read_bytes()
@@ -175,7 +169,7 @@ def test_a_training_repeats(layout, name, root, tmp_path):
 
 def test_the_record_tells_what_was_asked_for_and_what_was_computed_at_a_time(layout, name):
     record = read_record(layout.run(RUNS[name], RECORD))
-    asked = {key: record.inputs[key] for key in ("micro_batch", "precision", "batch")}
+    asked = {key: record.inputs["training"][key] for key in ("micro_batch", "precision", "batch")}
     assert asked == {"micro_batch": "auto", "precision": "tf32", "batch": BATCH}
     assert record.details["micro_batch"] == BATCH  # all that a CPU is given, unless a batch is large
 
@@ -316,18 +310,6 @@ def test_errors_of_trivial_forecasts_by_velocity(layout, name):
         expected = (frames[:, SEEN - 1 : SEEN] - frames[:, SEEN:]).double().square().mean((0, 2, 3, 4))
         torch.testing.assert_close(found["last frame"][row], expected, rtol=1e-5, atol=1e-12)
     assert not found["last frame"][len(velocities) // 2].any()  # nothing moves
-
-
-def test_weights_start_by_the_seed(name, root, tmp_path):
-    params = write_params(root, tmp_path)
-    weights = []
-    for model, seed in (("G-RNN", 0), (MODELS[name], 0), ("G-RNN", 0), ("G-RNN", 1)):
-        run = Run(name, FLOWS[name][0], model, 0.01, seed)
-        inputs = find_experiment(name).training(params, Layout(SCALE), run).inputs
-        weights.append(torch.cat([weight.flatten() for weight in inputs.build(torch.device("cpu")).parameters()]))
-    assert torch.equal(weights[0], weights[1])  # of equal shapes, so G-RNN and FERNN start alike
-    assert torch.equal(weights[0], weights[2])
-    assert not torch.equal(weights[0], weights[3])
 
 
 @pytest.mark.parametrize("part", ["test", "test-", "best-V1T", "digits-V1T", "trivial-V1T", "trivial-validation-V1T"])

@@ -148,7 +148,7 @@ def test_a_scale_without_results_is_refused(made: Made) -> None:
 
 def damage(made: Made) -> str:
     made.jobs.layout.table("selection.csv").write_text("other numbers")
-    return "tables is damaged: results/tiny/tables/selection.csv is not what was written"
+    return "tables is corrupt: results/tiny/tables/selection.csv is not what was written"
 
 
 def remove(made: Made) -> str:
@@ -158,12 +158,12 @@ def remove(made: Made) -> str:
 
 def change(made: Made) -> str:
     made.edit(lambda content: content["scales"]["tiny"]["translation"]["training"].update(epochs=99))
-    return "train translation/V2T/G-RNN/lr0.005/seed0 is stale: input epochs"
+    return "train translation/V2T/G-RNN/lr0.005/seed0 is outdated: input epochs"
 
 
 def forget(made: Made) -> str:
     made.jobs.find("tables").record.unlink()
-    return "tables is stale: no record says where"
+    return "tables is outdated: no record says where"
 
 
 @pytest.mark.parametrize("spoil", [damage, remove, change, forget])
@@ -190,7 +190,7 @@ def test_a_damaged_file_is_not_taken_for_the_one_of_its_record(made: Made) -> No
     damage(made)
     entities = graph(made.export(force=True))
     name = made.jobs.layout.table("selection.csv").as_posix()
-    assert entities[name]["creativeWorkStatus"].startswith("damaged")
+    assert entities[name]["creativeWorkStatus"].startswith("corrupt")
     assert entities[name]["sha256"] == hashlib.sha256(b"other numbers").hexdigest()
     (told,) = [entities[id] for id in ids(entities["#tables"]["result"]) if entities[id]["name"] == name]
     assert told["@id"] != name
@@ -201,7 +201,7 @@ def test_a_file_that_changes_while_it_is_packed_is_an_error(made: Made, monkeypa
     before = made.export().read_bytes()
     taken = gather(made.jobs, Path("params.yaml"))
     made.jobs.layout.table("selection.csv").write_text("later")
-    monkeypatch.setattr("fernn.pipeline.export.writing.gather", lambda *_: taken)
+    monkeypatch.setattr("fernn.pipeline.export.crate.gather", lambda *_: taken)
     with pytest.raises(FernnError, match=r"selection.csv changed while it was packed"):
         made.export()
     assert [path.read_bytes() for path in Path("results").glob("*") if path.is_file()] == [before]

@@ -182,7 +182,7 @@ def test_params(root: Path, tmp_path: Path, ledger: Ledger) -> None:
 
 def test_releases(template: Project, tmp_path: Path, ledger: Ledger) -> None:
     path = tmp_path / "release.json"
-    path.write_bytes((template.folder / Layout(SCALE).release()).read_bytes())
+    path.write_bytes((template.folder / Layout(SCALE).standins("kth") / "release.json").read_bytes())
     ledger(PROMISE, "damaged lists of a release", tried(Reader(lambda _: None, read_release), path, "releases"))
 
 

@@ -5,14 +5,14 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from fernn.experiment import Pass
 from fernn.experiments import find_experiment, load_params
-from fernn.experiments.experiment import Pass
 from fernn.layout import Layout
 from fernn.models.predictor import FERNNPredictor
 from fernn.params import Params
 from fernn.pipeline.preflight.operations import META, TRAINING, Counted, Speed, kernels, memory_of, models, of_run
 from fernn.runs import Run, all_runs
-from fernn.training.memory import kept, step_bytes, weights_of
+from fernn.training.device import kept, step_bytes, weights_of
 
 QUICK = load_params("params.yaml", "quick")
 
@@ -46,7 +46,7 @@ def count(model: nn.Module, *lengths: int) -> int:
 
 def on_a_cpu(params: Params, run: Run, seen: int, predicted: int | None = None) -> int:
     """Every step of the model, with numbers."""
-    model = find_experiment(run.experiment).training(params, Layout("quick"), run).inputs.model.build().eval()
+    model = find_experiment(run.experiment).training(params, Layout("quick"), run).inputs["model"].build().eval()
     side = params.section(run.experiment).data.frame
     return count(model, side, seen, *([predicted] if predicted else []))
 
@@ -171,7 +171,7 @@ def test_memory_of_a_long_sequence_is_known_from_short_ones(experiment, model) -
     run = RUNS[experiment, model]
     section, found = QUICK.section(experiment), models(QUICK)
     with META:
-        built = find_experiment(experiment).training(QUICK, Layout("quick"), run).inputs.model.build().to(META)
+        built = find_experiment(experiment).training(QUICK, Layout("quick"), run).inputs["model"].build().to(META)
     data = section.data
     lengths = (data.frames,) if experiment == "kth" else (data.seen, data.predicted)
     directly = step_bytes(weights_of(built), kept(built, data.frame, *lengths), section.training.batch, "float32")

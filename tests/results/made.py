@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from fernn.experiment import Experiment
 from fernn.experiments import find_experiment
-from fernn.experiments.experiment import Experiment
 from fernn.layout import Layout
 from fernn.params import Params
 from fernn.results import selection

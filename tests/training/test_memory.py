@@ -8,7 +8,7 @@ from fernn.layout import Layout
 from fernn.models import FERNNClassifier, FERNNPredictor
 from fernn.models.rotation.predictor import RotationPredictor
 from fernn.runs import all_runs
-from fernn.training.memory import AUTO, ON_A_CPU, fitting, kept, sequences_at_a_time, step_bytes, weights_of
+from fernn.training.device import AUTO, MICRO_BATCH_ON_CPU, fitting, kept, sequences_at_a_time, step_bytes, weights_of
 
 GIB = 2**30
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
@@ -31,7 +31,7 @@ def test_the_formula_is_near_what_was_counted_by_hand(case) -> None:
     params = load_params("params.yaml", "paper")
     run = next(run for run in all_runs(params).values() if (run.experiment, run.model) == (experiment, name))
     with torch.device("meta"):
-        built = find_experiment(experiment).training(params, Layout("paper"), run).inputs.model.build()
+        built = find_experiment(experiment).training(params, Layout("paper"), run).inputs["model"].build()
     model, data = built.to("meta"), params.section(experiment).data
     lengths = (data.frames,) if experiment == "kth" else (data.seen, data.predicted)
     found = step_bytes(weights_of(model), kept(model, data.frame, *lengths), sequences, precision)
@@ -97,5 +97,5 @@ def test_auto_goes_by_the_cards_free_memory(monkeypatch, gib, precision, expecte
 
 
 def test_auto_on_a_cpu_is_a_fixed_number() -> None:
-    assert at_a_time(AUTO, CPU) == ON_A_CPU
+    assert at_a_time(AUTO, CPU) == MICRO_BATCH_ON_CPU
     assert at_a_time(AUTO, CPU, batch=5) == 5

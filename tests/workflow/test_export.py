@@ -28,5 +28,5 @@ def test_a_stale_project_is_refused_in_one_message(project: Project) -> None:
     ended = project.run(sys.executable, "-m", "fernn.cli", "export", "--scale", "micro")
     assert ended.returncode == 1
     assert ended.stderr.startswith("fernn: results/micro: ")
-    assert "is stale: input epochs 1 then, 2 now" in ended.stderr
+    assert "is outdated: input epochs 1 then, 2 now" in ended.stderr
     assert "Traceback" not in ended.stderr

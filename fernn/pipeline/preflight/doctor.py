@@ -14,8 +14,8 @@ from rich.table import Table
 from fernn.data.kth.parallel import cores
 from fernn.errors import FernnError, answer
 from fernn.experiments.kth.experiment import EXPERIMENT as KTH
+from fernn.gpus import visible_gpus
 from fernn.layout import Layout
-from fernn.locks.gpus import visible_gpus
 from fernn.params import Params
 from fernn.pipeline.image import fetched
 from fernn.pipeline.jobs import Jobs

@@ -15,12 +15,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
+from fernn.experiment import Pass
 from fernn.experiments import find_experiment
-from fernn.experiments.experiment import Pass
 from fernn.layout import Layout
 from fernn.params import Params
 from fernn.runs import Run, all_runs
-from fernn.training.memory import kept, step_bytes, weights_of
+from fernn.training.device import kept, step_bytes, weights_of
 
 META = torch.device("meta")
 # Forward once, and backward for weights and for inputs; the models' own are 2.94 to 3.13. torch counts the gradient of
@@ -104,7 +104,7 @@ class Counted:
         return work.sequences * _of_lengths(work, once)
 
     def memory(self, work: Pass, sequences: int, precision: str) -> float:
-        """Peak bytes of a training step of so many sequences of a pass, see `fernn.training.memory`."""
+        """Peak bytes of a training step of so many sequences of a pass, see `fernn.training.device`."""
         # a map that is kept is the result of one step and what the next one takes in: so a step later than operations
         return step_bytes(self.weights, _of_lengths(work, self._kept, 2), sequences, precision)
 
@@ -134,7 +134,7 @@ def models(params: Params) -> Models:
         if (run.experiment, run.model) not in found:
             work = find_experiment(run.experiment).training(params, Layout(params.scale), run)
             with META:
-                found[run.experiment, run.model] = Counted(work.inputs.model.build().to(META).eval())
+                found[run.experiment, run.model] = Counted(work.inputs["model"].build().to(META).eval())
     return found
 
 

@@ -35,7 +35,7 @@ from fernn.results.values import machine, read_training
 from fernn.runs import evaluations_of, runs_of
 
 if TYPE_CHECKING:
-    from fernn.experiments.experiment import Experiment
+    from fernn.experiment import Experiment
 
 T = TypeVar("T")
 ROUNDING = 1e-9  # relative; values that differ by less are the same

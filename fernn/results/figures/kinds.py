@@ -16,7 +16,7 @@ from fernn.runs import evaluations_of, runs_of
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from fernn.experiments.experiment import Experiment
+    from fernn.experiment import Experiment
 
 FORMATS = ("png", "pdf")
 MOVING = "moving.png"  # an APNG: browsers show it wherever a PNG may stand

@@ -10,7 +10,7 @@ from fernn.results.figures.kinds import panels
 from fernn.runs import runs_of
 
 if TYPE_CHECKING:
-    from fernn.experiments.experiment import Experiment
+    from fernn.experiment import Experiment
 
 PAGE = tuple(Path(__file__).parent / name for name in ("page.html", "parts.html", "style.css"))
 UNSHOWN = {"source"}  # of a section: where files are fetched from

@@ -7,7 +7,7 @@ from pathlib import Path
 from fernn.files import sha256
 from fernn.layout import EVALUATION, METRICS, Layout
 from fernn.params import Params
-from fernn.provenance.digests import identity
+from fernn.provenance.records import identity
 from fernn.results.claims.claim import Cell, Order, flow_of
 from fernn.results.claims.judge import Judgement, cell_of
 from fernn.results.claims.text import tested, why

@@ -14,7 +14,7 @@ from fernn.results.text import as_csv, fixed, pipes
 from fernn.results.values import Values, machine, read_training, read_values, seconds_per_step
 
 if TYPE_CHECKING:
-    from fernn.experiments.experiment import Experiment
+    from fernn.experiment import Experiment
 
 SELECTION = "selection.csv"
 COST_COLUMNS = ("experiment", "model", "flow", "parameters", "step_seconds", "std", "n", "steps", "hours", "device")

@@ -1,7 +1,7 @@
-"""`fernn compare`: results of a scale against those that were made of the same params elsewhere.
+"""`fernn compare`: compare the results of a scale with those made from the same params elsewhere.
 
-Files are compared by the sha256 of their bytes. Where a folder comes without a file, such as a data set, the sha256 in
-the record of its result is used instead, and the output says so. Files made on the same kind of machine with the same
+Files are compared by the sha256 of their bytes; for a file that a folder comes without, such as a data set, by the
+sha256 in the record of its result, and the output says so. Files made on the same kind of machine with the same
 versions are equal. Elsewhere sums round differently, and thousands of training steps amplify that as another seed
 would: then the cells of the tables are compared, with their spread over seeds.
 """
@@ -17,32 +17,32 @@ from fernn.errors import FernnError, listed
 from fernn.files import sha256
 from fernn.layout import RECORD, SUPERSEDED, Layout
 from fernn.pipeline.audit import differences
-from fernn.pipeline.export.archive import members_of
-from fernn.provenance.records import DamagedRecordError, Record, read_record
+from fernn.pipeline.export.archive import files_of
+from fernn.provenance.records import CorruptRecordError, Record, read_record
 from fernn.results.claims.statistics import positive, stated
 
-# their results follow from the params alone; what tables and figures tell of times, and of machines, does not
+# the stages whose results follow from the params alone; tables and figures also show times and machines
 STAGES = ("standins", "dataset", "train", "evaluate")
-RUNS = ("train", "evaluate")  # the stages that no side may lack; data sets can be made again from their sources
+RUNS = ("train", "evaluate")  # both sides must have their results; data sets can be rebuilt from their sources
 TABLES = ("table1.csv", "table2.csv")
 MACHINE = ("python", "device", "cuda", "determinism", "packages")  # of a record's environment: what rounding depends on
-LEVEL = 0.01  # of the test that tells two cells apart
-EXACT = 1e-6  # the relative difference of figures that no training stands behind
+LEVEL = 0.01  # of the test that two cells differ
+EXACT = 1e-6  # relative difference of values that need no training
 WORDS = {True: "agrees", False: "DIFFERS", None: "one seed"}
 
 Key = tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Cell:
-    """A cell of a table: mean and deviation over n runs; 0 runs for a forecast that needs no training."""
+class MeanOverRuns:
+    """A cell of a table: mean and standard deviation over n runs; n is 0 for a baseline that needs no training."""
 
     mean: float
     std: float | None
     n: int
 
-    def agrees(self, other: "Cell") -> bool | None:
-        """Whether Welch's two-sided t test, of level `LEVEL`, does not tell them apart; None: there is one seed.
+    def agrees(self, other: "MeanOverRuns") -> bool | None:
+        """Whether Welch's two-sided t test at `LEVEL` finds no difference; None if there is one seed.
 
         A mean or deviation that is not finite never agrees.
         """
@@ -69,11 +69,11 @@ class _Side:
         digests: sha256 of each result's files; of a file that is not in the folder, the one in its record.
         corrupt: results whose files differ from their record, with a line about each such file.
         missing: files of runs that are not in the folder.
-        left_out: other files that are not in the folder: data sets, and what an archive was exported without.
+        left_out: other files that are not in the folder: data sets, and files that an archive was exported without.
     """
 
     def __init__(self, layout: Layout, folder: Path) -> None:
-        found, packed = _records(layout), members_of(folder)
+        found, packed = _records(layout), files_of(folder)
         self.records = {key: record for key, record in found.items() if key[0] in STAGES}
         self.digests: dict[Key, dict[str, str]] = {}
         self.corrupt: dict[Key, list[str]] = {}
@@ -94,7 +94,7 @@ class _Side:
 
 
 def compare(here: Layout, folder: Path, say: Callable[[str], None]) -> bool:
-    """Compare the results of a scale with those in another folder, and print what was found.
+    """Compare the results of a scale with those in another folder, and print the findings.
 
     Args:
         here: layout of the scale in the current folder.
@@ -127,7 +127,9 @@ def compare(here: Layout, folder: Path, say: Callable[[str], None]) -> bool:
     same = [key for key in both if key not in corrupt and key not in other]
     broken = f", {count} are corrupt" if (count := len(both) - len(same) - len(other)) else ""
     say(f"{len(both)} results are here and there: {len(same)} have the same bytes, {len(other)} others{broken}.")
-    machines = Counter(line for key in other for line in _machine(theirs.records[key], mine.records[key]))
+    machines = Counter(
+        line for key in other for line in differences(*(_machine(side.records[key]) for side in (theirs, mine)))
+    )
     for line, count in machines.items():
         say(f"  made otherwise ({count} of {len(other)}; there, then here): {line}")
     if other and not machines and not params:
@@ -139,43 +141,41 @@ def compare(here: Layout, folder: Path, say: Callable[[str], None]) -> bool:
 def _report_gaps(side: _Side, other: _Side, where: str, say: Callable[[str], None]) -> bool:
     """Print which results of a side are corrupt, incomplete or only there; return whether all runs can be compared."""
     for key, lines in side.corrupt.items():
-        say(f"error: {' '.join(key).rstrip()} is corrupt {where}; make or copy it again:{listed(lines)}")
+        say(f"error: {' '.join(key).rstrip()} is corrupt {where}; rebuild or copy it:{listed(lines)}")
     lone = sorted(side.records.keys() - other.records.keys())
     runs = any(stage in RUNS for stage, _ in lone)
     if lone:
         say(f"{'error: ' * runs}{len(lone)} results are only {where}:{listed([' '.join(key) for key in lone])}")
     if side.missing:
         files = listed(sorted(side.missing))
-        say(f"error: {len(side.missing)} files of runs are missing {where}; make or copy them again:{files}")
+        say(f"error: {len(side.missing)} files of runs are missing {where}; rebuild or copy them:{files}")
     if left_out := sorted(side.left_out):
         say(f"{len(left_out)} files are not {where}, such as {left_out[0]}: compared by the sha256 in their records.")
     return not (side.corrupt or side.missing or runs)
 
 
 def _records(layout: Layout) -> dict[Key, Record]:
-    """By stage and name."""
     found: dict[Key, Record] = {}
     for path in sorted(layout.base.rglob(f"*{RECORD}")):
-        if SUPERSEDED in path.parts:  # what was moved out of the way is no result of today
+        if SUPERSEDED in path.parts:  # set aside: of other params or code
             continue
         try:
             record = read_record(path)
-        except DamagedRecordError as error:
+        except CorruptRecordError as error:
             raise FernnError(str(error)) from None
         if record and record.stage in (*STAGES, "tables"):
             found[record.stage, record.name] = record
     return found
 
 
-def _machine(then: Record, now: Record) -> list[str]:
-    kinds = ({name: each.environment.get(name) for name in MACHINE} | {"workers": each.workers} for each in (then, now))
-    return differences(*kinds)
+def _machine(record: Record) -> dict[str, object]:
+    return {name: record.environment.get(name) for name in MACHINE} | {"workers": record.workers}
 
 
 def _cells(here: Layout, there: Layout, needed: bool, say: Callable[[str], None]) -> Iterator[bool]:
     """Whether each cell of the tables agrees; a cell of one side does not.
 
-    A table that one side lacks counts only if it is `needed`, since some results have other bytes.
+    A table that one side lacks counts only if it is `needed`: if some results have other bytes.
     """
     for name in TABLES:
         mine, theirs = _table(here.table(name)), _table(there.table(name))
@@ -192,18 +192,14 @@ def _cells(here: Layout, there: Layout, needed: bool, say: Callable[[str], None]
                     yield False
 
 
-def _table(path: Path) -> dict[Key, Cell]:
-    """Its cells by experiment, flow, model and metric; none if it is not here.
-
-    Raises:
-        FernnError: if it is no table of ours.
-    """
+def _table(path: Path) -> dict[Key, MeanOverRuns]:
+    """Cells by experiment, flow, model and metric; none if the file is not here."""
     if not path.exists():
         return {}
     try:
         with open(path, newline="", encoding="utf-8") as file:
             return {
-                (row["experiment"], row["flow"], row["model"], row["metric"]): Cell(
+                (row["experiment"], row["flow"], row["model"], row["metric"]): MeanOverRuns(
                     float(row["mean"]),
                     float(row["std"]) if row["std"] else None,
                     int(row["n"]),

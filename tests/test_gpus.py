@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from fernn.errors import FernnError
-from fernn.locks.gpus import VISIBLE, some_gpus, visible_gpus
+from fernn.gpus import VISIBLE, some_gpus, visible_gpus
 
 CLAIM = """
 import os, sys
 from pathlib import Path
-from fernn.locks.gpus import some_gpus
+from fernn.gpus import some_gpus
 with some_gpus(int(sys.argv[2]), lambda line: print(line, flush=True), Path(sys.argv[1]), 0.01):
     print(os.environ["CUDA_VISIBLE_DEVICES"], flush=True)
     sys.stdin.read()
@@ -153,7 +153,7 @@ def test_without_gpus_nothing_is_claimed(tmp_path, monkeypatch):
 def test_a_gpu_has_one_lock_however_it_is_named(named, tmp_path, monkeypatch):
     """By its number, its UUID, or the beginning of that."""
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
-    monkeypatch.setattr("fernn.locks.gpus.answer", lambda *_: "GPU-aaaa\nGPU-bbbb\n")
+    monkeypatch.setattr("fernn.gpus.answer", lambda *_: "GPU-aaaa\nGPU-bbbb\n")
     monkeypatch.setenv(VISIBLE, named)
     with some_gpus(1, print, tmp_path):
         assert os.environ[VISIBLE] == named

@@ -1,23 +1,20 @@
-"""`fernn claims`: the paper's claims, judged while runs are missing, or by an archive.
+"""`fernn claims`: judge the paper's claims while runs are missing, or by an archive.
 
 The tables stage writes the verdicts once all runs are there.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import chdir
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from fernn.errors import FernnError, listed
 from fernn.experiments import load_params
-from fernn.experiments.experiment import Experiment
-from fernn.files import sha256
 from fernn.layout import Layout
 from fernn.params import Params
-from fernn.pipeline.audit import Audit, State
-from fernn.pipeline.export.archive import METADATA, Entry, entries_of
+from fernn.pipeline.audit import Audit, Status
+from fernn.pipeline.export.archive import METADATA, ArchivedFile, files_of
 from fernn.pipeline.jobs import Job, Jobs
 from fernn.provenance.records import read_record
 from fernn.results.claims.evidence import Evidence
@@ -26,27 +23,25 @@ from fernn.results.selection import select
 
 
 def judge_claims(params: Params, layout: Layout) -> list[Judgement]:
-    """Judge the paper's claims by the runs that are finished, of today's params and code; nothing is written.
+    """Judge the claims by the finished runs of today's params and code; nothing is written.
 
     Raises:
         FernnError: if a file of claims, or of a finished run, is malformed.
     """
-    jobs = Jobs(params, layout)
-    audit = Audit(jobs)
-    experiments = _tolerant(jobs.experiments, "what would tell more is not here")
-    return _judge(jobs, experiments, lambda job: audit.of(job).state is State.DONE)
+    audit = Audit(Jobs(params, layout))
+    return _judge(audit.jobs, "what would tell more is not here", lambda job: audit.of(job).status is Status.CURRENT)
 
 
 def judge_archive(folder: Path, scale: str | None = None) -> tuple[Params, list[Judgement]]:
-    """Judge them by an archive of `fernn export`, unpacked into a folder: by its own params, as it was made.
+    """Judge the claims by an unpacked archive of `fernn export`, with its own params.
 
     The params and all results must be files that the archive's metadata list, with the same bytes. Whether today's
-    code gives the same results is not asked; `fernn verify` says that. A run that was packed by force, since it was
-    not up to date then, does not count.
+    code gives the same results is not checked here; `fernn verify` does that. A run that was packed by force, since it
+    was not up to date then, does not count.
 
     Args:
         folder: of the archive.
-        scale: whose results it holds, if that is to be checked.
+        scale: the scale that it must hold, if given.
 
     Returns:
         The params, and the verdicts.
@@ -55,25 +50,24 @@ def judge_archive(folder: Path, scale: str | None = None) -> tuple[Params, list[
         FernnError: if it is no such folder, holds another scale, or a file is missing, not listed, or has other bytes
             than the metadata or its record state.
     """
-    entries = entries_of(folder)
-    if entries is None:
+    files = files_of(folder)
+    if files is None:
         raise FernnError(
             f"{folder}: no unpacked archive of `fernn export` (docs/archive.md). Without a folder, the results of this "
             "project are judged."
         )
-    scales = sorted({Path(name).parts[1] for name in entries if name.startswith("results/")})
+    scales = sorted({Path(name).parts[1] for name in files if name.startswith("results/")})
     if len(scales) != 1 or scale not in (None, *scales):
         raise FernnError(f"{folder}: expected results of {scale or 'one scale'}; found those of {scales or 'none'}.")
-    _check(folder, entries)
+    _check(folder, files)
     with chdir(folder):  # records name files from there
         params = load_params(Path("params.yaml"), scales[0])
         jobs = Jobs(params, Layout(scales[0]))
-        experiments = _tolerant(jobs.experiments, "an archive comes without its data sets")
-        return params, _judge(jobs, experiments, lambda job: _whole(folder, job, entries))
+        return params, _judge(jobs, "an archive comes without its data sets", lambda job: _finished(folder, job, files))
 
 
 def without_data(evidence: Evidence, why: str) -> Evidence:
-    """Evidence by which no claim is judged where a data set that is not here would tell more; `why` it is not."""
+    """Evidence that bars a claim, with the reason `why`, if the data set to judge it by is not here."""
 
     def barred(params: Params, layout: Layout) -> str:
         try:
@@ -84,14 +78,11 @@ def without_data(evidence: Evidence, why: str) -> Evidence:
     return replace(evidence, barred=barred)
 
 
-def _tolerant(experiments: Sequence[Experiment[Any]], why: str) -> list[Experiment[Any]]:
-    found = [*map(copy, experiments)]
-    for each in found:
+def _judge(jobs: Jobs, why: str, finished: Callable[[Job], bool]) -> list[Judgement]:
+    """Judge the claims by the runs whose training and evaluation are finished."""
+    experiments = [copy(each) for each in jobs.experiments]
+    for each in experiments:
         each.evidence = without_data(each.evidence, why)
-    return found
-
-
-def _judge(jobs: Jobs, experiments: Sequence[Experiment[Any]], finished: Callable[[Job], bool]) -> list[Judgement]:
     selections = select(
         jobs.params,
         jobs.layout,
@@ -101,39 +92,31 @@ def _judge(jobs: Jobs, experiments: Sequence[Experiment[Any]], finished: Callabl
     return judge(jobs.params, jobs.layout, experiments, selections)
 
 
-def _check(folder: Path, entries: Mapping[str, Entry]) -> None:
-    """Compare params.yaml and all files under results/ with the metadata of their archive.
-
-    Raises:
-        FernnError: if the metadata do not list a file, or list other bytes.
-    """
+def _check(folder: Path, files: Mapping[str, ArchivedFile]) -> None:
+    """Compare params.yaml and all files under results/ with the metadata of their archive."""
     # rglob does not enter linked folders; the link itself counts as a file that is not listed
     found = [path for path in (folder / "results").rglob("*") if path.is_symlink() or not path.is_dir()]
     names = ["params.yaml", *sorted(path.relative_to(folder).as_posix() for path in found)]
-    if unlisted := [name for name in names if name not in entries]:
+    if unlisted := [name for name in names if name not in files]:
         raise FernnError(
             f"{folder}: {len(unlisted)} files are not listed in {METADATA}, so they are not part of the "
             f"archive:{listed(unlisted)}\nRemove them. To judge results that were made in this folder, run `fernn "
             "claims` there without naming a folder."
         )
-    if changed := [name for name in names if not _same(folder / name, entries[name])]:
+    if changed := [name for name in names if not files[name].is_same(folder / name)]:
         raise FernnError(
             f"{folder}: {len(changed)} files do not have the size and sha256 that {METADATA} "
             f"lists:{listed(changed)}\nUnpack the archive again."
         )
 
 
-def _same(path: Path, entry: Entry) -> bool:
-    return path.is_file() and path.stat().st_size == entry.size and sha256(path) == entry.sha256
-
-
-def _whole(folder: Path, job: Job, entries: Mapping[str, Entry]) -> bool:
-    """Whether an archive, whose files were checked, has a result that was up to date; samples may be left out."""
-    entry = entries.get(job.record.as_posix())
-    if entry is None or entry.status or (record := read_record(job.record)) is None:
+def _finished(folder: Path, job: Job, files: Mapping[str, ArchivedFile]) -> bool:
+    """Whether a checked archive holds a result that was up to date when packed; samples may be left out."""
+    packed = files.get(job.record.as_posix())
+    if packed is None or packed.fault or (record := read_record(job.record)) is None:
         return False
-    for name in sorted({*record.outputs, *(path.as_posix() for path in job.writes)} & entries.keys()):
-        if not Path(name).exists() or entries[name].sha256 != record.outputs.get(name):
+    for name in sorted({*record.outputs, *(path.as_posix() for path in job.writes)} & files.keys()):
+        if not Path(name).exists() or files[name].sha256 != record.outputs.get(name):
             raise FernnError(
                 f"{folder / name} is missing, or does not have the sha256 that its record states. Unpack the archive "
                 "again."

@@ -1,6 +1,7 @@
-"""One process at a time trains a run; what dead ones left behind is told from the work of live ones."""
+"""Locks of results: one process at a time, dead owners are recognised; and locks of open files."""
 
 import errno
+import fcntl
 import json
 import os
 import signal
@@ -14,10 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from fernn import locks
 from fernn.errors import FernnError
-from fernn.locks import owner, run
-from fernn.locks.owner import Owner, is_dead, myself
-from fernn.locks.run import Pace, TakenOverError, hold, owner_of
+from fernn.locks import NO_LOCKS, Owner, Pace, TakenOverError, hold, in_place, is_dead, myself, owner_of, take
+from workflow import presence
+from workflow.presence import enter
 
 PACE = Pace(beat=0.05, look=0.01)
 ELSEWHERE = Owner("n7", "another machine", 4711, "1", None)
@@ -26,7 +28,7 @@ ELSEWHERE = Owner("n7", "another machine", 4711, "1", None)
 HOLD = """
 import sys
 from pathlib import Path
-from fernn.locks.run import Pace, hold
+from fernn.locks import Pace, hold
 with hold(Path(sys.argv[1]), lambda line: print(line, flush=True), Pace(0.05, 0.01)):
     print("held", flush=True)
     sys.stdin.read()
@@ -69,17 +71,11 @@ def within(condition: Callable[[], bool], seconds: float = 60.0) -> bool:
     return False
 
 
-def test_it_names_its_owner_and_goes(tmp_path):
-    with hold(tmp_path, print, PACE):
+def test_it_names_its_owner_and_is_given_back_when_the_work_fails(tmp_path):
+    with pytest.raises(ZeroDivisionError), hold(tmp_path, print, PACE):
         found = owner_of(tmp_path)
         assert found is not None
         assert found[0] == myself()
-        assert not is_dead(found[0], still=1e9, beat=1.0)
-    assert free(tmp_path)
-
-
-def test_it_goes_when_the_work_fails(tmp_path):
-    with pytest.raises(ZeroDivisionError), hold(tmp_path, print, PACE):
         raise ZeroDivisionError
     assert free(tmp_path)
 
@@ -145,7 +141,7 @@ def test_who_looked_before_others_came_and_went_waits_for_the_last(tmp_path, mon
     elif found == "a free one":
         with hold(tmp_path, print, PACE):
             pass
-    write, looked, go_on, entered = run.write_once, threading.Event(), threading.Event(), threading.Event()
+    write, looked, go_on, entered = locks.write_once, threading.Event(), threading.Event(), threading.Event()
 
     def late(path: Path, text: str) -> bool:
         if threading.current_thread() is slow and not looked.is_set():
@@ -157,7 +153,7 @@ def test_who_looked_before_others_came_and_went_waits_for_the_last(tmp_path, mon
         with hold(tmp_path, lambda line: None, PACE):
             entered.set()
 
-    monkeypatch.setattr(run, "write_once", late)
+    monkeypatch.setattr(locks, "write_once", late)
     slow = threading.Thread(target=work)
     slow.start()
     assert looked.wait(60)
@@ -173,11 +169,6 @@ def test_who_looked_before_others_came_and_went_waits_for_the_last(tmp_path, mon
     assert free(tmp_path)
 
 
-def test_a_pid_that_was_given_again_is_another_process():
-    assert is_dead(replace(myself(), started="1"), still=0.0, beat=1.0)
-    assert not is_dead(myself(), still=1e9, beat=1.0)
-
-
 def test_a_process_that_proc_hides_is_not_taken_for_dead(monkeypatch):
     """Of somebody else, where /proc is mounted with hidepid."""
 
@@ -185,15 +176,21 @@ def test_a_process_that_proc_hides_is_not_taken_for_dead(monkeypatch):
         raise PermissionError
 
     monkeypatch.setattr("os.kill", refused)
-    monkeypatch.setattr("fernn.locks.owner._started", lambda pid: "")
+    monkeypatch.setattr("fernn.locks._started", lambda pid: "")
     assert not is_dead(replace(myself(), started="1"), still=1e9, beat=1.0)
 
 
-def test_a_machine_that_started_anew_has_none_of_its_processes(tmp_path):
-    """Nothing of its pids can be asked, so its silence decides."""
-    before = replace(myself(), machine="the start before this one")
-    assert not is_dead(before, still=29.0, beat=1.0)
-    assert is_dead(before, still=31.0, beat=1.0)
+@pytest.mark.parametrize(
+    ("owner", "silence", "dead"),
+    [
+        ({}, 1e9, False),  # this process
+        ({"started": "1"}, 0.0, True),  # its pid was reused
+        ({"machine": "the boot before this one"}, 29.0, False),  # its pids mean nothing here, so its silence decides
+        ({"machine": "the boot before this one"}, 31.0, True),
+    ],
+)
+def test_an_owner_without_slurm(owner, silence, dead):
+    assert is_dead(replace(myself(), job=None, **owner), silence, beat=1.0) == dead
 
 
 @pytest.mark.parametrize(
@@ -223,12 +220,12 @@ def test_a_requeued_job_follows_itself(tmp_path, monkeypatch):
 
 def test_without_slurm_nothing_is_known_of_a_job(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert owner.slurm_knows("12") is None
+    assert locks.slurm_knows("12") is None
 
 
 def test_silence_is_measured_by_one_clock(tmp_path, monkeypatch):
     """The lock's own time may be of a machine whose clock is wrong: only that it stands still counts."""
-    monkeypatch.setattr(owner, "PATIENCE", 40)
+    monkeypatch.setattr(locks, "PATIENCE", 40)
     path = leave(tmp_path, ELSEWHERE)
     os.utime(path, (0, 0))
     stop = threading.Event()
@@ -295,7 +292,7 @@ def test_a_file_system_in_trouble_is_no_take_over(tmp_path, monkeypatch):
 
     with hold(tmp_path, print, PACE) as held:
         with monkeypatch.context() as patched:
-            patched.setattr(run.os, "listdir", trouble)
+            patched.setattr(locks.os, "listdir", trouble)
             time.sleep(4 * PACE.beat)
             assert held.sign_of_life()
         os.utime(tmp_path / "1", (0, 0))
@@ -305,8 +302,8 @@ def test_a_file_system_in_trouble_is_no_take_over(tmp_path, monkeypatch):
 def test_an_outage_is_not_silence(tmp_path, monkeypatch):
     """The file system stood still for owner and waiter alike: the owner gets its time to show itself."""
     leave(tmp_path, ELSEWHERE)
-    monkeypatch.setattr(owner, "PATIENCE", 20)
-    looks, read = [], run._read
+    monkeypatch.setattr(locks, "PATIENCE", 20)
+    looks, read = [], locks._read
 
     def slow(path: Path) -> object:
         if len(looks) == 1:
@@ -314,6 +311,73 @@ def test_an_outage_is_not_silence(tmp_path, monkeypatch):
         looks.append(time.monotonic())
         return read(path)
 
-    monkeypatch.setattr(run, "_read", slow)
+    monkeypatch.setattr(locks, "_read", slow)
     with hold(tmp_path, lambda line: None, PACE):
         assert time.monotonic() - looks[1] > 20 * PACE.beat
+
+
+def test_of_two_who_open_it_one_has_it(tmp_path):
+    with open(tmp_path / "a", "ab") as first, open(tmp_path / "a", "ab") as second:
+        assert take(first.fileno())
+        assert not take(second.fileno())
+        told: list[str] = []
+
+        def wait() -> None:
+            told.append("waiting")
+            first.close()  # as any death does
+
+        assert take(second.fileno(), wait)
+        assert told == ["waiting"]
+
+
+@pytest.mark.parametrize("number", [*NO_LOCKS, errno.EIO])
+def test_what_follows_from_no_locks_is_for_the_caller_to_say(tmp_path, monkeypatch, number):
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with open(tmp_path / "a", "ab") as file:
+        with pytest.raises(OSError, match=os.strerror(number)):
+            take(file.fileno())
+        if number in NO_LOCKS:
+            assert take(file.fileno(), without=True)
+            assert not take(file.fileno(), without=False)
+        else:
+            with pytest.raises(OSError, match=os.strerror(number)):
+                take(file.fileno(), without=True)
+
+
+def test_a_file_that_lost_its_name(tmp_path):
+    with open(tmp_path / "a", "ab") as file:
+        assert in_place(file.fileno(), tmp_path / "a")
+        os.replace(tmp_path / "a", tmp_path / "b")
+        assert not in_place(file.fileno(), tmp_path / "a")
+        (tmp_path / "a").touch()
+        assert not in_place(file.fileno(), tmp_path / "a")
+
+
+def test_locks_of_the_dead_are_removed_and_those_of_the_living_are_not(tmp_path, monkeypatch):
+    """As on NFS, where a lock that is shared asks for a file that can be read."""
+    monkeypatch.delenv("DVC_STAGE", raising=False)
+    flock, locks, here = fcntl.flock, tmp_path / "locks", presence._HELD
+
+    def nfs(file: object, operation: int) -> None:
+        writes_only = fcntl.fcntl(file, fcntl.F_GETFL) & os.O_ACCMODE == os.O_WRONLY
+        if operation & fcntl.LOCK_SH and writes_only:
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        flock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", nfs)
+    locks.mkdir()
+    enter(tmp_path)
+    assert not locks.exists()
+    locks.mkdir()
+    enter(tmp_path)  # a second one, while the first is at work
+    here.pop(0).close()  # the first ends; the second is at work still
+    enter(tmp_path)
+    assert locks.exists()
+    while here:
+        here.pop().close()
+    enter(tmp_path)
+    assert not locks.exists()
+    here.pop().close()
