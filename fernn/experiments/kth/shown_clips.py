@@ -45,7 +45,7 @@ def clips(params: Params, layout: Layout, selections: list[Selection]) -> Figure
     videos = read_videos(layout)
     groups: list[_Group] = []
     for selection in selections:
-        found = read_clips(layout, selection.runs[0], len(videos.actions))
+        found = read_clips(layout, selection.runs[0])
         group = next((each for each in groups if np.array_equal(each.clips.clip, found.clip)), None)
         if group is None:
             groups.append(group := _Group(found, {}))
