@@ -40,7 +40,7 @@ class Videos(BaseModel):
 
 
 @dataclass(frozen=True)
-class Clips:
+class ShownClips:
     """Test clips (S, T, 1, H, W) float32 in [0, 1], their true labels (S,), and a model's logits (S, classes)."""
 
     clip: NDArray[np.float32]
@@ -48,13 +48,13 @@ class Clips:
     logits: NDArray[np.float32]
 
 
-def read_clips(layout: Layout, run: Run) -> Clips:
+def read_clips(layout: Layout, run: Run) -> ShownClips:
     """The test clips that a run's evaluation kept for figures.
 
     Raises:
         FernnError: if samples.safetensors is missing or has other arrays.
     """
-    return Clips(*read_samples(layout, run, "clip", "label", "logits"))
+    return ShownClips(*read_samples(layout, run, "clip", "label", "logits"))
 
 
 def frames_file(layout: Layout) -> Path:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from fernn.experiments.kth.recognition import Clips, read_clips, read_videos
+from fernn.experiments.kth.recognition import ShownClips, read_clips, read_videos
 from fernn.layout import Layout
 from fernn.params import Params
 from fernn.results.figures.style import WIDTH, new_figure, stamp
@@ -33,14 +33,14 @@ RIGHT, WRONG = {"color": "#009E73"}, {"color": "#D55E00", "weight": "bold"}
 class _Group:
     """Models that were shown the same clips."""
 
-    clips: Clips
+    clips: ShownClips
     words: dict[str, NDArray[np.int64]]  # label that a model gives to each clip
 
 
 def clips(params: Params, layout: Layout, selections: list[Selection]) -> Figure:
     """Some test clips with their true action, and the action that each model of the first seed names.
 
-    Evaluations keep clips of the last flow that they test. Clips are drawn again only for models that saw other ones.
+    Evaluations keep clips of the last flow that they test. ShownClips are drawn again only for models that saw other ones.
     """
     videos = read_videos(layout)
     groups: list[_Group] = []
@@ -75,7 +75,7 @@ def _draw(groups: list[_Group], actions: list[str], head: float) -> Figure:
 
 
 def _panel(axes: Axes, group: _Group, actions: list[str], columns: int, count: int, step: float) -> None:
-    """Clips in rows; the unit of the axes is a frame, `step` of them wide is the word of a model."""
+    """ShownClips in rows; the unit of the axes is a frame, `step` of them wide is the word of a model."""
     clip, label = group.clips.clip[:, :, 0], group.clips.label
     times = np.linspace(0, clip.shape[1] - 1, min(columns, clip.shape[1])).round().astype(int)
     for column, time in enumerate(times):
