@@ -4,11 +4,11 @@ import re
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 from fernn.errors import FernnError
 from fernn.experiments.digits.forecasts import read_samples
-from fernn.experiments.kth.recognition import read_clips, read_videos
+from fernn.experiments.kth.recognition import read_videos
 from fernn.layout import Layout
 from fernn.results.values import diverged, epoch_ends, read_metrics, read_values, steps
 from tests.results.kth_tree import ACTIONS, RIGHT, kth_params, write_kth_run, write_videos
@@ -45,7 +45,6 @@ def test_what_was_written_is_read(params, layout, run, clips):
     assert values.has(run, "test", "mse")
     assert not values.has(run, "test", "mse_central")
     assert read_samples(layout, run).truth.shape == (1, PREDICTED, 1, FRAME, FRAME)
-    assert read_clips(layout, clips).clip.shape == (6, 16, 1, 32, 32)
     write_videos(layout)
     videos = read_videos(layout)
     assert (videos.stand_in, videos.sequences, videos.dropped[0].frames) == (True, 2390, "246-370")
@@ -160,13 +159,6 @@ def test_broken_samples(layout, run):
     path.write_bytes(path.read_bytes()[:-7])
     with refused(path, f"fernn evaluate {run.id}", "not the samples"):
         read_samples(layout, run)
-
-
-def test_the_samples_of_a_predictor_are_no_clips(layout, clips):
-    path = layout.evaluation(clips.id, "samples.safetensors")
-    save_file({"seen": load_file(path)["clip"]}, path)
-    with refused(path, f"fernn evaluate {clips.id}", "not the samples of such a run"):
-        read_clips(layout, clips)
 
 
 def test_videos_without_a_record(tmp_path):

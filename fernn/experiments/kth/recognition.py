@@ -1,16 +1,12 @@
-"""Test clips that evaluations kept for figures, and the record of the videos."""
+"""The record of the videos: what they are, and what of them could not be used."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, Field, PositiveInt, ValidationError
 
 from fernn.arrays import read_about
 from fernn.layout import Layout
-from fernn.results.values import ResultFile, read_samples
-from fernn.runs import Run
+from fernn.results.values import ResultFile
 
 
 class Dropped(BaseModel):
@@ -37,24 +33,6 @@ class Videos(BaseModel):
     def warning(self) -> str:
         """What a figure of stand-ins says at its head; empty for the originals."""
         return "Drawn stand-in videos, not KTH: nothing here says anything about KTH" if self.stand_in else ""
-
-
-@dataclass(frozen=True)
-class ShownClips:
-    """Test clips (S, T, 1, H, W) float32 in [0, 1], their true labels (S,), and a model's logits (S, classes)."""
-
-    clip: NDArray[np.float32]
-    label: NDArray[np.int64]
-    logits: NDArray[np.float32]
-
-
-def read_clips(layout: Layout, run: Run) -> ShownClips:
-    """The test clips that a run's evaluation kept for figures.
-
-    Raises:
-        FernnError: if samples.safetensors is missing or has other arrays.
-    """
-    return ShownClips(*read_samples(layout, run, "clip", "label", "logits"))
 
 
 def frames_file(layout: Layout) -> Path:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from fernn.experiments.kth.recognition import ShownClips, read_clips, read_videos
+from fernn.experiments.kth.recognition import read_videos
 from fernn.layout import Layout
 from fernn.params import Params
 from fernn.results.figures.style import WIDTH, new_figure, stamp
 from fernn.results.selection import Selection
 from fernn.results.text import math_name
+from fernn.results.values import read_samples
 from fernn.runs import evaluations_of
 
 if TYPE_CHECKING:
@@ -30,6 +31,15 @@ RIGHT, WRONG = {"color": "#009E73"}, {"color": "#D55E00", "weight": "bold"}
 
 
 @dataclass(frozen=True)
+class ShownClips:
+    """Test clips (S, T, 1, H, W) float32 in [0, 1], their true labels (S,), and a model's logits (S, classes)."""
+
+    clip: NDArray[np.float32]
+    label: NDArray[np.int64]
+    logits: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
 class _Group:
     """Models that were shown the same clips."""
 
@@ -40,12 +50,12 @@ class _Group:
 def clips(params: Params, layout: Layout, selections: list[Selection]) -> Figure:
     """Some test clips with their true action, and the action that each model of the first seed names.
 
-    Evaluations keep clips of the last flow that they test. ShownClips are drawn again only for models that saw other ones.
+    Evaluations keep clips of the last flow that they test. Clips are drawn again only for models that saw other ones.
     """
     videos = read_videos(layout)
     groups: list[_Group] = []
     for selection in selections:
-        found = read_clips(layout, selection.runs[0])
+        found = ShownClips(*read_samples(layout, selection.runs[0], "clip", "label", "logits"))
         group = next((each for each in groups if np.array_equal(each.clips.clip, found.clip)), None)
         if group is None:
             groups.append(group := _Group(found, {}))
@@ -75,7 +85,7 @@ def _draw(groups: list[_Group], actions: list[str], head: float) -> Figure:
 
 
 def _panel(axes: Axes, group: _Group, actions: list[str], columns: int, count: int, step: float) -> None:
-    """ShownClips in rows; the unit of the axes is a frame, `step` of them wide is the word of a model."""
+    """Clips in rows; the unit of the axes is a frame, `step` of them wide is the word of a model."""
     clip, label = group.clips.clip[:, :, 0], group.clips.label
     times = np.linspace(0, clip.shape[1] - 1, min(columns, clip.shape[1])).round().astype(int)
     for column, time in enumerate(times):

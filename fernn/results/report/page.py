@@ -16,7 +16,7 @@ from fernn.files import write_text
 from fernn.layout import NOTES, RECORD, Layout
 from fernn.results.claims.judge import Verdict
 from fernn.results.claims.text import SUPPORT
-from fernn.results.report.numbers import Document, Number, SheetRow, Sheet, relative
+from fernn.results.report.numbers import Document, Number, Sheet, SheetRow, relative
 from fernn.results.text import fixed, plus_minus
 
 SIGNS = {  # a verdict is told by a sign and a word; colour only repeats them
