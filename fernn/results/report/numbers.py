@@ -60,7 +60,8 @@ class Row:
     def number(self, column: str, text: str, *more: str, factor: float = 1) -> Number | None:
         """A cell as a number, with others of the row that its text has too; None where it is blank."""
         columns = [column, *(each for each in more if self.cells[each])]
-        at, value = " ".join(f"{self.place}/{each}" for each in columns), " ".join(self.cells[each] for each in columns)
+        at = " ".join(f"{self.place}/{each}" for each in columns)
+        value = " ".join(self.cells[each].removeprefix("< ") for each in columns)
         return Number(text, self.sheet.name, at, value, factor) if self.cells[column] else None
 
 

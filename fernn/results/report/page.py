@@ -116,7 +116,7 @@ class _Parts:
                     "source": row["source"] + (" (?)" if row["secondary"] == "yes" else ""),
                     "verdict": row["verdict"],
                     "reason": row["reason"],
-                    "ours": row["ours"] if row["ours"].startswith("<") else row.number("ours", _short(row["ours"])),
+                    "ours": row.number("ours", row["ours"] if row["ours"].startswith("<") else _short(row["ours"])),
                     "paper": _with_deviation(row, "paper_value", "paper_std"),
                     "tested": None if row["tested"] == row["ours"] else row.number("tested", _short(row["tested"])),
                     "low": row.number("low", _short(row["low"])),
