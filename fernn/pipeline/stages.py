@@ -35,7 +35,7 @@ from fernn.training.checkpoint import discard
 from fernn.training.device import choose_device
 from fernn.training.distributed import SINGLE_PROCESS, StoppedError, World, launch
 from fernn.training.loop import Interrupted, TrainingContext
-from fernn.training.progress import TrainingProgress, measured
+from fernn.training.progress import TrainingProgress
 
 Digests = dict[str, dict[str, str]]  # of files, by role and path
 
@@ -247,10 +247,7 @@ def _train(
         made.check()
 
     pace_file = layout.unfinished(name) / "pace.json" if world.first else None
-    with (
-        TrainingProgress(name, None if world.first else Console(quiet=True)) as progress,
-        measured(progress, pace_file, everything) as pace,
-    ):
+    with TrainingProgress(name, None if world.first else Console(quiet=True), pace_file, everything) as progress:
         context = TrainingContext(
             device=device,
             checkpoint=_checkpoint(layout, name),
@@ -266,7 +263,7 @@ def _train(
     here = environment(device.type)
     details = {
         **{key: getattr(done, key) for key in ("best_epoch", "diverged", "micro_batch")},
-        **{key: pace[key] for key in ("steps", "seconds")},
+        **{key: progress.pace[key] for key in ("steps", "seconds")},
         "workers": world.size,
         **done.choices,
     }

@@ -19,12 +19,11 @@ import pytest
 import torch
 
 from fernn.arrays import read_about, read_arrays, write_arrays
-from fernn.data.idx import read_idx, write_idx
-from fernn.data.kth.annotations import read_annotations
 from fernn.data.kth.archives import check_archive
-from fernn.data.kth.fetched import read_record as read_fetched
-from fernn.data.kth.release import read_release
+from fernn.data.kth.archives import read_record as read_fetched
+from fernn.data.kth.release import read_annotations, read_release
 from fernn.data.kth.video import decode_video
+from fernn.data.mnist import read_idx, write_idx
 from fernn.errors import FernnError
 from fernn.experiments import load_params
 from fernn.layout import METRICS, Layout

@@ -61,8 +61,8 @@ def toy_model() -> nn.Sequential:
 class Strike(TrainingProgress):
     """Lets something happen after a given number of batches of this process."""
 
-    def __init__(self, after: int, happen) -> None:
-        super().__init__("toy", Console(file=io.StringIO()))
+    def __init__(self, after: int, happen, pace_file: Path | None = None) -> None:
+        super().__init__("toy", Console(file=io.StringIO()), pace_file, "i")
         self.left, self.happen = after, happen
 
     def batch(self, state: Checkpoint) -> None:

@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fernn.data.idx import read_idx
-from fernn.data.mnist import FILES
+from fernn.data.mnist import FILES, read_idx
 
 from .conftest import Project
 from .test_dag import GRNN

@@ -40,7 +40,8 @@ if ("standins", "") in JOBS.all:
 
 rule fetch_kth:
     input:
-        results("standins"),
+        # release.json; nothing where the originals are fetched
+        results("standins")[:1],
     output:
         # the archives are no outputs: those of a job that failed would be deleted, and downloaded anew
         f"{VIDEOS.folder}/fetched.json",

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from fernn.arrays import read_arrays
+from fernn.data.kth.archives import read_record
 from fernn.data.kth.decode import decode_kth
-from fernn.data.kth.fetched import read_record
 from fernn.datasets.moving_clips import drawn_at_random, in_the_middle, joined, select_clips
 from fernn.errors import FernnError
 from fernn.flows.translation import Translation

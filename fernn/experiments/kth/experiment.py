@@ -4,9 +4,9 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-from fernn.data.kth.fetched import RECORD as FETCHED
-from fernn.data.kth.fetched import contents
-from fernn.data.standins import make as drawing
+from fernn.data.kth import synthetic
+from fernn.data.kth.archives import RECORD as FETCHED
+from fernn.data.kth.archives import contents
 from fernn.errors import FernnError
 from fernn.experiment import Experiment, Pass, Terms, Work, Workload, only
 from fernn.experiments.kth.data import make_clips, make_frames
@@ -56,7 +56,7 @@ class KthExperiment(Experiment[KthParams]):
     def stand_ins(self, params: Params) -> Work | None:
         """The videos of a small scale, in the format of the originals."""
         wanted = self.section(params).source.stand_ins
-        return Work(partial(drawing.make_standins, **wanted.model_dump()), {}) if wanted else None
+        return Work(partial(synthetic.make_standins, **wanted.model_dump()), {}) if wanted else None
 
     def dataset(self, params: Params, layout: Layout, part: str) -> Work:
         """A part is "frames", or a split and a flow such as "test-V2T"."""
@@ -64,7 +64,7 @@ class KthExperiment(Experiment[KthParams]):
         data, source = section.data, section.source
         if part == "frames":
             drawn = source.stand_ins
-            stand_ins = {**drawn.model_dump(), "code": code_digest(drawing.__name__)} if drawn else None
+            stand_ins = {**drawn.model_dump(), "code": code_digest(synthetic.__name__)} if drawn else None
             decode = partial(make_frames, size=data.frame, most_dropped=source.most_dropped, stand_ins=stand_ins)
             # the record of the fetched archives stands for all of them
             return Work(decode, {"fetched": Path(source.folder) / FETCHED})

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fernn.data.digests import WrongFileError, verify
-from fernn.data.kth.fetched import RECORD
+from fernn.data.download import show_progress
+from fernn.data.kth.archives import RECORD
 from fernn.data.kth.fetching import fetch_kth, parse_accept
 from fernn.data.kth.release import OFFICIAL, Release, read_release
-from fernn.data.progress import show_progress
-from fernn.data.standins.server import serve
+from fernn.data.kth.synthetic import serve
 from fernn.errors import FernnError
 from fernn.experiments.kth.experiment import EXPERIMENT
 from fernn.layout import RELEASE, Layout

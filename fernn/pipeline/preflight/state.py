@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fernn.data.kth.fetched import RECORD as FETCHED
+from fernn.data.kth.archives import RECORD as FETCHED
 from fernn.errors import FernnError
 from fernn.layout import EVALUATION, RECORD, Layout
 from fernn.params import Params
