@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from fernn.datasets.sequences import mean_brightness
-from fernn.evaluation import Measures
+from fernn.evaluation.measures import Measures
 
 LARGEST = torch.finfo(torch.float32).max  # an error beyond float32 counts as this
 
@@ -76,11 +76,6 @@ def overflow_step(measured: Measures) -> int | None:
     bound = LARGEST / (2 * measured["sequences", ""])  # half, for rounding
     steps = [int(index) for name, index in measured if name == "mse" and index]
     return next((step for step in steps if measured["mse", str(step)] > bound), None)
-
-
-def velocity_index(velocity: tuple[int, int] | float) -> str:
-    """A velocity as the index of a measure: "1 -2" for (vx, vy), "30" for 30 degrees per frame."""
-    return " ".join(f"{part:g}" for part in (velocity if isinstance(velocity, tuple) else (velocity,)))
 
 
 def held(values: Tensor) -> Tensor:

@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fernn.evaluation.prediction import LARGEST, measure_prediction, overflow_step, velocity_index
+from fernn.evaluation.measures import velocity_index
+from fernn.evaluation.prediction import LARGEST, measure_prediction, overflow_step
 
 SEQUENCES, SEEN, STEPS, SIDE = 5, 2, 3, 6
 CLIPS = torch.rand(SEQUENCES, SEEN + STEPS, 1, SIDE, SIDE, generator=torch.Generator().manual_seed(0))

@@ -14,8 +14,9 @@ from fernn.arrays import read_arrays
 from fernn.datasets import rotating, translating
 from fernn.datasets.sequences import Recipes
 from fernn.errors import FernnError
+from fernn.evaluation.measures import velocity_index
 from fernn.evaluation.outcome import Workplace
-from fernn.evaluation.prediction import LARGEST, velocity_index
+from fernn.evaluation.prediction import LARGEST
 from fernn.experiments import find_experiment
 from fernn.flows.rotation import Rotation, rotate
 from fernn.flows.translation import Translation

@@ -11,7 +11,7 @@ from fernn.datasets.sequences import Recipes
 from fernn.errors import FernnError
 from fernn.experiment import Work
 from fernn.experiments import load_params
-from fernn.experiments.digits.forecasts import read_samples, read_velocity_errors
+from fernn.experiments.digits.forecasts import read_samples
 from fernn.experiments.rotation.experiment import EXPERIMENT
 from fernn.files import sha256
 from fernn.layout import Layout
@@ -20,6 +20,7 @@ from fernn.models.rotation.basis import factors
 from fernn.params import Params
 from fernn.pipeline.stages import evaluate_run, make_result, train_run
 from fernn.provenance.records import read_record
+from fernn.results.values import read_values
 from fernn.runs import Run, all_runs, find_run
 from tests.experiments.flowing import RUNS, SCALE, write_params
 from tests.experiments.tasks import network_of
@@ -94,8 +95,8 @@ def test_cropped_frames(root, tmp_path):
     train_run(small, layout, RUN, allow_cpu=True)
     evaluate_run(small, layout, RUN, allow_cpu=True)
     assert read_record(layout.run(RUN, "record.json")).details["convolution"] == "steerable"
-    grid = [{"degrees": degrees} for degrees in (-60.0, -30.0, 0.0, 30.0, 60.0)]
-    assert (read_velocity_errors(layout, run, grid) > 0).all()
+    grid = ["-60", "-30", "0", "30", "60"]  # degrees
+    assert (read_values(layout, [run]).by_index([run], "velocity", "mse", grid) > 0).all()
     assert read_samples(layout, run).prediction.shape == (2, 3, 1, 10, 10)
     assert load_model(layout.run(RUN, "model.safetensors")).config["degrees"] == 30
 
