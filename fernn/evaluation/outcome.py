@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from fernn.arrays import write_arrays
+from fernn.evaluation import COLUMNS, Measures
 from fernn.files import write_text
 from fernn.models.precision import autocast
 from fernn.models.storage import Model, read_model
@@ -18,9 +19,6 @@ from fernn.training.device import prepare
 
 if TYPE_CHECKING:
     from fernn.params.base import Training
-
-COLUMNS = ("test", "measure", "index", "value")  # of results.csv
-Measures = dict[tuple[str, str], float]  # of one test, by measure and index; "" indexes a measure of the whole test
 
 
 @dataclass(frozen=True)

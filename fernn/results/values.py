@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load
 
 from fernn.errors import FernnError
-from fernn.evaluation.outcome import COLUMNS
+from fernn.evaluation import COLUMNS
 from fernn.layout import EVALUATION, METRICS, RECORD, SAMPLES, Layout
 from fernn.provenance.records import Record, read_record
 from fernn.runs import Run
@@ -133,8 +133,8 @@ def steps(count: int) -> list[str]:
     return [str(step) for step in range(1, count + 1)]
 
 
-def read_samples(layout: Layout, run: Run, *names: str) -> tuple[list[NDArray], ResultFile]:
-    """Arrays that a run's evaluation kept for figures, by their names, and the file that they are from.
+def read_samples(layout: Layout, run: Run, *names: str) -> list[NDArray]:
+    """Arrays that a run's evaluation kept for figures, by their names.
 
     Raises:
         FernnError: if samples.safetensors is missing, or has not these arrays.
@@ -142,7 +142,7 @@ def read_samples(layout: Layout, run: Run, *names: str) -> tuple[list[NDArray], 
     file = evaluated(layout, run, SAMPLES)
     try:
         arrays = load(file.read())
-        return [arrays[name] for name in names], file
+        return [arrays[name] for name in names]
     except (SafetensorError, KeyError) as error:
         raise file.broken(f"not the samples of such a run ({error})") from None
 

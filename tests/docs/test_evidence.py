@@ -16,7 +16,7 @@ import torch.nn.functional as F
 
 from fernn.experiments import load_params
 from fernn.models import load_model
-from fernn.models.borders import circular_pad
+from fernn.models.ops import circular_pad
 from fernn.pipeline.preflight.operations import Speed, models, of_run
 from fernn.runs import Run, all_runs
 from tests.kept import everything

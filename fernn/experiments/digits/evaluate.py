@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from fernn.arrays import read_arrays
 from fernn.datasets.sequences import Motion, Recipes, RenderedSequences
 from fernn.errors import say
-from fernn.evaluation.outcome import Measures, Workplace, evaluate_to_files
+from fernn.evaluation import Measures
+from fernn.evaluation.outcome import Workplace, evaluate_to_files
 from fernn.evaluation.prediction import LARGEST, held, measure_prediction, overflow_step, velocity_index
 from fernn.models.storage import Model
 

@@ -9,12 +9,11 @@ from fernn.data.kth.archives import RECORD as FETCHED
 from fernn.data.kth.archives import contents
 from fernn.errors import FernnError
 from fernn.experiment import Experiment, Pass, Terms, Work, Workload, only
-from fernn.experiments.kth.claims import EVIDENCE
 from fernn.experiments.kth.data import make_clips, make_frames
 from fernn.experiments.kth.evaluate import evaluate
 from fernn.experiments.kth.figures import FIGURES
 from fernn.experiments.kth.params import KthParams
-from fernn.experiments.kth.tables import TABLE2
+from fernn.experiments.kth.tables import EVIDENCE, TABLE2
 from fernn.experiments.kth.train import train
 from fernn.layout import Layout
 from fernn.models.storage import Model

@@ -6,14 +6,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fernn.experiments.kth.curves import chance, training, validation_accuracy
-from fernn.experiments.kth.recognition import read_videos
+from fernn.experiments.kth.recognition import Videos, read_videos
 from fernn.experiments.kth.shown_clips import clips
 from fernn.flows.names import reach
 from fernn.layout import Layout
 from fernn.params import Params
 from fernn.results.figures.kinds import Kind
-from fernn.results.figures.style import WIDTH, bare, line, new_figure, seeds_of, stamp
+from fernn.results.figures.style import (
+    BANDS,
+    WIDTH,
+    all_trainings,
+    axes_of,
+    bare,
+    line,
+    new_figure,
+    over_training,
+    seeds_of,
+    stamp,
+)
 from fernn.results.selection import Selection, summarize
 from fernn.results.text import math_name
 from fernn.results.values import read_values
@@ -25,6 +35,29 @@ if TYPE_CHECKING:
 
 IN_A_ROW = 3  # confusions
 BAR = 0.78  # width, where bars stand 1 apart
+
+
+def validation_accuracy(params: Params, layout: Layout, selections: list[Selection]) -> Figure:
+    """Validation accuracy against steps of the optimizer, and that of a guess."""
+    videos = read_videos(layout)
+    figure, axes = axes_of("Optimizer step", "Validation accuracy", ylim=(0, 1))
+    over_training(axes, params, layout, selections, "validation_accuracy")
+    chance(axes, videos)
+    figure.set_figwidth(0.9 * WIDTH)
+    # curves of accuracy leave no corner free; beside the axes, it leaves the head to the warning
+    axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1), borderaxespad=0)
+    stamp(figure, params, selections, BANDS + seeds_of(selections), videos.warning)
+    return figure
+
+
+def training(params: Params, layout: Layout, selections: list[Selection]) -> Figure:
+    """The losses of every run; see `all_trainings`."""
+    return all_trainings(params, layout, selections, "Cross entropy", read_videos(layout).warning)
+
+
+def chance(axes: Axes, videos: Videos) -> None:
+    """Draw the accuracy of a guess."""
+    axes.axhline(1 / len(videos.actions), color="0.4", linewidth=0.8, linestyle=(0, (2, 2)), zorder=1, label="chance")
 
 
 def confusion(params: Params, layout: Layout, selections: list[Selection]) -> Figure:

@@ -1,16 +1,12 @@
-"""Test clips that evaluations kept for figures, and the record of the videos."""
+"""The record of the videos: what they are, and what of them could not be used."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, Field, PositiveInt, ValidationError
 
 from fernn.arrays import read_about
 from fernn.layout import Layout
-from fernn.results.values import ResultFile, read_samples
-from fernn.runs import Run
+from fernn.results.values import ResultFile
 
 
 class Dropped(BaseModel):
@@ -37,32 +33,6 @@ class Videos(BaseModel):
     def warning(self) -> str:
         """What a figure of stand-ins says at its head; empty for the originals."""
         return "Drawn stand-in videos, not KTH: nothing here says anything about KTH" if self.stand_in else ""
-
-
-@dataclass(frozen=True)
-class Clips:
-    """Test clips (S, T, 1, H, W) float32 in [0, 1], their true labels (S,), and a model's logits (S, classes)."""
-
-    clip: NDArray[np.float32]
-    label: NDArray[np.int64]
-    logits: NDArray[np.float32]
-
-
-def read_clips(layout: Layout, run: Run, classes: int) -> Clips:
-    """The test clips that a run's evaluation kept for figures.
-
-    Raises:
-        FernnError: if samples.safetensors is missing or has other contents than `Clips`.
-    """
-    arrays, file = read_samples(layout, run, "clip", "label", "logits")
-    clips = Clips(*arrays)
-    shape, count = clips.clip.shape, len(clips.label)
-    fitting = len(shape) == 5 and shape[0] == count and shape[2] == 1 and 0 not in shape
-    if not fitting or clips.label.shape != (count,) or clips.logits.shape != (count, classes):
-        raise file.broken(f"shapes clip {shape}, label {clips.label.shape}, logits {clips.logits.shape} do not fit")
-    if not all(0 <= label < classes for label in clips.label.tolist()):
-        raise file.broken(f"a label in it is none of {classes} actions")
-    return clips
 
 
 def frames_file(layout: Layout) -> Path:

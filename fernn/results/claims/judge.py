@@ -97,24 +97,17 @@ def cell_of(judgements: Iterable[Judgement], experiment: str, measure: str, flow
 VERDICTS = {1: Verdict.REPRODUCED, -1: Verdict.NOT_REPRODUCED, 0: Verdict.INCONCLUSIVE}
 
 
-@dataclass(frozen=True)
-class Tested:
-    """What was tested: our number, in the measure's unit or as a ratio; the quantity (logarithm of a ratio, or a
-    difference) with its error; and the decision.
-    """
-
-    ours: float
-    quantity: Estimate
-    decision: Decision
-
-
-def decide(claim: Claim, samples: Sequence[Sample], sizes: Sequence[int] = ()) -> Tested:
+def decide(claim: Claim, samples: Sequence[Sample], sizes: Sequence[int] = ()) -> tuple[float, Estimate, Decision]:
     """Test a claim.
 
     Args:
         claim: of any kind but `Exact`.
         samples: one for each of `claim.asks`, of two seeds or more each.
         sizes: |V| of each model of a `Line`.
+
+    Returns:
+        Our number, in the measure's unit or as a ratio; the tested quantity, a difference or the logarithm of a ratio;
+        and what the tests find.
 
     Raises:
         FernnError: if the claim is about a ratio, and the measure is one of differences.
@@ -127,22 +120,22 @@ def decide(claim: Claim, samples: Sequence[Sample], sizes: Sequence[int] = ()) -
         value, std = (math.log(claim.value), claim.std / claim.value) if ratio else (claim.value, claim.std)
         apart = mean(logs[0]) - stated(value, std, claim.n)
         ours = float(np.mean(samples[0].values))
-        return Tested(ours, apart, equivalent(apart, math.log(claim.margin) if ratio else claim.margin))
+        return ours, apart, equivalent(apart, math.log(claim.margin) if ratio else claim.margin)
     if isinstance(claim, Factor):
         apart = mean(logs[1]) - mean(logs[0])
         ours = exp(apart.value)
         apart = apart - stated(math.log(claim.value), (claim.std or 0.0) / claim.value, claim.n)
-        return Tested(ours, apart, equivalent(apart, math.log(claim.margin)))
+        return ours, apart, equivalent(apart, math.log(claim.margin))
     if isinstance(claim, Order):
         apart = mean(logs[1]) - mean(logs[0]) if lower else mean(logs[0]) - mean(logs[1])
-        return Tested(exp(apart.value) if ratio else apart.value, apart, positive(apart))
+        return exp(apart.value) if ratio else apart.value, apart, positive(apart)
     if isinstance(claim, Bound):
         level = mean(logs[0])
-        return Tested(exp(level.value), level, under(level, math.log(claim.below)))
+        return exp(level.value), level, under(level, math.log(claim.below))
     assert isinstance(claim, Line)
     small, middle, large = (np.array(sample.values) for sample in samples)
     off = mean(_off_the_line(small, middle, large, sizes))
-    return Tested(exp(off.value), off, equivalent(off, math.log(claim.margin)))
+    return exp(off.value), off, equivalent(off, math.log(claim.margin))
 
 
 def exp(logarithm: float) -> float:
@@ -202,7 +195,7 @@ class _Results:
         if why := _untestable(samples):
             return Judgement(claim, Verdict.INCONCLUSIVE, why, samples=samples)
         sizes = [self._generators(evidence, model) for model in claim.models] if isinstance(claim, Line) else []
-        return _judgement(claim, samples, decide(claim, samples, sizes), level)
+        return _judgement(claim, samples, sizes, level)
 
     def _admitted(self, claim: Claim) -> Evidence:
         if claim.unsupported:
@@ -286,12 +279,12 @@ def _untestable(samples: tuple[Sample, ...]) -> str:
     return ""
 
 
-def _judgement(claim: Claim, samples: tuple[Sample, ...], tested: Tested, level: float) -> Judgement:
+def _judgement(claim: Claim, samples: tuple[Sample, ...], sizes: Sequence[int], level: float) -> Judgement:
     unit = exp if samples[0].measure.ratio else float
-    quantity, decision = tested.quantity, tested.decision
+    ours, quantity, decision = decide(claim, samples, sizes)
     low, high = quantity.interval(level)
     found = Found(
-        ours=tested.ours,
+        ours=ours,
         tested=unit(quantity.value),
         low=unit(low),
         high=unit(high),

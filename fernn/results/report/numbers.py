@@ -46,7 +46,7 @@ class Number:
 
 
 @dataclass(frozen=True)
-class Row:
+class SheetRow:
     """A row of a table, with its place in the file."""
 
     sheet: "Sheet"
@@ -77,11 +77,11 @@ class Sheet:
         self.text = read(path)
 
     @cached_property
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[SheetRow]:
         """All of them."""
-        return [Row(self, place, cells) for place, cells in enumerate(csv.DictReader(self.text.splitlines()))]
+        return [SheetRow(self, place, cells) for place, cells in enumerate(csv.DictReader(self.text.splitlines()))]
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[SheetRow]:
         return iter(self.rows)
 
     def count(self, column: str, value: str) -> Number:
@@ -89,7 +89,7 @@ class Sheet:
         count = str(sum(row[column] == value for row in self))
         return Number(count, self.name, f"#/{column}/{value}", count)
 
-    def total(self, rows: list[Row], column: str, text: str, factor: float = 1) -> Number:
+    def total(self, rows: list[SheetRow], column: str, text: str, factor: float = 1) -> Number:
         """The sum of a column over rows that have a value there."""
         rows = [row for row in rows if row[column]]
         value = sum(float(row[column]) for row in rows)

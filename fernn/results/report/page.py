@@ -16,7 +16,7 @@ from fernn.files import write_text
 from fernn.layout import NOTES, RECORD, Layout
 from fernn.results.claims.judge import Verdict
 from fernn.results.claims.text import SUPPORT
-from fernn.results.report.numbers import Document, Number, Row, Sheet, relative
+from fernn.results.report.numbers import Document, Number, Sheet, SheetRow, relative
 from fernn.results.text import fixed, plus_minus
 
 SIGNS = {  # a verdict is told by a sign and a word; colour only repeats them
@@ -241,7 +241,7 @@ class _Parts:
 
     def hours(self) -> dict[str, Number]:
         """Hours of all trainings, by the machine that did them."""
-        sheet, by = self.sheet("cost.csv"), dict[str, list[Row]]()
+        sheet, by = self.sheet("cost.csv"), dict[str, list[SheetRow]]()
         for row in sheet:
             if row["hours"]:
                 by.setdefault(row["device"], []).append(row)
@@ -310,7 +310,7 @@ def _short(value: str, digits: int = 3) -> str:
     return f"{float(value):.{digits}g}" if value else ""
 
 
-def _with_deviation(row: Row, mean: str, deviation: str, decimals: int | None = None) -> Number | None:
+def _with_deviation(row: SheetRow, mean: str, deviation: str, decimals: int | None = None) -> Number | None:
     if not row[mean]:
         return None
     value, std = float(row[mean]), float(row[deviation]) if row[deviation] else None
