@@ -16,12 +16,8 @@ HARMLESS: dict[str, Edit] = {
     "a renamed helper": ("training/loop.py", "over()", "finished()"),
     "another renamed helper": ("training/loop.py", "sound()", "all_finite()"),
     "a renamed function": ("training/checkpoint.py", "aside(", "set_aside("),
-    "a new class": ("models/predictor.py", "", "class Another(FERNNPredictor):
-    pass
-"),
-    "a new function": ("datasets/rotating.py", "", "def another() -> None:
-    pass
-"),
+    "a new class": ("models/predictor.py", "", "class Another(FERNNPredictor):\n    pass\n"),
+    "a new function": ("datasets/rotating.py", "", "def another() -> None:\n    pass\n"),
     "a renamed variable of a model": ("models/seq2seq.py", "kernels", "transformed"),
     "a renamed variable of a cell": ("models/cell.py", "drive", "from_frame"),
     "an extracted function": (
