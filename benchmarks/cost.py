@@ -15,9 +15,9 @@ from benchmarks.report import Options, Picture, Table, duration, gain, size
 from benchmarks.timing import alternate, peak, training_step
 from fernn.flows import Rotation, Translation
 from fernn.models import FERNNPredictor, RotationPredictor
-from fernn.models.memory import channels_last
 from fernn.models.seq2seq import Seq2Seq
-from fernn.results.figures.style import LINES, WIDTH
+from fernn.models.storage import channels_last
+from fernn.results.figures import LINES, WIDTH
 from fernn.results.names import math_name
 from fernn.training.prediction import PredictionTask
 

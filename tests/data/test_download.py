@@ -103,6 +103,19 @@ def test_the_next_mirror_at_once(server, target, patience):
     assert [(request.path, request.status) for request in server.requests] == [("/gone.zip", 404), (f"/{NAME}", 200)]
 
 
+def test_the_loopback_is_reached_without_a_proxy(server, target, patience, monkeypatch):
+    away = f"http://example.invalid/{NAME}"
+    server.files[away] = CONTENT  # as a proxy
+    for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, server.base)
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    fetch([server.url("gone.zip"), server.url(NAME)], target, [RIGHT], patience=patience)
+    target.unlink()
+    fetch([away], target, [RIGHT], patience=patience)
+    assert [request.path for request in server.requests] == ["/gone.zip", f"/{NAME}", away]
+
+
 def test_wrong_bytes_lead_to_the_next_mirror(server, target, patience):
     server.files["bad.zip"] = CONTENT
     server.faults["bad.zip"] = [Fault(garble=True)]

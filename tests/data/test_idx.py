@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis.extra import numpy as hnp
 
-from fernn.data.idx import read_idx, write_idx
+from fernn.data.mnist import read_idx, write_idx
 from fernn.errors import FernnError
 
 GOOD = bytes([0, 0, 8, 2]) + struct.pack(">2I", 2, 3) + bytes(range(6))
@@ -68,7 +68,7 @@ def test_missing_file(tmp_path):
 
 
 def test_what_swells_beyond_measure_is_not_unpacked(tmp_path, monkeypatch):
-    monkeypatch.setattr("fernn.data.idx.LARGEST", 1000)
+    monkeypatch.setattr("fernn.data.mnist.LARGEST", 1000)
     (tmp_path / "digits").write_bytes(gzip.compress(bytes(1001)))
     with pytest.raises(FernnError, match="more than 1,000 bytes, unpacked"):
         read_idx(tmp_path / "digits")

@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 
 from fernn.data import mnist
-from fernn.data.idx import read_plain, write_idx
-from fernn.data.mnist import load_mnist, make_subset
+from fernn.data.mnist import load_mnist, make_subset, read_plain, write_idx
 from fernn.errors import FernnError
 
 SUBSET = Path(__file__).parents[2] / "resources" / "mnist-subset"

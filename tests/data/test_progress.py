@@ -2,7 +2,7 @@ import io
 
 from rich.console import Console
 
-from fernn.data.progress import show_progress
+from fernn.data.download import show_progress
 
 
 def show(terminal: bool) -> str:
