@@ -252,29 +252,18 @@ def plan_command(
     scale: Scale = None,
     rate: Annotated[
         float | None,
-        typer.Option(
-            min=0.001, help="Tera-operations per second of a GPU, 100 beside --bandwidth; else an H200's pace."
-        ),
-    ] = None,
-    bandwidth: Annotated[
-        float | None, typer.Option(min=0.001, help="Terabytes per second to and from its memory, 1.5 beside --rate.")
+        typer.Option(min=0.001, help="TFLOP/s of a GPU; else the measured steps of an H200, or of a CPU core."),
     ] = None,
     gpus: Annotated[
         int | None, typer.Option(min=1, help="GPUs that share each run; else as params.yaml says, model by model.")
     ] = None,
-    link: Annotated[
-        float, typer.Option(min=0.001, help="Gigabytes per second between two of them, for the gradients.")
-    ] = 20.0,
 ) -> None:
     """Say what a scale costs: jobs, GPU-hours and memory by model, disk, the longest path."""
     from rich.console import Console
 
-    from fernn.pipeline.preflight.costs import show
-    from fernn.pipeline.preflight.measured import speed_of
-    from fernn.pipeline.preflight.sharing import Sharing
+    from fernn.pipeline.plan import show
 
-    params, layout = _start(file, scale)
-    show(params, layout, speed_of(rate, bandwidth), Sharing(gpus, link * 1e9), Console())
+    show(*_start(file, scale), rate, gpus, Console())
 
 
 @app.command("doctor")
@@ -282,7 +271,7 @@ def doctor_command(file: ParamsFile = Path("params.yaml"), scale: Scale = None) 
     """Check this machine: what is there, and what to do."""
     from rich.console import Console
 
-    from fernn.pipeline.preflight.doctor import show
+    from fernn.pipeline.doctor import show
 
     show(*_start(file, scale), Console())
 

@@ -149,3 +149,7 @@ class Experiment(ABC, Generic[P]):
     @abstractmethod
     def workload(self, params: Params, run: Run) -> Workload:
         """What a run costs."""
+
+    def disk(self, params: Params, layout: Layout) -> dict[str, int]:
+        """About how many bytes its data take in the end, by folder: downloads, and large data sets in results/."""
+        return {}

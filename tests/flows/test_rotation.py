@@ -7,11 +7,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.equivariance import blobs
 from fernn.errors import FernnError
 from fernn.flows import Rotation
 from fernn.flows.rotation import rotate
 from tests.closeness import DTYPES, assert_close, relative_error
+from tests.reference.equivariance import blobs
 from tests.reference.rotation import turned
 
 SIDES = st.integers(1, 9)

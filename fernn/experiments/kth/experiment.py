@@ -25,6 +25,8 @@ from fernn.runs import Run, evaluations_of
 
 SEQUENCES = 2391  # of 25 persons
 STANDIN_SEQUENCES = 24  # of a person in a scenario: six actions, four sequences each
+ARCHIVES_BYTES = 1_150_000_000  # the six archives
+FRAMES = 290_000  # in all annotated sequences
 
 
 class KthExperiment(Experiment[KthParams]):
@@ -95,6 +97,16 @@ class KthExperiment(Experiment[KthParams]):
         tested *= len(evaluations_of(params, run)) * max(data.draws, 1)
         work = [Pass(clips, data.frame, data.frames) for clips in (trained, validated, tested)]
         return Workload(work[0], work[1], (work[2],))
+
+    def disk(self, params: Params, layout: Layout) -> dict[str, int]:
+        """The archives, unless stand-ins are drawn, and the decoded frames."""
+        section = self.section(params)
+        if drawn := section.source.stand_ins:
+            sequences = STANDIN_SEQUENCES * len(drawn.persons) * len(drawn.scenarios)
+            frames, archives = sequences / SEQUENCES * drawn.frames / 480 * FRAMES, {}
+        else:
+            frames, archives = FRAMES, {section.source.folder: ARCHIVES_BYTES}
+        return {**archives, str(layout.base): int(frames * section.data.frame**2)}
 
     def _model(self, section: KthParams, name: str) -> Model:
         model, sizes = section.models[name], section.architecture

@@ -13,15 +13,13 @@ from rich.table import Table
 
 from fernn.data.kth.parallel import cores
 from fernn.errors import FernnError, answer
-from fernn.experiments.kth.experiment import EXPERIMENT as KTH
+from fernn.experiments import find_experiment
 from fernn.layout import Layout
 from fernn.locks.gpus import visible_gpus
 from fernn.params import Params
 from fernn.pipeline.image import fetched
 from fernn.pipeline.jobs import Jobs
-from fernn.pipeline.preflight.costs import disk
-from fernn.pipeline.preflight.limits import PROFILE
-from fernn.pipeline.preflight.operations import models
+from fernn.pipeline.plan import PROFILE, disk, models
 from fernn.provenance.environment import version_of
 
 # the Pythons that the project takes; a test holds pyproject.toml and the set-up to it
@@ -104,11 +102,17 @@ def _data(params: Params, layout: Layout) -> Iterator[Finding]:
     missing = [path for path in Jobs(params, layout).sources() if not path.exists()]
     if not missing:
         yield Finding("data", "all there")
-    elif KTH.section(params).source.stand_ins and not params.mnist.sources:
+    elif not params.mnist.sources and not _downloads(params, layout):
         yield Finding("data", "part of the repository, or drawn when needed")
     else:
         advice = f"snakemake data --cores 1 --config scale={params.scale}, with a network"
         yield Finding("data", f"{len(missing)} sources missing", advice)
+
+
+def _downloads(params: Params, layout: Layout) -> bool:
+    """Whether an experiment keeps data outside of results/: what it downloads."""
+    folders = {folder for name in params.experiments for folder in find_experiment(name).disk(params, layout)}
+    return bool(folders - {str(layout.base)})
 
 
 def _slurm(params: Params, layout: Layout) -> Iterator[Finding]:

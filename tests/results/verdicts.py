@@ -1,6 +1,6 @@
 """How often the verdicts on claims are false: made-up seeds, judged by the tests of `fernn.results.claims.statistics`.
 
-python -m benchmarks.verdicts      prints the table of docs/claims.md
+python -m tests.results.verdicts      prints the table of docs/claims.md
 """
 
 import math

@@ -10,7 +10,7 @@ from rich.console import Console
 from fernn.experiments import load_params
 from fernn.layout import Layout
 from fernn.params import Params
-from fernn.pipeline.preflight import doctor
+from fernn.pipeline import doctor
 
 ROOT = Path(__file__).parents[2]
 

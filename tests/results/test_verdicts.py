@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.verdicts import SEEDS, rates
 from fernn.results.claims.reading import read_claims
+from tests.results.verdicts import SEEDS, rates
 
 PAGE = Path(__file__).parents[2] / "docs/claims.md"
 # what the truth is where neither verdict is right more often than the other, and a claim that is true, and false

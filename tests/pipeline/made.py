@@ -36,6 +36,10 @@ def under_way(layout: Layout, run: Run, epoch: int) -> None:
 def evaluated(layout: Layout, run: Run, seconds: float) -> None:
     layout.evaluation(run.id, "evaluation.json").parent.mkdir(parents=True, exist_ok=True)
     layout.evaluation(run.id, "evaluation.json").touch()
-    measured = layout.base / "benchmarks/evaluate" / f"{run.id}.tsv"
+    benchmark(layout, "evaluate", run, seconds)
+
+
+def benchmark(layout: Layout, rule: str, run: Run, seconds: float) -> None:
+    measured = layout.base / "benchmarks" / rule / f"{run.id}.tsv"
     measured.parent.mkdir(parents=True, exist_ok=True)
     measured.write_text(f"s\th:m:s\n{seconds}\t0:00:00\n")

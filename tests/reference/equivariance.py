@@ -1,15 +1,12 @@
-"""Experiment B: how far the rotation cell is from exact flow equivariance, by angle and frame."""
+"""How far the rotation cell is from exact flow equivariance."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from benchmarks.report import Options, Table
-from fernn.flows.rotation import Rotation, rotate
-from fernn.models.rotation.cell import FRAMES, RotationCell
+from fernn.flows.rotation import rotate
+from fernn.models.rotation.cell import RotationCell
 from tests.reference.rotation import turned
-
-ANGLES = (10, 20, 30, 40, 90)
 
 
 def blobs(side: int, frames: int) -> Tensor:
@@ -43,28 +40,3 @@ def flow_error(cell: RotationCell, frames: Tensor, step: int) -> list[float]:
         expected = fields.roll(roll, 2).flatten(1, 2).view_as(relabelled)
         errors.append(((turning.lab()[:, step:] - expected).norm() / expected.norm()).item())
     return errors
-
-
-def measure(options: Options) -> list[Table]:
-    """The table of experiment B."""
-    section = options.params.rotation
-    order = section.architecture.group_order
-    frames = blobs(section.data.frame, 12)  # 11 turns: of none of the angles but the last a quarter in all
-    rows = []
-    for degrees in ANGLES:
-        if (degrees * order) % 360:
-            continue
-        cells = []
-        for frame in FRAMES:
-            options.say(f"equivariance, {degrees} degrees, {frame} frame")
-            torch.manual_seed(0)
-            cell = RotationCell(Rotation(2, degrees), 1, 2, order, section.architecture.kernel_size, frame=frame)
-            cells.append(f"{flow_error(cell.double(), frames, 1)[-1]:.2g}")
-        rows.append([f"{degrees}°", *cells])
-    text = (
-        f"Random weights, two fields of C_{order}, a smooth image of {section.data.frame}x{section.data.frame} pixels, "
-        "float64. The input is turned by so many degrees in every frame; the relative error is that of the twelfth "
-        "hidden state against the turned and relabelled state of the input as it was (paper, Section 4). Pixels know "
-        "quarter turns only: what is left there is that escnn samples its filters in float32."
-    )
-    return [Table("Experiment B: flow equivariance", text, ["turn per frame", *(f"{f} frame" for f in FRAMES)], rows)]
