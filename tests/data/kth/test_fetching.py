@@ -39,27 +39,6 @@ def test_downloads_the_whole_set_from_a_served_folder(made, folder, contents, pa
     assert fetch_kth(folder, [NOWHERE], release=release) == record
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [Fault(status=503), Fault(cut=0), Fault(cut=20_000), Fault(stall=20_000), Fault(drop=True)],
-    ids=["503", "empty", "cut off", "slow", "no answer"],
-)
-@pytest.mark.parametrize("file", [FILES[0], BOXING])
-def test_passing_faults_end_in_the_whole_set(mirror, release, folder, patience, fault, file):
-    mirror.faults[f"kth/{file}"] = [fault, fault]
-    record = fetch_kth(folder, [mirror.url("kth")], release=release, patience=patience)
-    assert record["files"][file]["source"] == mirror.url(f"kth/{file}")
-
-
-@pytest.mark.parametrize("poor", [{"ranges": False}, {"sizes": False, "validators": False}], ids=["ranges", "sizes"])
-def test_poor_servers_end_in_the_whole_set(contents, release, folder, patience, poor):
-    with Server(**poor) as server:
-        server.files.update({f"kth/{file}": content for file, content in contents.items()})
-        # without sizes, a download that was cut off passes for a whole one until its digest is seen
-        server.faults[f"kth/{BOXING}"] = [Fault(cut=20_000)] if server.sizes else []
-        fetch_kth(folder, [server.url("kth/")], release=release, patience=patience)
-
-
 FAULTS = {
     "404": (Fault(status=404), "HTTP 404"),
     "503": (Fault(status=503), "HTTP 503 .*the last of 4 attempts"),
