@@ -15,8 +15,8 @@ from benchmarks.timing import alternate
 from benchmarks.training import training_step
 from fernn.flows import Rotation, Translation
 from fernn.models import FERNNPredictor, RotationPredictor
-from fernn.models.memory import channels_last
 from fernn.models.seq2seq import Seq2Seq
+from fernn.models.storage import channels_last
 from fernn.training.prediction import PredictionTask
 
 DECODER = "decoder alone"

@@ -13,8 +13,8 @@ from benchmarks.training import take_step
 from fernn.experiment import Pass
 from fernn.experiments import find_experiment
 from fernn.layout import Layout
-from fernn.models.memory import channels_last
 from fernn.models.precision import use_precision
+from fernn.models.storage import channels_last
 from fernn.pipeline.preflight.operations import Models, memory_of, models
 from fernn.runs import Run, all_runs
 from fernn.training.device import sequences_at_a_time

@@ -12,10 +12,10 @@ from benchmarks.timing import alternate
 from benchmarks.training import take_step
 from fernn.flows.rotation import Rotation
 from fernn.flows.translation import Translation
-from fernn.models.memory import channels_last
 from fernn.models.precision import use_precision
 from fernn.models.predictor import FERNNPredictor
 from fernn.models.rotation.predictor import RotationPredictor
+from fernn.models.storage import channels_last
 from fernn.training.prediction import PredictionTask
 
 COLUMNS = ["training step", "time of a batch", "peak memory"]

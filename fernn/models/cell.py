@@ -20,12 +20,12 @@ from torch import Tensor, nn
 
 from fernn.errors import FernnError
 from fernn.flows.translation import Translation
-from fernn.models.borders import circular_pad
-from fernn.models.checks import check_numbers, check_sizes, check_state
-from fernn.models.kernels import (
+from fernn.models.checks import check_kernel, check_numbers, check_sizes, check_state
+from fernn.models.ops import (
     ACTIVATIONS,
     Kernel,
     border_of,
+    circular_pad,
     convolve,
     max_over_flow,
     moving_step,
@@ -117,10 +117,7 @@ class FERNNCell(nn.Module):
         check_sizes(
             "FERNNCell", input_channels=input_channels, hidden_channels=hidden_channels, kernel_size=kernel_size
         )
-        if kernel_size % 2 == 0:
-            raise FernnError(
-                f"FERNNCell(kernel_size={kernel_size}): a kernel that sits on a pixel has an odd width: 1, 3, 5, ..."
-            )
+        check_kernel("FERNNCell", kernel_size)
         if activation not in ACTIVATIONS:
             raise FernnError(f"FERNNCell(activation={activation!r}): expected one of {', '.join(ACTIVATIONS)}.")
         self.flow = Translation.of(flow)
@@ -188,7 +185,7 @@ def advance(state: FlowState | None, drive: Tensor, W: Kernel, flow: Translation
     Args:
         state: h_t, or None for h_0 = 0.
         drive: U * f_t in the lab frame, (B, C, H, W).
-        W: hidden kernel (C, C, 2p+1, 2p+1), prepared (see `kernels.prepared`).
+        W: hidden kernel (C, C, 2p+1, 2p+1), prepared (see `ops.prepared`).
         flow: the generators.
         activation: a key of `ACTIVATIONS`.
 

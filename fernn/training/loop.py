@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from fernn.errors import FernnError
-from fernn.models.memory import channels_last
 from fernn.models.precision import autocast
+from fernn.models.storage import channels_last
 from fernn.training.checkpoint import Checkpoint, read_checkpoint, take_up, write_checkpoint
 from fernn.training.distributed import SINGLE_PROCESS, World
 

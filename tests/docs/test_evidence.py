@@ -13,10 +13,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from fernn.evaluation.measures import Measures
+from fernn.evaluation import Measures
 from fernn.experiments import load_params
 from fernn.models import load_model
-from fernn.models.borders import circular_pad
+from fernn.models.ops import circular_pad
 from fernn.pipeline.preflight.operations import Speed, models, of_run
 from fernn.runs import Run, all_runs
 from tests import measured

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from fernn.flows import Rotation, Translation
-from fernn.flows.kept import kept
+from fernn.flows.base import kept
 from fernn.flows.rotation import rotate
 from fernn.models import FERNNPredictor, RotationPredictor
 

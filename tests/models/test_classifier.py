@@ -8,8 +8,8 @@ from torch import nn
 from fernn.errors import FernnError
 from fernn.flows.translation import Translation
 from fernn.models import CNN3D, FERNNClassifier, GRNNPlusClassifier, load_model, save_model
-from fernn.models.memory import channels_last
 from fernn.models.precision import autocast
+from fernn.models.storage import channels_last
 from tests.closeness import DTYPES, assert_close, relative_error
 from tests.models.random_classifiers import random_classifier, random_clips, states_of
 from tests.reference.kth import PlainClassifier

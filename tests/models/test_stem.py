@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fernn.models.stem import Stem, StepBatchNorm
+from fernn.models.classifier import Stem, StepBatchNorm
 from tests.closeness import DTYPES, assert_close
 
 BUFFERS = ("running_mean", "running_var", "num_batches_tracked")

@@ -16,8 +16,7 @@ from fernn.models import (
     load_model,
     save_model,
 )
-from fernn.models.memory import channels_last
-from fernn.models.storage import write_model
+from fernn.models.storage import channels_last, write_model
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ HARMLESS: dict[str, Edit] = {
     "a renamed function": ("training/checkpoint.py", "aside(", "set_aside("),
     "a new class": ("models/predictor.py", "", "class Another(FERNNPredictor):\n    pass\n"),
     "a new function": ("datasets/rotating.py", "", "def another() -> None:\n    pass\n"),
-    "a renamed variable of a model": ("models/decoder.py", "kernels", "transformed"),
+    "a renamed variable of a model": ("models/seq2seq.py", "kernels", "transformed"),
     "a renamed variable of a cell": ("models/cell.py", "drive", "from_frame"),
     "an extracted function": (
         "evaluation/prediction.py",
@@ -59,7 +59,7 @@ CHANGES: dict[str, Edit] = {
     "the period of a motion": ("data/kth/synthetic.py", "PERIOD = 24.0", "PERIOD = 25.0"),
     "a shift of the hidden state": ("models/cell.py", "flow.move(once, -state.time)", "flow.move(once, -time)"),
     "a detached frame": ("models/seq2seq.py", "frame.detach()", "frame"),
-    "no activation in the decoder": ("models/decoder.py", "(convolution(hidden), nn.ReLU())", "(convolution(hidden), nn.Identity())"),
+    "no activation in the decoder": ("models/seq2seq.py", "(convolution(hidden), nn.ReLU())", "(convolution(hidden), nn.Identity())"),
     "eps of batch norm": ("models/cnn3d.py", "BatchNorm3d(outputs)", "BatchNorm3d(outputs, eps=1e-4)"),
     "statistics that several processes share": ("models/norm.py", "variance.detach() * (own / (own - 1))", "variance.detach() * (own / own)"),
     "the turn of a hidden state": ("models/rotation/cell.py", "rotate(maps, degrees)", "rotate(maps, -degrees)"),

@@ -18,11 +18,15 @@ from fernn.models.rotation.convolution import (
     depthwise,
     field_first,
     fourier,
-    orientation_first,
 )
 from tests.closeness import assert_close, relative_error
 
 SIZES = [(1, 3), (4, 3), (5, 3), (8, 1), (8, 5), (12, 3), (36, 3)]  # order of the group, kernel width
+
+
+def orientation_first(channels: Tensor, order: int, dim: int) -> Tensor:
+    """Channels of a tensor along `dim` from escnn's (field, orientation) to ours (orientation, field)."""
+    return channels.unflatten(dim, (-1, order)).transpose(dim, dim + 1).flatten(dim, dim + 1)
 
 
 def through_escnn(conv, maps: Tensor, order: int) -> Tensor:

@@ -76,7 +76,7 @@ def test_loss_and_gradients(golden, convolution):
 
 def test_expanded_filters(golden):
     model = model_of(golden, "dense")
-    U, W = model.cell.U.filter(), model.cell.W.kernel().filters
+    U, W = model.cell.U.filter(), model.cell.W.kernel().weights
     assert relative_error(field_first(U, 12, 0), golden["filter_u"]) < 1e-6
     assert relative_error(field_first(field_first(W, 12, 0), 12, 1), golden["filter_h"]) < 1e-6
 

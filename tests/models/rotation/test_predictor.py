@@ -7,9 +7,9 @@ import torch
 from fernn.errors import FernnError
 from fernn.flows import Rotation
 from fernn.models import RotationCell, RotationPredictor, load_model, save_model
-from fernn.models.memory import channels_last
 from fernn.models.rotation import convolution as module
 from fernn.models.rotation.convolution import choose_convolution
+from fernn.models.storage import channels_last
 from tests.closeness import assert_close
 
 

@@ -1,21 +1,23 @@
-"""The tensor operations of the co-moving cell that plain autograd would do with more memory or in more kernels.
+"""Tensor operations of the recurrent cells: circular borders, the step in the co-moving frame, the maximum over V.
 
-Hidden maps carry their circular border with them, (B*V, C, H+2p, W+2p) stored channels last. A step then allocates one
-map that serves as its result, as the saved mask of its activation and as the saved input of the next convolution;
-composed operations hold two or three.
+Plain autograd would do them with more memory or in more kernels. Hidden maps carry their circular border with them,
+(B*V, C, H+2p, W+2p) stored channels last. A step then allocates one map that serves as its result, as the saved mask of
+its activation and as the saved input of the next convolution; composed operations hold two or three.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fernn.flows.translation import Offsets, Translation
+from fernn.errors import FernnError
 from fernn.models import winograd
-from fernn.models.borders import interior, unwrap_, wrap
 from fernn.models.checks import check_first
+
+if TYPE_CHECKING:  # only the types: a network of rotations, which pads by this module, depends on no translation
+    from fernn.flows.translation import Offsets, Translation
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": torch.relu, "tanh": torch.tanh}
 _IN_PLACE = {"relu": torch.relu_, "tanh": torch.tanh_}
@@ -24,9 +26,70 @@ _DERIVATIVES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "relu": lambda gradient, result: torch.ops.aten.threshold_backward(gradient, result, 0),
     "tanh": torch.ops.aten.tanh_backward,
 }
+Kernel = Tensor | winograd.Transformed  # (C', C, 2p+1, 2p+1), or the transform of a 3x3 kernel
 
 
-Kernel = Tensor | winograd.Transformed  # (C', C, 2p+1, 2p+1), or of 3x3 what stands for it
+def circular_pad(maps: Tensor, border: int) -> Tensor:
+    """Maps on a torus with a border of p pixels on each side: (N, C, H, W) to (N, C, H+2p, W+2p).
+
+    The channels stay last in memory where they are. torch's own circular padding puts them first, and its gradient is
+    many kernels.
+
+    Raises:
+        FernnError: if the border is wider than the maps.
+    """
+    if border > min(maps.shape[-2:]):
+        raise FernnError(
+            f"circular_pad got maps of {maps.shape[-2]}x{maps.shape[-1]} pixels, smaller than the border, {border}."
+        )
+    wrapped: Tensor = _CircularPad.apply(maps, border) if border else maps
+    return wrapped
+
+
+def interior(maps: Tensor, p: int) -> Tensor:
+    """Maps without their border: (N, C, H+2p, W+2p) to (N, C, H, W), a view."""
+    return maps[..., p : maps.shape[-2] - p, p : maps.shape[-1] - p]
+
+
+def wrap(maps: Tensor, p: int) -> None:
+    """Fill the border from the interior: rows first, then whole columns, which brings the corners."""
+    if p == 0:
+        return
+    maps[..., :p, p:-p] = maps[..., -2 * p : -p, p:-p]
+    maps[..., -p:, p:-p] = maps[..., p : 2 * p, p:-p]
+    maps[..., :p] = maps[..., -2 * p : -p]
+    maps[..., -p:] = maps[..., p : 2 * p]
+
+
+def unwrap_(gradient: Tensor, p: int) -> Tensor:
+    """The transpose of `wrap`, in place: the interior plus what its copies in the border received, a view."""
+    if p == 0:
+        return gradient
+    # add_, where += would also copy each sum to its own place
+    gradient[..., -2 * p : -p, :].add_(gradient[..., :p, :])  # the columns of these rows are wrapped still
+    gradient[..., p : 2 * p, :].add_(gradient[..., -p:, :])
+    rows = gradient[..., p:-p, :]
+    rows[..., -2 * p : -p].add_(rows[..., :p])
+    rows[..., p : 2 * p].add_(rows[..., -p:])
+    return rows[..., p:-p]
+
+
+class _CircularPad(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, maps: Tensor, p: int) -> Tensor:
+        *outer, height, width = maps.shape
+        size = *outer, height + 2 * p, width + 2 * p
+        last = maps.is_contiguous(memory_format=torch.channels_last)
+        order = torch.channels_last if last else torch.contiguous_format
+        result = torch.empty(size, dtype=maps.dtype, device=maps.device, memory_format=order)
+        interior(result, p).copy_(maps)
+        wrap(result, p)
+        ctx.border = p
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return unwrap_(gradient.clone(), ctx.border), None
 
 
 def border_of(W: Kernel) -> int:
@@ -35,21 +98,15 @@ def border_of(W: Kernel) -> int:
 
 
 def prepared(W: Tensor, height: int, width: int) -> Kernel:
-    """A kernel as `convolve` and `moving_step` take it: itself, or transformed where fewer products pay.
+    """A kernel (C', C, k, k) for maps of (height, width) pixels, transformed where that saves time.
 
-    Args:
-        W: (C', C, k, k). Preparing it once serves all steps until it changes.
-        height: of the maps, without border.
-        width: of the maps, without border.
-
-    Returns:
-        W, or `winograd.transform(W)`.
+    Preparing it once serves all steps until the kernel changes.
     """
     return winograd.transform(W) if winograd.pays(W, height, width) else W
 
 
 def recorded(W: Kernel) -> bool:
-    """Whether gradients find their way through a prepared kernel to what it was prepared of."""
+    """Whether gradients flow through a prepared kernel to the kernel that it was prepared from."""
     return (W if isinstance(W, Tensor) else W.taps).requires_grad
 
 
@@ -58,35 +115,37 @@ def convolve(maps: Tensor, W: Kernel) -> Tensor:
     return F.conv2d(maps, W) if isinstance(W, Tensor) else winograd.convolve(maps, W)
 
 
-def moving_step(maps: Tensor, drive: Tensor, W: Kernel, activation: str, flow: Translation, time: int) -> Tensor:
-    """act(W * maps + psi_{-time}(nu).drive), with its border.
+def moving_step(maps: Tensor, drive: Tensor, W: Kernel, activation: str, flow: "Translation", time: int) -> Tensor:
+    """g_time = act(W * g_{time-1} + psi_{-time}(nu).drive), with its border.
 
     Args:
-        maps: g_{time-1} with border, (B*V, C, H+2p, W+2p), channels last.
+        maps: g_{time-1} with border, (B*V, C, H+2p, W+2p), channels last, as the result.
         drive: U * f, the frame's part before it moves, (B, C, H, W).
-        W: hidden kernel (C, C, 2p+1, 2p+1), prepared.
+        W: hidden kernel, prepared.
         activation: a key of `ACTIVATIONS`.
         flow: the generators V.
         time: of the result.
-
-    Returns:
-        g_time with border, (B*V, C, H+2p, W+2p), channels last.
     """
     weight, U = (W, None) if isinstance(W, Tensor) else (W.taps, W.U)
     result: Tensor = _MovingStep.apply(maps, drive, weight, U, activation, flow.offsets(-time, *drive.shape[-2:]))
     return result
 
 
-def max_over_flow(maps: Tensor, flow: Translation, time: int, border: int) -> Tensor:
+def max_over_flow(maps: Tensor, flow: "Translation", time: int, border: int) -> Tensor:
     """Max over V of psi_t(nu).g_t(nu): (B*V, C, H+2p, W+2p) -> (B, C, H, W), the first generator at ties."""
-    result: Tensor = _MaxOverFlow.apply(maps, *_bordered_sources(maps, flow, time, border))
+    rows, columns = maps.shape[-2:]
+    height, width = rows - 2 * border, columns - 2 * border
+    plain = flow.sources(time, height, width, maps.device)
+    bordered = (plain // width + border) * columns + plain % width + border
+    offset = torch.arange(len(flow), device=maps.device).unsqueeze(1) * (rows * columns)
+    result: Tensor = _MaxOverFlow.apply(maps, bordered + offset, height, width)
     return result
 
 
 class _MovingStep(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, maps: Tensor, drive: Tensor, weight: Tensor, U: Tensor | None, activation: str, offsets: Offsets
+        ctx: Any, maps: Tensor, drive: Tensor, weight: Tensor, U: Tensor | None, activation: str, offsets: "Offsets"
     ) -> Tensor:
         p = border_of(weight) if U is None else 1
         result = torch.empty_like(maps)
@@ -141,7 +200,7 @@ class _MaxOverFlow(torch.autograd.Function):
         return result.view(count, height, width, channels).permute(0, 3, 1, 2), None, None, None
 
 
-def _add_moved(maps: Tensor, drive: Tensor, offsets: Offsets, result: Tensor) -> None:
+def _add_moved(maps: Tensor, drive: Tensor, offsets: "Offsets", result: Tensor) -> None:
     """To result = maps + psi(nu).drive, for maps (B*V, C, H, W) and a drive (B, C, H, W).
 
     On a torus that was laid out twice each way, a moved map is a rectangle: nothing of V maps is written but the sum.
@@ -153,7 +212,7 @@ def _add_moved(maps: Tensor, drive: Tensor, offsets: Offsets, result: Tensor) ->
         torch.add(own, around[:, row : row + height, column : column + width], out=own_result)
 
 
-def _sum_moved_back(gradient: Tensor, offsets: Offsets) -> Tensor:
+def _sum_moved_back(gradient: Tensor, offsets: "Offsets") -> Tensor:
     """The transpose of what `_add_moved` does to the drive: (B*V, C, H, W) to (B, C, H, W), channels last."""
     each = _by_generator(gradient, len(offsets))
     batch, height, width, channels = each[0].shape
@@ -166,12 +225,3 @@ def _sum_moved_back(gradient: Tensor, offsets: Offsets) -> Tensor:
 def _by_generator(maps: Tensor, generators: int) -> tuple[Tensor, ...]:
     """(B*V, C, H, W) as V views (B, H, W, C)."""
     return maps.permute(0, 2, 3, 1).unflatten(0, (-1, generators)).unbind(1)
-
-
-def _bordered_sources(maps: Tensor, flow: Translation, time: int, border: int) -> tuple[Tensor, int, int]:
-    rows, columns = maps.shape[-2:]
-    height, width = rows - 2 * border, columns - 2 * border
-    plain = flow.sources(time, height, width, maps.device)
-    bordered = (plain // width + border) * columns + plain % width + border
-    offset = torch.arange(len(flow), device=maps.device).unsqueeze(1) * (rows * columns)
-    return bordered + offset, height, width
