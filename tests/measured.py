@@ -3,7 +3,7 @@
 import csv
 from pathlib import Path
 
-from fernn.evaluation.measures import Measures
+from fernn.evaluation import Measures
 
 HEADER = "test,measure,index,value"
 

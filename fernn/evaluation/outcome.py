@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from fernn.arrays import write_arrays
-from fernn.evaluation.measures import COLUMNS, Measures
+from fernn.evaluation import COLUMNS, Measures
 from fernn.files import write_text
 from fernn.models.precision import autocast
 from fernn.models.storage import Model, read_model

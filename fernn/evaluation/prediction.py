@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from fernn.datasets.sequences import mean_brightness
-from fernn.evaluation.measures import Measures
+from fernn.evaluation import Measures
 
 LARGEST = torch.finfo(torch.float32).max  # an error beyond float32 counts as this
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fernn.evaluation.measures import Measures
+from fernn.evaluation import Measures
 
 
 def measure_recognition(

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load
 
 from fernn.errors import FernnError
-from fernn.evaluation.measures import COLUMNS
+from fernn.evaluation import COLUMNS
 from fernn.layout import EVALUATION, METRICS, RECORD, SAMPLES, Layout
 from fernn.provenance.records import Record, read_record
 from fernn.runs import Run

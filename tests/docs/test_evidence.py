@@ -13,7 +13,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from fernn.evaluation.measures import Measures
+from fernn.evaluation import Measures
 from fernn.experiments import load_params
 from fernn.models import load_model
 from fernn.models.ops import circular_pad

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fernn.evaluation.measures import velocity_index
+from fernn.evaluation import velocity_index
 from fernn.evaluation.prediction import LARGEST, measure_prediction, overflow_step
 
 SEQUENCES, SEEN, STEPS, SIDE = 5, 2, 3, 6

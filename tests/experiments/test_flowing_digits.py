@@ -14,7 +14,7 @@ from fernn.arrays import read_arrays
 from fernn.datasets import rotating, translating
 from fernn.datasets.sequences import Recipes
 from fernn.errors import FernnError
-from fernn.evaluation.measures import velocity_index
+from fernn.evaluation import velocity_index
 from fernn.evaluation.outcome import Workplace
 from fernn.evaluation.prediction import LARGEST
 from fernn.experiments import find_experiment

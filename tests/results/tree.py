@@ -10,7 +10,7 @@ import yaml
 from safetensors.numpy import save_file
 
 from fernn.arrays import write_arrays
-from fernn.evaluation.measures import Measures
+from fernn.evaluation import Measures
 from fernn.experiments import resolve
 from fernn.experiments.digits.forecasts import trivial_files
 from fernn.layout import RECORD, Layout

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from fernn.arrays import read_arrays
 from fernn.datasets.sequences import Motion, Recipes, RenderedSequences
 from fernn.errors import say
-from fernn.evaluation.measures import Measures, velocity_index
+from fernn.evaluation import Measures, velocity_index
 from fernn.evaluation.outcome import Workplace, evaluate_to_files
 from fernn.evaluation.prediction import LARGEST, held, measure_prediction, overflow_step
 from fernn.models.storage import Model

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from fernn.arrays import read_arrays
 from fernn.datasets.moving_clips import Clips, batches, gather
-from fernn.evaluation.measures import Measures
+from fernn.evaluation import Measures
 from fernn.evaluation.outcome import Workplace, evaluate_to_files
 from fernn.evaluation.recognition import measure_recognition
 from fernn.models.storage import Model

@@ -3,7 +3,7 @@
 Its states are not exactly equivariant (docs/differences.md), and the paper does not say so: there is no check of it.
 """
 
-from fernn.evaluation.measures import velocity_index
+from fernn.evaluation import velocity_index
 from fernn.experiments.digits.claims import MEASURES, velocity_measures
 from fernn.experiments.rotation.params import RotationParams
 from fernn.flows.names import reach

@@ -1,7 +1,7 @@
 """Experiment A: what claims can ask of it beyond what all flowing digits have."""
 
+from fernn.evaluation import velocity_index
 from fernn.evaluation.equivariance import random_equivariance_error
-from fernn.evaluation.measures import velocity_index
 from fernn.experiments.digits.claims import MEASURES, velocity_measures
 from fernn.experiments.translation.params import TranslationArchitecture, TranslationParams
 from fernn.flows.translation import Translation

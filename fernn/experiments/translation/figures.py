@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fernn.evaluation.measures import velocity_index
+from fernn.evaluation import velocity_index
 from fernn.experiments.digits.forecasts import read_trivial_errors
 from fernn.experiments.digits.params import digit_section
 from fernn.flows.names import reach as reach_of

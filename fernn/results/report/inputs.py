@@ -57,7 +57,6 @@ def _experiment(params: Params, experiment: "Experiment[Any]") -> dict[str, Any]
         "figures": [
             {
                 "name": panel.name,
-                "kind": panel.kind.name,
                 "see": panel.kind.see,
                 "shown": list(panel.shown),
                 "moving": panel.moving if panel.kind.moving else None,

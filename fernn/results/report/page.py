@@ -41,19 +41,6 @@ class Link:
 Groups = dict[str, list[Link]]  # the records of runs, named by their seeds; by model, and by flow where these differ
 
 
-@dataclass(frozen=True)
-class Picture:
-    """A figure with its files, what to see in it, and the runs that it shows."""
-
-    name: str
-    kind: str
-    see: str
-    image: str
-    moving: str | None
-    files: list[Link]
-    runs: Groups
-
-
 def write_report(layout: Layout, inputs: dict[str, Any]) -> None:
     """Write the page: one file that asks for nothing from elsewhere, with links to the files that it was made of.
 
@@ -164,33 +151,29 @@ class _Parts:
 
     def unrun(self) -> list[str]:
         """The experiments that the paper makes claims about and the scale does not have."""
-        return list(
-            dict.fromkeys(
-                row["experiment"] for row in self.judged if row["experiment"] not in self.inputs["experiments"]
-            )
-        )
+        return [name for name in self.claims() if name not in self.inputs["experiments"]]
 
     def stand_ins(self) -> bool:
         """Whether videos were drawn in place of the originals."""
         sheets = [self.sheet(f"{name}.csv") for name in self.inputs["tables"]]
         return any(row.cells.get("stand_in") == "yes" for sheet in sheets for row in sheet)
 
-    def pictures(self, experiment: str) -> Iterable[Picture]:
-        """The figures of an experiment; moving ones first."""
+    def pictures(self, experiment: str) -> Iterator[dict[str, Any]]:
+        """The figures of an experiment, moving ones first: files, what to see, and the runs that each shows."""
         own = self.inputs["experiments"][experiment]["figures"]
         for of in sorted(own, key=lambda of: of["moving"] is None):
-            name = of["name"]
-            runs = self.links(run for flow, model in of["shown"] for run in self.runs_of(experiment, flow, model))
-            yield Picture(
-                name=name,
-                kind=of["kind"],
-                see=of["see"],
-                image=self.embedded(f"{name}.png"),
-                moving=self.embedded(of["moving"]) if of["moving"] else None,
-                files=[Link(form.upper(), f"figures/{name}.{form}") for form in ("png", "pdf")]
-                + ([Link("moving PNG", f"figures/{of['moving']}")] if of["moving"] else []),
-                runs=runs,
-            )
+            name, moving = of["name"], of["moving"]
+            runs = (run for flow, model in of["shown"] for run in self.runs_of(experiment, flow, model))
+            files = [(form.upper(), f"{name}.{form}") for form in ("png", "pdf")]
+            files += [("moving PNG", moving)] if moving else []
+            yield {
+                "name": name,
+                "see": of["see"],
+                "image": self.embedded(f"{name}.png"),
+                "moving": self.embedded(moving) if moving else None,
+                "files": [Link(text, f"figures/{file}") for text, file in files],
+                "runs": self.links(runs),
+            }
 
     def embedded(self, name: str) -> str:
         """A picture as an address that holds it, all its pixels in less room."""

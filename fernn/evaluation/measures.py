@@ -1,9 +1,0 @@
-"""The schema of results.csv. It is apart from what measures: tables and figures, which read it, need no more."""
-
-COLUMNS = ("test", "measure", "index", "value")
-Measures = dict[tuple[str, str], float]  # of one test, by measure and index; "" indexes a measure of the whole test
-
-
-def velocity_index(velocity: tuple[int, int] | float) -> str:
-    """A velocity as the index of a measure: "1 -2" for (vx, vy), "30" for 30 degrees per frame."""
-    return " ".join(f"{part:g}" for part in (velocity if isinstance(velocity, tuple) else (velocity,)))
