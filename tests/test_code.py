@@ -68,7 +68,7 @@ MUTATIONS = [
         # tables tell how equivariant its cells are, figures show their hidden states
         {"train A", "train C", "evaluate A", "evaluate C", "tables", "figures"},
     ),
-    ("models/classifier.py", "eps: float = 1e-5", "eps: float = 1e-4", {"train C", "evaluate C"}),
+    ("models/classifier.py", "momentum * (1 - momentum)", "momentum * momentum", {"train C", "evaluate C"}),
     ("models/cnn3d.py", "base: int = 16", "base: int = 8", {"train C", "evaluate C"}),
     ("models/rotation/basis.py", "TOLERANCE = 1e-5", "TOLERANCE = 1e-4", {"train B", "evaluate B"}),
     ("models/storage.py", ".to(device).eval()", ".to(device).half().eval()", TRAIN | EVALUATE | {"figures"}),

@@ -200,11 +200,11 @@ def test_gradients_by_differences(needs):
     torch.manual_seed(0)
     conv = Regular(2, 4, 3, "steerable").double()
     maps = torch.randn(2, 8, 3, 3, dtype=torch.float64, requires_grad=needs[0])
-    mixing = conv.kernel().mixing.detach().requires_grad_(needs[1])
+    mixing = conv.kernel().weights.detach().requires_grad_(needs[1])
 
     def convolved(maps: Tensor, mixing: Tensor) -> Tensor:
         kernel = conv.kernel()
-        kernel.mixing = mixing
+        kernel.weights = mixing
         return kernel(maps, 1, lambda maps: rotate(maps, 30))
 
     assert torch.autograd.gradcheck(convolved, (maps, mixing))
@@ -246,4 +246,4 @@ def test_what_a_step_keeps_for_the_way_back():
     kernel = conv.kernel()
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         kernel(maps, 1, lambda maps: rotate(maps, 30))
-    assert sum(kept.values()) == sum(each.nbytes for each in (maps, kernel.mixing, kernel.back))
+    assert sum(kept.values()) == sum(each.nbytes for each in (maps, kernel.weights, kernel.back))
