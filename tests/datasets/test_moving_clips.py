@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from fernn.arrays import write_arrays
 from fernn.datasets.moving_clips import (
     Clips,
     drawn_at_random,
@@ -15,7 +14,6 @@ from fernn.datasets.moving_clips import (
     in_the_middle,
     select_clips,
 )
-from fernn.errors import FernnError
 from fernn.flows.translation import Translation
 from tests.reference import kth as plain_kth
 
@@ -93,12 +91,6 @@ def test_a_clip_moves_right_and_down_with_its_velocity(flip, columns):
     moved = gather(frames, clips, 4, 2)[0, :, 0]
     assert [tuple(frame.nonzero()[0].tolist()) for frame in moved] == list(zip([0, 2, 0, 2], columns, strict=True))
     assert moved.max() == 1
-
-
-def test_every_second_frame():
-    frames = torch.arange(20, dtype=torch.uint8).view(20, 1, 1)
-    clips = in_the_middle(everyone([3, 14, 3], frames=4, k=0))
-    assert (gather(frames, clips, 4, 2) * 255).round().int().flatten().tolist() == [6, 8, 10, 12]
 
 
 def test_known_recipes():
@@ -226,19 +218,3 @@ def test_parts_of_recipes():
     whole = gather(frames, clips, 3, 2)
     assert torch.equal(torch.cat([gather(frames, clips[:4], 3, 2), gather(frames, clips[4:], 3, 2)]), whole)
     assert gather(frames, clips[:0], 3, 2).shape == (0, 3, 1, 6, 6)
-
-
-def test_recipes_in_a_file(tmp_path):
-    clips = drawn_at_random(everyone([9] * 7), 42, "train", 0, 0.5)
-    for name in ("a", "b"):
-        clips.write(tmp_path / name)
-    assert equal(Clips.read(tmp_path / "a"), clips)
-    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-    clips[:0].write(tmp_path / "none")
-    assert len(Clips.read(tmp_path / "none")) == 0
-
-
-def test_a_file_of_another_kind(tmp_path):
-    write_arrays(tmp_path / "frames", {"frames": torch.zeros(1)}, {})
-    with pytest.raises(FernnError, match="frames: holds frames; clips are first, room, label, velocity, flip"):
-        Clips.read(tmp_path / "frames")
