@@ -36,7 +36,7 @@ def write_json(path: str | Path, content: Any) -> None:
 
 @contextmanager
 def temporary_beside(path: Path) -> Iterator[Path]:
-    """Yield a new file in the folder of `path`, which is created if missing; the file is removed if it is still there."""
+    """Yield a new file in the folder of `path`, created if missing; remove the file at the end if it still exists."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
     os.close(descriptor)
