@@ -1,4 +1,4 @@
-from dataclasses import fields, replace
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -15,7 +15,6 @@ from fernn.datasets.moving_clips import (
     select_clips,
 )
 from fernn.flows.translation import Translation
-from tests.reference import kth as plain_kth
 
 PERSONS = range(1, 26)
 
@@ -72,14 +71,6 @@ def test_gathering_is_the_plain_way(lengths, k, length, stride, size, epoch):
         assert found.dtype == torch.float32
         for i in range(len(clips)):
             assert torch.equal(found[i], clip_by_rolls(frames, clips, i, length, stride))
-
-
-def test_a_convolution_with_a_one_hot_kernel_is_the_same():
-    frames = frames_of(200, 32, 32)
-    clips = drawn_at_random(everyone([40] * 5, frames=16), 42, "train", 0, flip=0.5)
-    clips = replace(clips, velocity=torch.tensor([[0, 0], [2, -2], [-1, 2], [-2, 0], [0, 1]]))
-    assert clips.flip.any() and not clips.flip.all()
-    assert torch.allclose(plain_kth.serve(frames, clips, 16, 2), gather(frames, clips, 16, 2), rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize(("flip", "columns"), [(False, [0, 1, 2, 0]), (True, [2, 1, 0, 2])])

@@ -6,8 +6,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fernn.compat import load_released
-from fernn.models.rotation.basis import factors, r2conv
-from fernn.models.rotation.convolution import Regular
 from tests.closeness import relative_error
 from tests.models import test_kth_parity as kth
 from tests.models import test_parity as translating
@@ -69,16 +67,3 @@ def test_kth(name, device):
     for each, buffer in running.items():
         assert_close(buffer, statistics[each], kth.TOLERANCE)
     assert_close(model.eval()(clips), golden["logits_eval"], kth.TOLERANCE)
-
-
-@pytest.mark.parametrize("convolution", ["steerable", "dense"])
-def test_a_convolution_of_escnn_on_a_device_takes_none_of_ours_along(convolution, device):
-    """escnn has one set of samples for all convolutions of equal sizes, and moves it with any of them."""
-    theirs = r2conv(4, 2, 2, 3, lifting=False).to(device)
-    try:
-        factors.cache_clear()
-        ours = Regular(2, 4, 3, convolution)
-        assert {buffer.device.type for buffer in ours.buffers()} == {"cpu"}
-        assert ours.kernel()(torch.rand(1, 8, 5, 5), 1).device.type == "cpu"
-    finally:
-        theirs.cpu()

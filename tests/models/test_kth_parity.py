@@ -8,7 +8,6 @@ from fernn.compat import load_released
 from fernn.errors import FernnError
 from fernn.flows import Translation
 from fernn.models import CNN3D, FERNNClassifier, GRNNPlusClassifier
-from tests.closeness import relative_error
 from tests.models import golden as vectors
 
 RECURRENT = {"grnn": "V0T", "fernn_v1": "V1T", "fernn_v2": "V2T", "grnn_plus": "V2T"}
@@ -66,14 +65,6 @@ def test_a_flow_that_the_weights_contradict():
         load_released(weights, "kth", "V2T")
     with pytest.raises(FernnError, match="a 3D-CNN has no flow"):
         load_released(Golden("3dcnn").group("w."), "kth", "V2T")
-
-
-def test_parity_would_notice_other_generators():
-    golden = Golden("fernn_v2")
-    weights = golden.group("w.")
-    weights["lstm.shift_kernels"] = weights["lstm.shift_kernels"][:9]
-    logits = load_released(weights, "kth")(golden["x"])
-    assert relative_error(logits, golden["logits_eval"]) > 1e-3
 
 
 @pytest.mark.parametrize(
