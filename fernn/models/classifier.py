@@ -25,9 +25,6 @@ class StepBatchNorm(nn.BatchNorm2d):
     variance, and the running averages are updated once for each step. This does the same in one call.
     """
 
-    def __init__(self, channels: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
-        super().__init__(channels, eps, momentum)
-
     def forward(self, frames: Tensor) -> Tensor:
         """Normalize frames (B, T, C, H, W)."""
         batch, steps, channels, height, width = frames.shape

@@ -104,7 +104,9 @@ EDITS: dict[str, Edit] = {
     "a constant of a model": text("fernn/models/cell.py", "class FERNNCell", "EDITED = 1\n\n\nclass FERNNCell"),
     "a constant of another model": append("fernn/models/cnn3d.py", "EDITED = 1"),
     "a constant of a recipe": append("fernn/datasets/translating.py", "EDITED = 1"),
-    "how a model is read": text("fernn/models/storage.py", "return model.eval()", "return model.float().eval()"),
+    "how a model is read": text(
+        "fernn/models/storage.py", "model.to(device).eval()", "model.to(device).float().eval()"
+    ),
     "how a figure looks": text("fernn/results/figures/style.py", "WIDTH = 5.5", "WIDTH = 5.4"),
     "a figure of the paper": append("fernn/results/claims/claims.yaml", "# another"),
     "a comment in errors.py": append("fernn/errors.py", "# a comment"),

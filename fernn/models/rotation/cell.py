@@ -114,17 +114,17 @@ class RotationCell(nn.Module):
         """Take in one frame.
 
         Args:
-            frame: f_t, (B, channels, H, W), square, B at least 1; taken in the precision of the weights.
-            state: h_t as this cell returned it, or None for h_0 = 0. The weights are expanded at the first frame and go
-                on with the state, whatever happens to the cell's; see `RotationState.detach`. Expanded without
-                gradients, as in a burn-in under `torch.no_grad`, they are expanded once more where these are wanted.
+            frame: f_t, (B, channels, H, W), square, B at least 1; cast to the precision of the weights.
+            state: h_t as this cell returned it, or None for h_0 = 0. The state carries the filters as expanded at the
+                first frame, even if the cell's weights change; see `RotationState.detach`. If they were expanded
+                without gradients, as in a burn-in under `torch.no_grad`, they are expanded again once these are needed.
 
         Returns:
             h_{t+1}.
 
         Raises:
             FernnError: if the frame has another number of channels, is not square or not of floating point; if the
-                state is that of another cell (as far as its flow, frame and sizes tell) or of other frames.
+                flow, frame or sizes of the state are not those of this cell and frame.
         """
         self._check(frame, state)
         # inside of autocast, it is autocast's to choose; but it leaves float64 as it is
@@ -141,7 +141,7 @@ class RotationCell(nn.Module):
         return RotationState(maps, time + 1, self.flow, self.order, self.frame, (U, W))
 
     def extra_repr(self) -> str:
-        """What its parts do not tell."""
+        """The flow and the frame."""
         return f"{self.flow.name}, degrees={self.flow.degrees:g}, frame={self.frame!r}"
 
     def _expanded(self, state: RotationState | None) -> tuple[Tensor, Kernel]:
