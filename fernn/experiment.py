@@ -31,10 +31,7 @@ S = TypeVar("S", bound=BaseModel)
 
 
 def only(section: S, *names: str) -> S:
-    """A section with these of its values alone: a function that gets it can depend on no other one.
-
-    Reading another value is an AttributeError, and `model_dump` has these values alone.
-    """
+    """A section with these values alone, so that a function can depend on no other one: reading it is an error."""
     return section.model_construct(**{name: getattr(section, name) for name in names})
 
 
@@ -47,7 +44,7 @@ class Work:
             plain values, sections of params.yaml, and frozen dataclasses such as a `Model`. It is called with `files`,
             and then, for a part of a data set, the file to write and a function that logs a line; for a training or an
             evaluation the workplace and the two files to write, model and metrics or measures and samples.
-        files: what is read, by the names that the function knows them by.
+        files: what is read, by role.
     """
 
     function: partial[Any]
@@ -89,19 +86,12 @@ def _plain(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Pass:
-    """Sequences that go through a network.
-
-    Attributes:
-        sequences: number of them.
-        side: of a frame in pixels.
-        frames: that the network takes in.
-        predicted: frames that it makes, where it makes any.
-    """
+    """Sequences that go through a network."""
 
     sequences: int
-    side: int
-    frames: int
-    predicted: int | None = None
+    side: int  # of a frame in pixels
+    frames: int  # that the network takes in
+    predicted: int | None = None  # frames that it makes, where it makes any
 
 
 @dataclass(frozen=True)
@@ -114,19 +104,12 @@ class Workload:
 
 
 class Terms(NamedTuple):
-    """Terms of use.
+    """Terms of use."""
 
-    Attributes:
-        id: a URL that states them; or, if there is none, "#" and a name.
-        name: a short one.
-        description: what they apply to, and by whom it was made.
-        redistributable: whether files that hold the data itself may be passed on.
-    """
-
-    id: str
+    id: str  # a URL that states them; or, if there is none, "#" and a name
     name: str
-    description: str
-    redistributable: bool = True
+    description: str  # what they apply to, and who made it
+    redistributable: bool = True  # whether files that hold the data itself may be passed on
 
 
 class Experiment(ABC, Generic[P]):
@@ -165,7 +148,7 @@ class Experiment(ABC, Generic[P]):
     def model_of_kind(self, name: str, kind: str, arguments: Mapping[str, Any]) -> Model:
         """The model called `name`, of a kind in `kinds` or of a class of this package, given as "module:class".
 
-        A class needs no entry in `kinds`, so that a new one is a new file and edits none that other runs depend on.
+        A new class needs no entry in `kinds`: an edit of them would make other runs outdated.
 
         Raises:
             FernnError: if there is no such kind and no such module.
@@ -178,7 +161,7 @@ class Experiment(ABC, Generic[P]):
         )
 
     def stand_ins(self, params: Params) -> Work | None:
-        """How the files are drawn that stand in for its sources, with the folder to write to; None: no such files."""
+        """How synthetic sources are drawn, into the folder that the function gets; None if the sources are real."""
         return None
 
     @abstractmethod
@@ -186,7 +169,7 @@ class Experiment(ABC, Generic[P]):
         """How a part of its data set is made, such as "digits" or "test-V2T".
 
         Raises:
-            FernnError: if there is no such part; the message lists those that there are.
+            FernnError: if there is no such part; the message lists the parts.
         """
 
     @abstractmethod

@@ -38,11 +38,7 @@ ROOTS = {
     ],
     "figures": [
         "results.figures.kinds",
-        *(f"experiments.digits.{name}" for name in ("curves", "figures")),
-        *(f"experiments.kth.{name}" for name in ("figures", "shown_clips")),
-        "experiments.rotation.figures",
-        "experiments.translation.figures",
-        "experiments.translation.hidden",
+        *(f"experiments.{name}.figures" for name in ("digits", "kth", "rotation", "translation")),
     ],
     "report": ["results.report.page"],
 }

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fernn.errors import FernnError
-from fernn.params.document import read_yaml
+from fernn.experiments.loading import read_yaml
 
 
 def read(folder: Path, content: str | bytes):
@@ -19,25 +19,25 @@ def read(folder: Path, content: str | bytes):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("a: 1\nb: {c: 1, d: 2, c: 3}\n", "line 2: the key c stands here a second time, first on line 2; keep one."),
-        ("scales:\n  quick: 1\n  quick: 2\n", "line 3: the key quick stands here a second time, first on line 2"),
-        ("a: [{b: 1, b: 1}]", "line 1: the key b stands here"),
-        ("a: &a {x: 1}\nb:\n  <<: *a\n  <<: *a\n", "line 4: the key << stands here a second time, first on line 3"),
-        ("1: a", "line 1: the key 1 is no text to YAML; write '1'."),
-        ("yes: a", "line 1: the key yes is no text to YAML; write 'yes'."),
-        ("? [a]\n: b", "is no text to YAML"),
-        ("a: 010", "line 1: YAML takes 010 for 8; write that, or '010' for a text."),
-        ("a: 1:30", "line 1: YAML takes 1:30 for 90; write that, or '1:30' for a text."),
-        ("a: 1:30.5", "line 1: YAML takes 1:30.5 for 90.5"),
-        ("a: 0x1F", "line 1: YAML takes 0x1F for 31"),
-        ("a: 0b11", "line 1: YAML takes 0b11 for 3"),
-        ("a: 1_000", "line 1: YAML takes 1_000 for 1000"),
-        ("a: 1_000.5", "line 1: YAML takes 1_000.5 for 1000.5"),
+        ("a: 1\nb: {c: 1, d: 2, c: 3}\n", "line 2: duplicate key c, first on line 2; keep one."),
+        ("scales:\n  quick: 1\n  quick: 2\n", "line 3: duplicate key quick, first on line 2"),
+        ("a: [{b: 1, b: 1}]", "line 1: duplicate key b"),
+        ("a: &a {x: 1}\nb:\n  <<: *a\n  <<: *a\n", "line 4: duplicate key <<, first on line 3"),
+        ("1: a", "line 1: YAML does not read the key 1 as text; write '1'."),
+        ("yes: a", "line 1: YAML does not read the key yes as text; write 'yes'."),
+        ("? [a]\n: b", "as text; write"),
+        ("a: 010", "line 1: YAML reads 010 as 8; write that, or '010' for a text."),
+        ("a: 1:30", "line 1: YAML reads 1:30 as 90; write that, or '1:30' for a text."),
+        ("a: 1:30.5", "line 1: YAML reads 1:30.5 as 90.5"),
+        ("a: 0x1F", "line 1: YAML reads 0x1F as 31"),
+        ("a: 0b11", "line 1: YAML reads 0b11 as 3"),
+        ("a: 1_000", "line 1: YAML reads 1_000 as 1000"),
+        ("a: 1_000.5", "line 1: YAML reads 1_000.5 as 1000.5"),
         ("a: [1", "line 1: expected ',' or ']'"),
         ("a: !!python/object/apply:os.system [ls]", "could not determine a constructor for the tag"),
         ("a: *b", "line 1: found undefined alias 'b'."),
         ("a: \x01", "not YAML"),
-        (b"a: \xff", "byte 3 is 0xff, which is no UTF-8"),
+        (b"a: \xff", "byte 3 is 0xff, which is not UTF-8"),
         ("[" * 5000, "nested too deep"),
     ],
 )

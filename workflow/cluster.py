@@ -11,7 +11,7 @@ from typing import Any
 
 from fernn.errors import FernnError
 from fernn.params import Params
-from fernn.params.schema import AllResources
+from fernn.params.base import AllResources
 
 Asked = dict[str, int | str]
 PER_GPU = ("mem_mb", "cpus_per_task", "local_gpu", "gpu", "gres")  # of a job, by the names of the executor's resources

@@ -1,4 +1,4 @@
-"""All experiments, and reading params.yaml: its scales, and errors that name the key, the value and what is allowed.
+"""All experiments, and reading params.yaml: strict YAML, scales, and errors that name the key and what is allowed.
 
 An experiment is a folder beside this file whose module `experiment` has an `EXPERIMENT`; a new folder adds one.
 """
@@ -6,18 +6,26 @@ An experiment is a folder beside this file whose module `experiment` has an `EXP
 import copy
 import importlib
 import pkgutil
-from collections.abc import Mapping
+import re
+from collections.abc import Hashable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import yaml
 from pydantic import AfterValidator, BaseModel, Field, ValidationError, create_model
+from yaml.constructor import ConstructorError
+from yaml.nodes import MappingNode, Node, ScalarNode
 
 from fernn.errors import FernnError
 from fernn.experiment import Experiment
 from fernn.params import Params
 from fernn.params.base import once
-from fernn.params.document import read_yaml
+
+DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9]*)")
+# YAML 1.2, and every other program, takes 1e-3 for a number; PyYAML, which is of 1.1, for text
+NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+BY_COMMAND_LINE = ("scale", "allow_cpu")  # what `snakemake --config` may set: jobs get it as flags
 
 
 @cache
@@ -36,11 +44,9 @@ def find_experiment(name: str) -> Experiment[Any]:
     Raises:
         FernnError: if this version has no code for it.
     """
-    try:
-        return experiments()[name]
-    except KeyError:
-        known = ", ".join(sorted(experiments()))
-        raise FernnError(f"experiment {name!r}: this version can run {known}.") from None
+    if name not in experiments():
+        raise FernnError(f"experiment {name!r}: this version can run {', '.join(sorted(experiments()))}.")
+    return experiments()[name]
 
 
 @cache
@@ -52,8 +58,17 @@ def schema() -> type[Params]:
     return create_model("Params", __base__=Params, **sections)
 
 
+def json_schema() -> dict[str, Any]:
+    """The JSON schema of params.yaml, for editors."""
+    found = schema().model_json_schema()
+    scales = {"type": "object", "description": "overrides by scale: mappings merge, lists replace"}
+    found["properties"]["scales"] = scales
+    found["required"] = [*found["required"], "scales"]
+    return found
+
+
 def load_params(path: str | Path = "params.yaml", scale: str | None = None) -> Params:
-    """Read params.yaml and check it.
+    """Read and check params.yaml.
 
     Args:
         path: the file.
@@ -80,7 +95,13 @@ def resolve(content: Mapping[str, Any], scale: str | None = None, source: str = 
         FernnError: naming each key that is unknown, missing or has a value that is not allowed.
     """
     merged = copy.deepcopy(dict(content))
-    scales = _scales(merged.pop("scales", None), source)
+    scales = merged.pop("scales", None)
+    scales = {} if scales is None else scales
+    if not isinstance(scales, Mapping):
+        raise FernnError(f"{source}: scales is {scales!r}; expected a mapping of names to what they override.")
+    for name, over in scales.items():
+        if not isinstance(over, Mapping | None):
+            raise FernnError(f"{source}: scales.{name} is {over!r}; expected a mapping of keys to what they override.")
     named = scale or merged.get("scale")
     if not isinstance(named, str) or named not in {"paper", *scales}:
         raise FernnError(f"{source}: scale {named!r} is not known; expected one of {', '.join(['paper', *scales])}.")
@@ -90,53 +111,28 @@ def resolve(content: Mapping[str, Any], scale: str | None = None, source: str = 
         return schema().model_validate(merged)
     except ValidationError as error:
         lines = [_explain(problem) for problem in error.errors()]
-        raise FernnError(
-            "\n".join([f"{source} (scale {named}): {len(lines)} {'error' if len(lines) == 1 else 'errors'}", *lines])
-        ) from None
-
-
-def _scales(scales: Any, source: str) -> Mapping[str, Any]:
-    scales = {} if scales is None else scales
-    if not isinstance(scales, Mapping):
-        raise FernnError(f"{source}: scales is {scales!r}; expected a mapping of names to what they override.")
-    for name, over in scales.items():
-        if not isinstance(over, Mapping | None):
-            raise FernnError(f"{source}: scales.{name} is {over!r}; expected a mapping of keys to what they override.")
-    return scales
+        head = f"{source} (scale {named}): {len(lines)} {'error' if len(lines) == 1 else 'errors'}"
+        raise FernnError("\n".join([head, *lines])) from None
 
 
 def overridden(config: Mapping[str, Any], loaded: Mapping[str, Any], path: str | Path) -> dict[str, Any]:
-    """The content of params.yaml with what `snakemake --config` may put over it: `scale` and `allow_cpu`.
-
-    What else was changed past the file is refused: a job reads the file, so it would not see the change.
+    """The content of params.yaml with what `snakemake --config` may set: `scale` and `allow_cpu`.
 
     Args:
-        config: the content of the file as Snakemake reads it, with what the command line put over it.
+        config: the content of the file as Snakemake reads it, with what the command line set.
         loaded: the same without that.
         path: the file, which is read once more: Snakemake takes 1e-3 for a text.
 
     Raises:
-        FernnError: if anything differs but those two, which jobs are told, or the file cannot be read.
+        FernnError: if another key differs, since jobs read the file and would not see the change; or if the file
+            cannot be read.
     """
-    told = "scale", "allow_cpu"
-    changed = [key for key in config if key not in told and config[key] != loaded.get(key)]
-    if changed:
+    if changed := [key for key in config if key not in BY_COMMAND_LINE and config[key] != loaded.get(key)]:
         raise FernnError(
             f"--config sets {', '.join(changed)}: only scale and allow_cpu can be set there. Change {path} instead: "
             "what depends on it runs again, and the result's record names it."
         )
-    return {**read_yaml(path), **{key: config[key] for key in told if key in config}}
-
-
-def json_schema() -> dict[str, Any]:
-    """The JSON schema of params.yaml, for editors."""
-    found = schema().model_json_schema()
-    found["properties"]["scales"] = {
-        "type": "object",
-        "description": "overrides by scale: mappings merge, lists replace",
-    }
-    found["required"] = [*found["required"], "scales"]
-    return found
+    return {**read_yaml(path), **{key: config[key] for key in BY_COMMAND_LINE if key in config}}
 
 
 def _merge(base: Any, over: Any) -> Any:
@@ -161,7 +157,7 @@ def _explain(problem: Any) -> str:
 
 
 def _neighbours(place: tuple[int | str, ...]) -> str:
-    """The keys that would have been known where an unknown one stands."""
+    """The known keys of the section that holds an unknown one."""
     model: Any = schema()
     for part in place[:-1]:
         if not (isinstance(model, type) and issubclass(model, BaseModel)) or part not in model.model_fields:
@@ -169,3 +165,68 @@ def _neighbours(place: tuple[int | str, ...]) -> str:
         model = model.model_fields[str(part)].annotation
     fields = getattr(model, "model_fields", None)
     return f"; known here: {', '.join(fields)}" if fields else ""
+
+
+def read_yaml(path: str | Path) -> Any:
+    """The content of a YAML file; what YAML accepts in silence and nobody means is an error.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        FernnError: if it cannot be read, is no UTF-8 or no YAML, gives a key twice or one that is no text, or has a
+            whole number in another form than the decimal one.
+    """
+    try:
+        return yaml.load(Path(path).read_text(encoding="utf-8"), _Strict)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise FernnError(f"{path}: cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError as error:
+        found = f"byte {error.start} is 0x{error.object[error.start]:02x}"
+        raise FernnError(f"{path}: {found}, which is not UTF-8; save the file in that encoding.") from None
+    except yaml.MarkedYAMLError as error:
+        where = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise FernnError(f"{path}{where}: {error.problem or error.context}.") from None
+    except yaml.YAMLError as error:
+        raise FernnError(f"{path}: not YAML: {error}") from None
+    except RecursionError:
+        raise FernnError(f"{path}: nested too deep; params.yaml needs a few levels.") from None
+
+
+class _Strict(yaml.SafeLoader):
+    def construct_mapping(self, node: MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        lines: dict[Any, int] = {}
+        for key, _ in node.value:
+            name = key.value
+            if key.tag not in ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"):
+                raise _refusal(key, f"YAML does not read the key {name} as text; write '{name}'")
+            if name in lines:
+                raise _refusal(key, f"duplicate key {name}, first on line {lines[name]}; keep one")
+            lines[name] = key.start_mark.line + 1
+        return super().construct_mapping(node, deep)
+
+    def whole_number(self, node: ScalarNode) -> int:
+        if not DECIMAL.fullmatch(node.value):
+            raise _ambiguous(node, super().construct_yaml_int(node))
+        return int(node.value)
+
+    def number(self, node: ScalarNode) -> float:
+        value = super().construct_yaml_float(node)
+        if not NUMBER.fullmatch(node.value):
+            raise _ambiguous(node, value)
+        return value
+
+
+def _ambiguous(node: ScalarNode, read: float) -> ConstructorError:
+    return _refusal(node, f"YAML reads {node.value} as {read}; write that, or '{node.value}' for a text")
+
+
+def _refusal(node: Node, problem: str) -> ConstructorError:
+    return ConstructorError(None, None, problem, node.start_mark)
+
+
+_Strict.add_constructor("tag:yaml.org,2002:int", _Strict.whole_number)
+_Strict.add_constructor("tag:yaml.org,2002:float", _Strict.number)
+_Strict.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+$"), list("-+0123456789")
+)

@@ -1,5 +1,5 @@
-"""params.yaml, which holds every number of every experiment: the shape of what all experiments have in common."""
+"""The shape of params.yaml, but for the sections of the experiments, which lie with each experiment."""
 
-from fernn.params.schema import Params
+from fernn.params.base import Params
 
 __all__ = ["Params"]

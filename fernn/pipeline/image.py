@@ -16,7 +16,7 @@ from pathlib import Path
 
 from fernn.errors import FernnError
 from fernn.files import atomic, sha256, write_json
-from fernn.params.schema import InRegistry, in_registry
+from fernn.params.base import InRegistry, in_registry
 
 FOLDER = Path("data/image")
 

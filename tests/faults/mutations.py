@@ -141,14 +141,14 @@ MUTATIONS = (
     ),
     Mutation(
         "keys that are given twice are errors",
-        "fernn/params/document.py",
+        "fernn/experiments/loading.py",
         "            if name in lines:",
         "            if False:",
         "tests/test_yaml.py",
     ),
     Mutation(
         "YAML makes no objects",
-        "fernn/params/document.py",
+        "fernn/experiments/loading.py",
         "class _Strict(yaml.SafeLoader):",
         "class _Strict(yaml.UnsafeLoader):",
         "tests/faults/test_strangers.py::test_no_yaml_makes_objects",

@@ -9,7 +9,7 @@ import pytest
 
 from fernn.errors import FernnError
 from fernn.files import sha256
-from fernn.params.schema import in_registry
+from fernn.params.base import in_registry
 from fernn.pipeline.image import fetch, fetched
 
 DIGEST = "sha256:" + "0f" * 32

@@ -10,8 +10,13 @@ from safetensors.numpy import load_file, save_file
 
 from fernn.arrays import write_arrays
 from fernn.errors import FernnError
-from fernn.experiments.digits.curves import length_generalization, trivial_curves, validation_loss
-from fernn.experiments.digits.figures import predictions, rollouts
+from fernn.experiments.digits.figures import (
+    length_generalization,
+    predictions,
+    rollouts,
+    trivial_curves,
+    validation_loss,
+)
 from fernn.experiments.rotation import figures as rotation
 from fernn.experiments.translation import figures as translation
 from fernn.layout import Layout

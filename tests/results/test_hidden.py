@@ -6,8 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from fernn.experiments.translation.figures import _ticks
-from fernn.experiments.translation.hidden import _states, hidden_states, moving_states
+from fernn.experiments.translation.figures import _states, _ticks, hidden_states, moving_states
 from fernn.flows.translation import Translation
 from fernn.layout import Layout
 from fernn.models.cell import FERNNCell

@@ -8,7 +8,7 @@ from safetensors.numpy import save_file
 
 from fernn.errors import FernnError
 from fernn.experiments.digits.forecasts import read_samples
-from fernn.experiments.kth.recognition import read_videos
+from fernn.experiments.kth.videos import read_videos
 from fernn.layout import Layout
 from fernn.results.values import diverged, epoch_ends, read_metrics, read_values, steps
 from tests.results.kth_tree import ACTIONS, RIGHT, kth_params, write_kth_run, write_videos

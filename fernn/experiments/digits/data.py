@@ -1,7 +1,4 @@
-"""Flowing MNIST: the files of its digits and of its fixed sequences.
-
-Training sequences have no file: they are drawn while training.
-"""
+"""Flowing MNIST: the files of its digits and of its fixed sequences; those for training are drawn while training."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +21,7 @@ def make_digits(files: Files, output: Path, say: Say, *, digit: int, held_out: f
         output: the file to write.
         say: logs a line.
         digit: pixels along a side.
-        held_out: share of MNIST's training digits that is for validation.
+        held_out: share of MNIST's training digits for validation.
         seed: of the split.
 
     Raises:

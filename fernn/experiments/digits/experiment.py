@@ -1,4 +1,4 @@
-"""Flowing MNIST: the stages of A and B, which differ in how digits move and in what network predicts them."""
+"""Flowing MNIST: the stages of A and B."""
 
 from abc import abstractmethod
 from functools import partial
@@ -9,12 +9,11 @@ from fernn.data.mnist import FILES
 from fernn.datasets.sequences import Motion
 from fernn.errors import FernnError
 from fernn.experiment import Experiment, Files, Pass, Terms, Work, Workload, only
-from fernn.experiments.digits.claims import EVIDENCE
 from fernn.experiments.digits.data import make_digits, make_sequences
 from fernn.experiments.digits.evaluate import evaluate
 from fernn.experiments.digits.figures import FIGURES
 from fernn.experiments.digits.params import DigitParams, tested_on
-from fernn.experiments.digits.tables import TABLE1
+from fernn.experiments.digits.tables import EVIDENCE, TABLE1
 from fernn.experiments.digits.train import train
 from fernn.experiments.digits.trivial import make_trivial
 from fernn.layout import Layout
@@ -36,7 +35,7 @@ MNIST_TERMS = Terms(
 
 
 class DigitExperiment(Experiment[P], Generic[P]):
-    """An experiment with flowing digits: how they move, and what network predicts them, is the matter of each."""
+    """An experiment with flowing digits; each says how they move and which networks predict them."""
 
     criterion = LOSS
     table = TABLE1
@@ -60,10 +59,7 @@ class DigitExperiment(Experiment[P], Generic[P]):
         return self.model_of_kind(name, section.models[name].kind, self.arguments(section, name))
 
     def dataset(self, params: Params, layout: Layout, part: str) -> Work:
-        """A part is "digits", or a measure and a flow such as "test-V2T"; "validation-V2T" is for training.
-
-        "trivial-test-V2T" has the errors of trivial forecasts.
-        """
+        """A part is "digits", "validation-V2T", a measure and a flow such as "test-V2T", or "trivial-test-V2T"."""
         section = self.section(params)
         data, motion = section.data, self.motion(section)
         if part == "digits":
@@ -157,7 +153,7 @@ class DigitExperiment(Experiment[P], Generic[P]):
 
 
 def _mnist(params: Params) -> Files:
-    """What is fetched comes unpacked; what the repository carries is there already, as it is."""
+    """Fetched files are unpacked; those of the repository may be packed."""
     folder = Path(params.mnist.folder)
     if params.mnist.sources:
         return {name: folder / name for name in FILES}

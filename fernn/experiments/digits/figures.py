@@ -1,25 +1,37 @@
-"""The figures of experiments with flowing digits (paper, Figures 2 to 4); what models predict, beside the truth."""
+"""The figures of experiments with flowing digits (paper, Figures 2 to 4)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fernn.experiments.digits.curves import length_generalization, training, validation_loss
-from fernn.experiments.digits.forecasts import Samples, read_samples
+from fernn.experiments.digits.forecasts import Samples, read_samples, read_trivial_errors
 from fernn.experiments.digits.params import digit_section
 from fernn.layout import Layout
 from fernn.params import Params
 from fernn.results.figures.kinds import Draw, Kind
-from fernn.results.figures.style import WIDTH, new_figure, stamp
+from fernn.results.figures.style import (
+    BANDS,
+    WIDTH,
+    all_trainings,
+    axes_of,
+    curve,
+    line,
+    new_figure,
+    over_training,
+    seeds_of,
+    stamp,
+)
 from fernn.results.selection import Selection
 from fernn.results.text import math_name
+from fernn.results.values import read_values, steps
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 LABELS, BAR = 0.8, 0.6  # inches for the names at the left, for the scale of the error at the right
@@ -27,15 +39,96 @@ SIDE = 0.55  # inches of a frame, at most
 COLUMNS = 7  # of a rollout, at most
 STEP = 1.06  # from frame to frame and from row to row, in frames
 GAP = 0.17  # inches more above a row that is not of errors
+ROUNDING = 1e-9  # an error below this is none: a turn by 90 degrees permutes pixels, but for rounding
+NAME = 8  # points that a name at the right takes, with room for axes that later grow
+DEVIATION = "dotted: ± standard deviation over sequences"
+
+
+def validation_loss(params: Params, layout: Layout, selections: list[Selection]) -> Figure:
+    """Validation loss against steps of the optimizer."""
+    figure, axes = axes_of("Optimizer step", "Validation loss (MSE)", yscale="log")
+    over_training(axes, params, layout, selections, "validation_loss")
+    axes.legend()
+    stamp(figure, params, selections, BANDS + seeds_of(selections))
+    return figure
+
+
+def training(params: Params, layout: Layout, selections: list[Selection]) -> Figure:
+    """The losses of every run; see `all_trainings`."""
+    return all_trainings(params, layout, selections, "MSE")
+
+
+def length_generalization(params: Params, layout: Layout, selections: list[Selection]) -> Figure:
+    """Error against predicted step, up to and beyond the steps of training, with its deviation over sequences."""
+    data = digit_section(params, selections[0].experiment).data
+    figure, axes = axes_of("Predicted step", "Test MSE", yscale="log")
+    last, first = data.length.predicted, selections[0]
+    values = read_values(layout, (run for of in selections for run in of.runs))
+    outlines = []
+    for selection in selections:
+        mean, std = (values.by_index(selection.runs, "length", name, steps(last)) for name in ("mse", "mse_std"))
+        curve(axes, params, selection, mean)
+        outlines.append((selection, mean.mean(0), std.mean(0)))
+    trivial = read_trivial_errors(layout, first.experiment, "length", first.flow, last)
+    exact = trivial_curves(axes, range(1, last + 1), {name: errors[0] for name, errors in trivial.items()})
+    lowest = axes.get_ylim()[0]
+    for selection, middle, deviation in outlines:
+        for edge in (middle - deviation, middle + deviation):
+            axes.plot(range(1, last + 1), edge, ":", color=line(params, selection)[0], linewidth=0.6, alpha=0.7)
+    # a deviation as large as the mean has its lower end far down, or nowhere on this scale
+    axes.set_ylim(bottom=lowest)
+    axes.axvspan(1, data.predicted, color="0.95", zorder=0)
+    axes.axvline(data.predicted, color="0.4", linewidth=0.8, linestyle=(0, (2, 2)), zorder=1)
+    _note(axes, "training horizon", (data.predicted, 1), 1, ("data", "axes fraction"), fontsize=7, color="0.4")
+    axes.legend()
+    detail = f"{BANDS}{seeds_of(selections)}\n" + "  ·  ".join(filter(None, [DEVIATION, exact]))
+    stamp(figure, params, selections, detail)
+    return figure
+
+
+def trivial_curves(axes: Axes, points: Sequence[float], errors: Mapping[str, NDArray[np.float64]]) -> str:
+    """Draw the errors of trivial forecasts, each (points,), into axes with a logarithmic scale; named at their right.
+
+    Returns:
+        A note on forecasts or points without error, which have no place on that scale; empty without such.
+    """
+    shown = {name: np.where(values > ROUNDING, values, np.nan) for name, values in errors.items()}
+    drawn = {name: values for name, values in shown.items() if np.isfinite(values).any()}
+    for values in drawn.values():
+        axes.plot(points, values, color="0.55", linestyle=(0, (4, 2)), linewidth=0.7, zorder=1.5)
+    ends = {name: float(values[np.isfinite(values)][-1]) for name, values in drawn.items()}
+    for name, offset in _apart(axes, ends).items():
+        where = (1, ends[name]), offset, ("axes fraction", "data")
+        _note(axes, name, *where, fontsize=6.5, color="0.45", va="center")
+    missing = [name for name in errors if name not in drawn]
+    missing += ["grey gaps"] if any(np.isnan(values).any() for values in drawn.values()) else []
+    return f"{', '.join(missing)}: no error" if missing else ""
+
+
+def _note(axes: Axes, text: str, at: tuple[float, float], up: float, units: tuple[str, str], **style: Any) -> None:
+    """A note at the right of a point, some points of text further up."""
+    axes.annotate(text, at, (3, up), xycoords=units, textcoords="offset points", **style)
+
+
+def _apart(axes: Axes, ends: Mapping[str, float]) -> dict[str, float]:
+    """By how many points names move up so that none is on another; their curves end on a logarithmic scale."""
+    low, high = np.log(axes.get_ylim())
+    points = axes.bbox.height * 72 / axes.figure.dpi
+    heights = {name: (np.log(end) - low) / (high - low) * points for name, end in ends.items()}
+    offsets, free = {}, -np.inf
+    for name in sorted(heights, key=heights.__getitem__):
+        offsets[name] = max(heights[name], free) - heights[name]
+        free = heights[name] + offsets[name] + NAME
+    return offsets
 
 
 @dataclass(frozen=True)
 class _Strip:
-    """A row of frames (T, H, W). One of errors stands close below what it belongs to; others have a gap above."""
+    """A row of frames (T, H, W). A row of errors is close below what it belongs to; others have a gap above."""
 
     label: str
     frames: NDArray[np.float32]
-    heads: Sequence[str] = ()  # what stands above each frame, if anything
+    heads: Sequence[str] = ()  # text above each frame
     error: bool = False
 
 
@@ -64,11 +157,11 @@ def rollouts(params: Params, layout: Layout, selections: list[Selection]) -> Fig
     """
     strips: list[_Strip] = []
     for model, samples, another in _first_sequences(layout, selections, "length."):
-        steps = samples.truth.shape[1]
-        every = -(-steps // COLUMNS)
+        last = samples.truth.shape[1]
+        every = -(-last // COLUMNS)
         shown = slice(every - 1, None, every)
         if another:
-            heads = [f"step {step}" for step in range(every, steps + 1, every)]
+            heads = [f"step {step}" for step in range(every, last + 1, every)]
             strips.append(_Strip("Truth", samples.truth[0, shown, 0], heads))
         strips.append(_Strip(math_name(model), samples.prediction[0, shown, 0]))
     figure = _draw(strips)
@@ -79,10 +172,7 @@ def rollouts(params: Params, layout: Layout, selections: list[Selection]) -> Fig
 
 
 def _first_sequences(layout: Layout, selections: list[Selection], of: str = "") -> Iterator[tuple[str, Samples, bool]]:
-    """Models, what their first seeds made of test sequences, and whether the first one is not that of the model before.
-
-    `of` is of `read_samples`.
-    """
+    """Models, samples of their first seeds, and whether the first sequence is not that of the model before."""
     shown: list[NDArray[np.float32]] = []
     for selection in selections:
         samples = read_samples(layout, selection.runs[0], of)
@@ -98,7 +188,7 @@ def _draw(strips: list[_Strip]) -> Figure:
     bar_room = BAR if of_errors else GAP
     columns = max(len(strip.frames) for strip in strips)
     errors = Normalize(0, max((float(strip.frames.max()) for strip in strips if strip.error), default=1))
-    # all frames stand in one pair of axes whose unit is a frame
+    # one pair of axes holds all frames; its unit is a frame
     width = columns * STEP
     side = min(SIDE, (WIDTH - LABELS - bar_room) / width)
     gap = GAP / side
@@ -164,7 +254,7 @@ FIGURES = (
 
 
 def velocity_kind(draw: Draw) -> Kind:
-    """The figure of the error by velocity, which each kind of motion draws in its own way."""
+    """The figure of the error by velocity, by the function that draws it for a kind of motion."""
     see = (
         "Whether the error grows where training had no such velocity: the paper says that a FERNN is as good there, "
         "and that a G-RNN is not."

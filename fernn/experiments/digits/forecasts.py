@@ -1,4 +1,4 @@
-"""Predicted sequences that evaluations kept for figures, and the errors of baselines."""
+"""Reading the predicted sequences that evaluations kept for figures, and the errors of baselines."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -26,9 +26,9 @@ class Samples:
 
 
 def read_samples(layout: Layout, run: Run, of: str = "") -> Samples:
-    """The test sequences that a run's evaluation kept for figures, or with of="length." those of its long forecasts.
+    """The test sequences that a run's evaluation kept for figures.
 
-    With of="velocity." they are sequences whose digits all move at the last velocity of the grid.
+    of="length." are its long forecasts, of="velocity." sequences whose digits all move at the grid's last velocity.
 
     Raises:
         FernnError: if samples.safetensors is missing or has other arrays.
@@ -37,16 +37,16 @@ def read_samples(layout: Layout, run: Run, of: str = "") -> Samples:
 
 
 def trivial_file(layout: Layout, experiment: str, measure: str, flow: str) -> Path:
-    """Where the errors of trivial forecasts lie: of a measure of runs that were trained on a flow."""
+    """The errors of baselines, in a measure of the runs that were trained on a flow."""
     return layout.dataset(experiment, f"trivial-{tested_on(measure, flow)}")
 
 
 def trivial_files(params: Params, layout: Layout, experiments: Iterable[str]) -> list[Path]:
-    """The errors of trivial forecasts of all that is measured of the runs of some experiments."""
-    runs = [run for experiment in experiments for run in runs_of(params, experiment)]
+    """The errors of baselines in all measures of the runs of some experiments."""
     found = (
-        trivial_file(layout, run.experiment, measure, run.flow)
-        for run in runs
+        trivial_file(layout, experiment, measure, run.flow)
+        for experiment in experiments
+        for run in runs_of(params, experiment)
         for measure in evaluations_of(params, run)
     )
     return list(dict.fromkeys(found))
@@ -55,7 +55,7 @@ def trivial_files(params: Params, layout: Layout, experiments: Iterable[str]) ->
 def read_trivial_errors(
     layout: Layout, experiment: str, measure: str, flow: str, steps: int, velocities: int = 1
 ) -> dict[str, NDArray[np.float64]]:
-    """The errors of trivial forecasts by their names, from the worst to the best, each (velocities, steps).
+    """The errors of baselines by name, from the worst to the best, each (velocities, steps).
 
     Args:
         layout: where files lie.
@@ -66,7 +66,7 @@ def read_trivial_errors(
         velocities: of the grid of "velocity".
 
     Raises:
-        FernnError: if the file is missing or malformed, or not of so many velocities and steps.
+        FernnError: if the file is missing or malformed, or of other shapes.
     """
     path = trivial_file(layout, experiment, measure, flow)
     found = {name: array.numpy() for name, array in read_arrays(path)[0].items()}

@@ -1,4 +1,4 @@
-"""The sections of params.yaml that A and B have in common; sizes in pixels, frames and sequences."""
+"""What the sections of A and B have in common; sizes in pixels, frames and sequences."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
@@ -7,18 +7,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from fernn.flows.names import still
 from fernn.params import Params
-from fernn.params.base import (
-    ExperimentModel,
-    ExperimentParams,
-    Kind,
-    Name,
-    Number,
-    Runs,
-    Section,
-    Seed,
-    Size,
-    Training,
-)
+from fernn.params.base import ExperimentModel, ExperimentParams, Kind, Name, Number, Runs, Section, Seed, Size, Training
 
 
 def _at_a_time(value: Any) -> int | Literal["auto"] | None:
@@ -26,8 +15,7 @@ def _at_a_time(value: Any) -> int | Literal["auto"] | None:
     if value is None or value == "auto" or (whole and value > 0):
         return value
     raise ValueError(
-        f"micro_batch is {value!r}; expected how many sequences are computed at a time, auto (what fits the card), or "
-        "null (the whole batch)"
+        f"micro_batch is {value!r}; expected a number of sequences, auto (what fits the card) or null (the whole batch)"
     )
 
 
@@ -80,7 +68,7 @@ class DigitData(Section):
 class DigitModel(ExperimentModel):
     """One model: its class, one of the kinds of its experiment or "module:class", and its generators.
 
-    `architecture` is what it has otherwise than the experiment's own, such as a width.
+    `architecture` overrides values of the experiment's own, such as a width.
     """
 
     kind: Kind = "fernn"
@@ -89,7 +77,7 @@ class DigitModel(ExperimentModel):
 
 
 class DigitRuns(Runs):
-    """A group of trainings; what is measured of them stands in the paper's Section 5.1."""
+    """A group of trainings; its tests are those of the paper's Section 5.1."""
 
     evaluate: Annotated[Sequence[Literal["test", "length", "velocity"]], Field(min_length=1)]
 
@@ -110,11 +98,7 @@ class DigitParams(ExperimentParams):
         return self
 
     def architecture_of(self, model: str) -> Section:
-        """That of the experiment, but for what the model has otherwise.
-
-        Raises:
-            ValueError: if that is no architecture.
-        """
+        """The architecture of the experiment, with what the model overrides. ValueError if that is not allowed."""
         own = {**self.architecture.model_dump(), **(self.models[model].architecture or {})}
         try:
             return type(self.architecture).model_validate(own)
@@ -127,7 +111,7 @@ class DigitParams(ExperimentParams):
 def tested_on(measure: str, flow: str) -> str:
     """The sequences on which runs trained on a flow are measured, such as "test-V2T".
 
-    The velocities of a grid are given, so one set of digits and starts serves every flow of training.
+    "velocity" gives every digit the velocities of a grid, so one set of digits and starts serves all training flows.
     """
     return f"{measure}-{still(flow) if measure == 'velocity' else flow}"
 

@@ -46,7 +46,7 @@ def train(
     """
 
     def task(device: torch.device, world_size: int) -> PredictionTask:
-        """The task with its digits and recipes on a device, which has memory for one rank's share of a batch."""
+        """The task with its digits and recipes on a device; `micro_batch` is of one rank's share of a batch."""
         pools, _ = read_arrays(files["digits"])
         digits, held_out = pools["train"].to(device), pools["validation"].to(device)
         recipes, frames = Recipes.read(files["validation"]), data.seen + data.predicted

@@ -1,4 +1,4 @@
-"""Flowing MNIST: forecasts that need no training, and their errors, which those of a model are held against."""
+"""Flowing MNIST: the errors of baselines, which need no training: mean brightness, last frame, true velocity."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -36,7 +36,7 @@ def make_trivial(
         frame: side of a frame in pixels.
         seen: frames shown.
         predicted: frames predicted.
-        velocities: flow whose generators make a grid, at each of which all digits move; None: each at its own velocity.
+        velocities: flow whose generators make the grid of velocities; None: each digit moves at its own.
     """
     pool = read_arrays(files["digits"])[0]["test"]
     recipes = Recipes.read(files["sequences"])
@@ -70,7 +70,7 @@ def _moved_on(motion: Motion, pool: Tensor, recipes: Recipes, side: int, seen_fr
     last = recipes.start + (seen_frames - 1) * recipes.velocity
     alone = Recipes(*(each.flatten(0, 1).unsqueeze(1) for each in (recipes.digit, last, recipes.velocity)))
     pictures = 255 * motion.render(pool, alone, 1, side)[:, 0, 0]
-    # the pictures are a pool of their own, of which every one starts where its first move has brought it
+    # the pictures are a pool; each starts where its first move has brought it
     own = torch.arange(len(pictures)).view_as(recipes.digit)
     onwards = Recipes(own, recipes.velocity, recipes.velocity)
     return motion.render(pictures, onwards, predicted, side)

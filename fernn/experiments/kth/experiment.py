@@ -36,7 +36,7 @@ KTH_TERMS = Terms(
 
 
 class KthExperiment(Experiment[KthParams]):
-    """Recognition of actions in videos, or in what is drawn in their place."""
+    """Recognition of actions in videos, real or synthetic."""
 
     name = "kth"
     schema = KthParams

@@ -1,13 +1,15 @@
-"""The figures of experiment C (paper, Figure 5): how often actions are recognized, and which is taken for which."""
+"""The figures of experiment C (paper, Figure 5)."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fernn.experiments.kth.recognition import Videos, read_videos
-from fernn.experiments.kth.shown_clips import clips
+from fernn.experiments.kth.videos import Videos, read_videos
 from fernn.flows.names import reach
 from fernn.layout import Layout
 from fernn.params import Params
@@ -26,7 +28,7 @@ from fernn.results.figures.style import (
 )
 from fernn.results.selection import Selection, summarize
 from fernn.results.text import math_name
-from fernn.results.values import read_values
+from fernn.results.values import read_samples, read_values
 from fernn.runs import evaluations_of
 
 if TYPE_CHECKING:
@@ -34,7 +36,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 IN_A_ROW = 3  # confusions
-BAR = 0.78  # width, where bars stand 1 apart
+BAR = 0.78  # width, where bars are 1 apart
+CLIPS = 6  # shown at most
+FRAMES = 8  # of each clip at most, evenly spaced
+NAMED = 0.78  # inches for the action at the left and for each model's word at the right
+SIDE = 0.5  # inches of a frame, at most
+STEP = 1.08  # from row to row, in frames
+HEAD = 0.3  # inches above the rows of a group
+RIGHT, WRONG = {"color": "#009E73"}, {"color": "#D55E00", "weight": "bold"}
 
 
 def validation_accuracy(params: Params, layout: Layout, selections: list[Selection]) -> Figure:
@@ -107,8 +116,10 @@ def figure5(params: Params, layout: Layout, selections: list[Selection]) -> Figu
     videos = read_videos(layout)
     values = read_values(layout, (run for of in selections for run in of.runs))
     tested = {s: evaluations_of(params, s.runs[0]) for s in selections}
-    rows = sorted({s.flow for s in selections}, key=_size)
-    columns = sorted({flow for flows in tested.values() for flow in flows}, key=_size)
+    rows, columns = (
+        sorted(set(flows), key=lambda flow: (reach(flow), flow))
+        for flows in ((s.flow for s in selections), chain.from_iterable(tested.values()))
+    )
     models = list(dict.fromkeys(s.model for s in selections))
     figure = new_figure(figsize=(WIDTH, 1.4 * len(rows) + 1.1), layout="constrained")
     panels = figure.subplots(len(rows), len(columns), sharey=True, squeeze=False)
@@ -145,8 +156,69 @@ def _bar(axes: Axes, params: Params, selection: Selection, place: int, accuracie
     axes.plot(beside, accuracies, "o", color="white", markeredgecolor="0.15", markeredgewidth=0.5, markersize=2.8)
 
 
-def _size(flow: str) -> tuple[int, str]:
-    return reach(flow), flow
+@dataclass(frozen=True)
+class _Group:
+    """Models that were shown the same clips."""
+
+    clip: NDArray[np.float32]  # (S, T, 1, H, W) in [0, 1]
+    label: NDArray[np.int64]  # (S,)
+    words: dict[str, NDArray[np.int64]]  # label that a model gives to each clip
+
+
+def clips(params: Params, layout: Layout, selections: list[Selection]) -> Figure:
+    """Some test clips with their true action, and the action that each model of the first seed names.
+
+    Evaluations keep clips of the last flow that they test. Clips are drawn again only for models that saw other ones.
+    """
+    videos = read_videos(layout)
+    groups: list[_Group] = []
+    for selection in selections:
+        clip, label, logits = read_samples(layout, selection.runs[0], "clip", "label", "logits")
+        group = next((each for each in groups if np.array_equal(each.clip, clip)), None)
+        if group is None:
+            groups.append(group := _Group(clip, label, {}))
+        group.words[selection.model] = logits.argmax(1)
+    figure = _draw(groups, videos.actions, head=0.25 if videos.warning else 0.0)
+    flow = math_name(evaluations_of(params, selections[0].runs[0])[-1])
+    stamp(figure, params, selections, f"test clips of {flow}, seed {selections[0].runs[0].seed}", videos.warning)
+    return figure
+
+
+def _draw(groups: list[_Group], actions: list[str], head: float) -> Figure:
+    columns = max(min(FRAMES, group.clip.shape[1]) for group in groups)
+    models = max(len(group.words) for group in groups)
+    side = min(SIDE, (WIDTH - NAMED) / columns)  # the words of the models may make the figure wider than the text
+    rows = [min(CLIPS, len(group.label)) for group in groups]
+    heights = [count * side * STEP + HEAD for count in rows]
+    width, height = NAMED * (1 + models) + columns * side, sum(heights) + 0.25 + head
+    figure = new_figure(figsize=(width, height))
+    top = height - head
+    for group, count, tall in zip(groups, rows, heights, strict=True):
+        axes = figure.add_axes((NAMED / width, (top - tall) / height, columns * side / width, tall / height))
+        axes.set_axis_off()
+        _panel(axes, group, actions, columns, count, NAMED / side)
+        axes.set(xlim=(0, columns), ylim=(count * STEP, -HEAD / side))  # after imshow, which sets limits of its own
+        top -= tall
+    return figure
+
+
+def _panel(axes: Axes, group: _Group, actions: list[str], columns: int, count: int, step: float) -> None:
+    """Clips in rows; the unit of the axes is a frame, `step` of them wide is the word of a model."""
+    clip, label = group.clip[:, :, 0], group.label
+    times = np.linspace(0, clip.shape[1] - 1, min(columns, clip.shape[1])).round().astype(int)
+    for column, time in enumerate(times):
+        axes.text(column + 0.5, -0.08, f"$t={time + 1}$", fontsize=7, ha="center", va="bottom")
+        for row in range(count):
+            extent = (column + 0.02, column + 0.98, row * STEP + 0.98, row * STEP + 0.02)
+            axes.imshow(clip[row, time], cmap="gray", vmin=0, vmax=1, interpolation="nearest", extent=extent)
+    for row in range(count):
+        axes.text(-0.1, row * STEP + 0.5, actions[label[row]], ha="right", va="center", fontsize=7.5)
+    for number, (model, words) in enumerate(group.words.items()):
+        middle = columns + (number + 0.5) * step
+        axes.text(middle, -0.08, math_name(model), fontsize=7.5, ha="center", va="bottom")
+        for row in range(count):
+            word = axes.text(middle, row * STEP + 0.5, actions[words[row]], ha="center", va="center", fontsize=7)
+            word.set(**RIGHT if words[row] == label[row] else WRONG)
 
 
 FIGURES = (

@@ -3,7 +3,7 @@
 from statistics import fmean, stdev
 
 from fernn.experiments.kth.params import KthParams
-from fernn.experiments.kth.recognition import frames_file, read_videos
+from fernn.experiments.kth.videos import frames_file, read_videos
 from fernn.layout import Layout
 from fernn.params import Params
 from fernn.results.claims.evidence import SECONDS_PER_STEP, Evidence, whole_test

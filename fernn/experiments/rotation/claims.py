@@ -4,7 +4,7 @@ Its states are not exactly equivariant (docs/differences.md), and the paper does
 """
 
 from fernn.evaluation import velocity_index
-from fernn.experiments.digits.claims import MEASURES, velocity_measures
+from fernn.experiments.digits.tables import MEASURES, velocity_measures
 from fernn.experiments.rotation.params import RotationParams
 from fernn.flows.names import reach
 from fernn.flows.rotation import Rotation

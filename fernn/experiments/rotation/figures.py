@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fernn.evaluation import velocity_index
-from fernn.experiments.digits.curves import trivial_curves
+from fernn.experiments.digits.figures import trivial_curves
 from fernn.experiments.digits.forecasts import read_trivial_errors
 from fernn.experiments.rotation.params import RotationParams
 from fernn.flows.names import reach as reach_of

@@ -2,7 +2,7 @@
 
 from fernn.evaluation import velocity_index
 from fernn.evaluation.equivariance import random_equivariance_error
-from fernn.experiments.digits.claims import MEASURES, velocity_measures
+from fernn.experiments.digits.tables import MEASURES, velocity_measures
 from fernn.experiments.translation.params import TranslationArchitecture, TranslationParams
 from fernn.flows.translation import Translation
 from fernn.params import Params

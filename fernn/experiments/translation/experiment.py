@@ -6,8 +6,7 @@ from fernn.datasets.translating import Translating
 from fernn.experiments.digits.experiment import DigitExperiment
 from fernn.experiments.digits.figures import FIGURES, velocity_kind
 from fernn.experiments.translation.claims import EVIDENCE
-from fernn.experiments.translation.figures import velocity_generalization
-from fernn.experiments.translation.hidden import HIDDEN
+from fernn.experiments.translation.figures import HIDDEN, velocity_generalization
 from fernn.experiments.translation.params import TranslationParams
 
 

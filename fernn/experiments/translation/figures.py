@@ -1,27 +1,39 @@
-"""Experiment A: the error over velocities that training did and did not have."""
+"""Experiment A: the error over velocities that training did and did not have; hidden states (paper, Figure 1)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from fernn.evaluation import velocity_index
-from fernn.experiments.digits.forecasts import read_trivial_errors
+from fernn.experiments.digits.forecasts import read_samples, read_trivial_errors
 from fernn.experiments.digits.params import digit_section
 from fernn.flows.names import reach as reach_of
+from fernn.flows.translation import Translation
 from fernn.layout import Layout
+from fernn.models.cell import FERNNCell
+from fernn.models.predictor import FERNNPredictor
+from fernn.models.storage import read_model
 from fernn.params import Params
+from fernn.results.figures.kinds import Kind
 from fernn.results.figures.style import WIDTH, bare, new_figure, seeds_of, stamp
 from fernn.results.selection import Selection
 from fernn.results.text import math_name
 from fernn.results.values import read_values
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 UNIT = 1e-3
 MOST_TICKS = 9  # of the bar of colours
+COLUMNS = 6  # times of hidden states at most, beside the mean
+EMPTY = 1e-12  # a map below this has nothing to show
+Rows = list[tuple[str, NDArray[np.float32]]]  # labels, and pictures (T, H, W) at t = 1 ... T, from 0 to 1
 
 
 def velocity_generalization(params: Params, layout: Layout, selections: list[Selection]) -> Figure:
@@ -80,3 +92,96 @@ def _ticks(low: float, high: float) -> list[float]:
 
 def _short(value: float) -> str:
     return f"{value:.0f}" if value >= 99.5 or value == 0 else f"{value:#.2g}".rstrip(".")
+
+
+def hidden_states(params: Params, layout: Layout, selections: list[Selection]) -> Figure:
+    """The hidden state of each model at some times, moved back by the motion of the input, and the mean over all.
+
+    The digits of the input all move at the last velocity of the grid. Of a model whose V holds it the map of that
+    generator is shown, of others max over V; of each the channel with the most contrast, scaled to its maximum at that
+    time. Models of the first seed are shown.
+    """
+    nu, rows = _rows(params, layout, selections)
+    times = np.unique(np.linspace(0, len(rows[0][1]) - 1, COLUMNS).round().astype(int))
+    side = 0.66
+    figure = new_figure(figsize=(1.3 + side * (len(times) + 1.25), side * len(rows) + 0.75), layout="constrained")
+    panels = figure.subplots(len(rows), len(times) + 1, squeeze=False)
+    for panel, (label, pictures) in zip(panels, rows, strict=True):
+        for axes, time in zip(panel, times, strict=False):
+            _show(axes, pictures[time])
+        _show(panel[-1], pictures.mean(0))
+        panel[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8)
+    for axes, head in zip(panels[0], [*(f"$t={time + 1}$" for time in times), "mean over $t$"], strict=True):
+        axes.set_title(head, fontsize=7.5)
+    _stamp(figure, params, selections, nu)
+    return figure
+
+
+def moving_states(params: Params, layout: Layout, selections: list[Selection]) -> list[Figure]:
+    """The same, a picture for each time."""
+    nu, rows = _rows(params, layout, selections)
+    figures = []
+    for time in range(len(rows[0][1])):
+        figure = new_figure(figsize=(1.35 * len(rows) + 0.2, 1.95), layout="constrained")
+        for axes, (label, pictures) in zip(figure.subplots(1, len(rows), squeeze=False)[0], rows, strict=True):
+            _show(axes, pictures[time])
+            axes.set_title(label, fontsize=8)
+        figure.suptitle(f"$t={time + 1}$", fontsize=8)
+        _stamp(figure, params, selections, nu)
+        figures.append(figure)
+    return figures
+
+
+def _rows(params: Params, layout: Layout, selections: list[Selection]) -> tuple[tuple[int, int], Rows]:
+    """The velocity of the digits; the input, and the hidden states of each model of this library."""
+    section = digit_section(params, selections[0].experiment)
+    nu = Translation.parse(section.data.velocity.flow).generators[-1]
+    samples = read_samples(layout, selections[0].runs[0], "velocity.")
+    frames = np.concatenate([samples.seen[0], samples.truth[0]])  # (T, 1, H, W)
+    rows = [("Input,\nstill eye", frames[:, 0])]
+    for selection in selections:
+        if section.models[selection.model].kind != "fernn":
+            continue  # another network may have no hidden state over generators
+        run = selection.runs[0]
+        model = read_model(layout.model(run.id), (FERNNPredictor,))
+        states = _states(model.cell, torch.from_numpy(frames), nu)
+        rows.append((f"{math_name(selection.model)},\nmoving eye", states))
+    return nu, rows
+
+
+@torch.no_grad()
+def _states(cell: FERNNCell, frames: Tensor, nu: tuple[int, int]) -> NDArray[np.float32]:
+    """psi_{-t}(nu) of one channel of the map that a cell holds after each frame (T, 1, H, W): (T, H, W)."""
+    generators = cell.flow.generators
+    state, found = None, []
+    for time, frame in enumerate(frames):
+        state = cell(frame[None], state)
+        maps = state.lab()[0, generators.index(nu)] if nu in generators else state.max()[0]
+        found.append(maps.float().roll((-time * nu[1], -time * nu[0]), (-2, -1)))
+    seen = torch.stack(found)
+    channel = int((seen.std((2, 3)) / seen.amax((2, 3)).clamp(min=EMPTY)).mean(0).argmax())
+    maps = seen[:, channel]
+    return (maps / maps.amax((1, 2), keepdim=True).clamp(min=EMPTY)).numpy()
+
+
+def _show(axes: Axes, picture: NDArray[np.float32]) -> None:
+    axes.imshow(picture, cmap="magma", vmin=0, vmax=1, interpolation="nearest")
+    axes.set(xticks=[], yticks=[])
+    bare(axes)
+
+
+def _stamp(figure: Figure, params: Params, selections: list[Selection], nu: tuple[int, int]) -> None:
+    seed = selections[0].runs[0].seed
+    stamp(figure, params, selections, f"digits move by ({nu[0]}, {nu[1]}) pixels per frame  ·  seed {seed}")
+
+
+HIDDEN = Kind(
+    "hidden_states",
+    hidden_states,
+    "Hidden states, seen by an eye that moves with the digits. The map of the FERNN's generator that has their "
+    "velocity stands still, and its mean over time stays sharp; the map of a G-RNN smears: it keeps trails of where "
+    "digits were.",
+    lambda flow, measures: "velocity" in measures,
+    moving=moving_states,
+    models=True,
+)

@@ -18,9 +18,9 @@ import yaml
 
 from fernn.errors import FernnError
 from fernn.experiments import load_params
+from fernn.experiments.loading import read_yaml
 from fernn.files import sha256, write_json
 from fernn.layout import Layout
-from fernn.params.document import read_yaml
 from fernn.pipeline.audit import Audit, Status
 from fernn.pipeline.jobs import Job, Jobs
 from fernn.provenance.code import PACKAGE

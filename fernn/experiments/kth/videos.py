@@ -1,4 +1,4 @@
-"""The record of the videos: what they are, and what of them could not be used."""
+"""The record of the decoded videos: what they are, and what of them could not be used."""
 
 from pathlib import Path
 
@@ -10,16 +10,16 @@ from fernn.results.values import ResultFile
 
 
 class Dropped(BaseModel):
-    """A sequence that its video does not hold to the end; `frames` as annotated, from 1, both ends included."""
+    """A sequence that its video does not hold to the end."""
 
     video: str
     sequence: int
-    frames: str
+    frames: str  # as annotated, from 1, both ends included
     reason: str
 
 
 class Videos(BaseModel):
-    """The record of the decoded videos. `stand_in`: they were drawn by a program and are not KTH."""
+    """The record; `stand_in` if a program drew the videos."""
 
     release: str
     stand_in: bool
@@ -31,17 +31,17 @@ class Videos(BaseModel):
 
     @property
     def warning(self) -> str:
-        """What a figure of stand-ins says at its head; empty for the originals."""
+        """For the head of a figure of stand-ins; empty for the originals."""
         return "Drawn stand-in videos, not KTH: nothing here says anything about KTH" if self.stand_in else ""
 
 
 def frames_file(layout: Layout) -> Path:
-    """Where the decoded videos lie."""
+    """The decoded videos."""
     return layout.dataset("kth", "frames")
 
 
 def read_videos(layout: Layout) -> Videos:
-    """The record of the decoded videos, from the head of their file.
+    """The record in the head of their file.
 
     Raises:
         FernnError: if the file is missing or has no such record.
