@@ -95,15 +95,15 @@ MUTATIONS = [
     ("results/figures/style.py", "WIDTH = 5.5", "WIDTH = 5.0", {"figures"}),
     ("results/reading/selection.py", "def select(", "BEST = 1\n\n\ndef select(", {"tables", "figures", "report"}),
     ("layout.py", '"evaluations"', '"evaluated"', {"tables", "figures", "report"}),
-    ("results/report/cost.py", '"thread": 10', '"thread": 20', {"report"}),
+    ("results/report/cost.py", '"device": device', '"on": device', {"report"}),
     ("experiments/translation/experiment.py", "name = ", "NAME = 1\n    name = ", set()),
     ("experiments/registry.py", "@cache\ndef schema", "EDITED = 1\n\n\n@cache\ndef schema", set()),
     # what only fetches, waits, locks, shows, or directs the work
     ("data/transfer.py", "attempts: int = 5", "attempts: int = 6", set()),
-    ("locks/run.py", "beat: float = 10.0", "beat: float = 20.0", set()),
+    ("locks.py", "beat: float = 10.0", "beat: float = 20.0", set()),
     ("training/progress.py", "LOOK, LOOK_IN_LOG = 1.0, 60.0", "LOOK, LOOK_IN_LOG = 2.0, 60.0", set()),
-    ("pipeline/preflight/doctor.py", "PATIENCE = 10", "PATIENCE = 20", set()),
-    ("pipeline/stages/making.py", "State.MISSING:", "State.STALE:", set()),
+    ("pipeline/doctor.py", "PATIENCE = 10", "PATIENCE = 20", set()),
+    ("pipeline/stages/making.py", "Status.MISSING:", "Status.OUTDATED:", set()),
 ]
 
 

@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from snakemake.persistence.file import FilePersistence
 
-from fernn.locks.flock import take
+from fernn.locks import take
 
 _HELD: list[IO[str]] = []  # open for as long as the process lives; the system lets go of it in any death
 

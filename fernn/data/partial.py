@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Self
 
 from fernn.files import remove_leftovers, write_json
-from fernn.locks.flock import in_place, take
+from fernn.locks import in_place, take
 
 logger = logging.getLogger(__name__)
 

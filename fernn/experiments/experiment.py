@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any, Concatenate, Generic, TypeVar
+from typing import Any, ClassVar, Concatenate, Generic, NamedTuple, TypeVar
 
 from fernn.errors import FernnError
 from fernn.layout import Layout
@@ -105,6 +105,22 @@ class Workload:
     evaluation: tuple[Pass, ...]
 
 
+class Terms(NamedTuple):
+    """Terms of use.
+
+    Attributes:
+        id: a URL that states them; or, if there is none, "#" and a name.
+        name: a short one.
+        description: what they apply to, and by whom it was made.
+        redistributable: whether files that hold the data itself may be passed on.
+    """
+
+    id: str
+    name: str
+    description: str
+    redistributable: bool = True
+
+
 class Experiment(ABC, Generic[P]):
     """An experiment.
 
@@ -115,6 +131,7 @@ class Experiment(ABC, Generic[P]):
         table: the table that its results stand in.
         figures: the kinds of its figures.
         evidence: what claims can ask of its runs, and where these claims stand.
+        content_digests: digests of source files, by file name, where the sha256 of the bytes would say too much.
     """
 
     name: str
@@ -123,6 +140,11 @@ class Experiment(ABC, Generic[P]):
     table: PaperTable
     figures: tuple[Kind, ...]
     evidence: Evidence
+    content_digests: ClassVar[Mapping[str, Callable[[Path], str]]] = {}
+
+    def terms(self, params: Params) -> Terms | None:
+        """The terms of use of its source data; None if the project made the data."""
+        return None
 
     def section(self, params: Params) -> P:
         """Its section of the params."""
@@ -149,3 +171,7 @@ class Experiment(ABC, Generic[P]):
     @abstractmethod
     def workload(self, params: Params, run: Run) -> Workload:
         """What a run costs."""
+
+    def disk(self, params: Params, layout: Layout) -> dict[str, int]:
+        """About how many bytes its data take in the end, by folder: downloads, and large data sets in results/."""
+        return {}

@@ -63,7 +63,7 @@ class Record(BaseModel):
         return int(self.details.get("workers", 1))
 
 
-class DamagedRecordError(FernnError):
+class CorruptRecordError(FernnError):
     """A file is no record of this version, or is not as it was written."""
 
 
@@ -77,7 +77,7 @@ def read_record(path: Path) -> Record | None:
     """Read a record; None if there is none.
 
     Raises:
-        DamagedRecordError: if the file is none of this version, or was changed since it was written.
+        CorruptRecordError: if the file is none of this version, or was changed since it was written.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -90,7 +90,7 @@ def read_record(path: Path) -> Record | None:
     except FileNotFoundError:
         return None
     except (ValueError, AttributeError, ValidationError) as error:
-        raise DamagedRecordError(
-            f"{path} is no record of this version, or damaged ({str(error).splitlines()[0]}). Make its result again: "
+        raise CorruptRecordError(
+            f"{path} is no record of this version, or corrupt ({str(error).splitlines()[0]}). Rebuild its result: "
             "remove the file, and run snakemake."
         ) from None

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from fernn.experiments import load_params
 from fernn.models import load_model
 from fernn.models.ops import circular_pad
-from fernn.pipeline.preflight.operations import Speed, models, of_run
+from fernn.pipeline.plan import flops, models
 from fernn.runs import Run, all_runs
 from tests.kept import everything
 
@@ -168,7 +168,7 @@ def test_the_cost_of_an_ablation_is_counted(row: list[str]) -> None:
     params = load_params(ROOT / "params.yaml", "small")
     found = models(params)
     own, plain = (runs_of(experiment, DATA[experiment], name)[0] for name in (model, "G-RNN"))
-    of, baseline = (of_run(params, run, found, Speed(1.0)).train for run in (own, plain))
+    of, baseline = (flops(params, run, found).train for run in (own, plain))
     assert cost == f"{of / baseline:.1f}"
     errors = errors_of(experiment, model)
     assert error == f"{mean(errors):#.3g}" + (f" ± {stdev(errors):#.2g}" if len(errors) > 1 else "")

@@ -22,7 +22,7 @@ from fernn.flows.rotation import Rotation, rotate
 from fernn.flows.translation import Translation
 from fernn.layout import RECORD, Layout
 from fernn.models import load_model, save_model
-from fernn.pipeline.judging import judge_claims
+from fernn.pipeline.claims import judge_claims
 from fernn.pipeline.stages.making import make_result
 from fernn.pipeline.stages.runs import evaluate_run, train_run
 from fernn.provenance.records import read_record

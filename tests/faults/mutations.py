@@ -78,17 +78,17 @@ MUTATIONS = (
     ),
     Mutation(
         "of those who lock a run, one succeeds",
-        "fernn/locks/run.py",
+        "fernn/locks.py",
         "            return temporary.stat().st_nlink > 1",
         "            return True",
         "tests/test_files.py::test_of_many_one_writes",
     ),
     Mutation(
         "who was taken for dead writes nothing more",
-        "fernn/locks/run.py",
+        "fernn/locks.py",
         "        if not self.sign_of_life():",
         "        if False:",
-        "tests/locks/test_run.py::test_who_was_taken_for_dead_writes_nothing_more",
+        "tests/test_locking.py::test_who_was_taken_for_dead_writes_nothing_more",
     ),
     Mutation(
         "a training goes on with the random numbers that it had",
@@ -184,7 +184,7 @@ MUTATIONS = (
     Mutation(
         "a result is held against the digest in its record",
         "fernn/pipeline/audit.py",
-        "            return Finding(State.DAMAGED, tuple(damaged), record)",
+        "            return Audited(Status.CORRUPT, tuple(corrupt), record)",
         "            pass",
         "tests/faults/test_going_on.py::test_each_changed_file_is_named",
     ),

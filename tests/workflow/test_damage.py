@@ -104,6 +104,6 @@ def test_a_damaged_record(pulled: Clone, cut: bool) -> None:
         record.write_text(text.replace('"python": "3', '"python": "4'))
     ended = pulled.snakemake()
     assert ended.returncode != 0
-    assert f"{GRNN}/seed0/record.json is no record of this version, or damaged" in ended.stdout + ended.stderr
+    assert f"{GRNN}/seed0/record.json is no record of this version, or corrupt" in ended.stdout + ended.stderr
     record.unlink()
     assert f"Training {GRNN}/seed0" in pulled.planned()

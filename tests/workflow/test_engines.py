@@ -113,7 +113,7 @@ EDITS: dict[str, Edit] = {
     "a docstring": text("fernn/models/cell.py", '"""', '"""Another word: '),
     "the words of an error": text("fernn/models/storage.py", "not a model of this library", "no model of ours"),
     "how downloads are retried": text("fernn/data/transfer.py", "attempts: int = 5", "attempts: int = 6"),
-    "how a lock waits": text("fernn/locks/run.py", "beat: float = 10.0", "beat: float = 20.0"),
+    "how a lock waits": text("fernn/locks.py", "beat: float = 10.0", "beat: float = 20.0"),
     "a comment in a rule": append("workflow/rules/train.smk", "# a comment"),
     "another version of a package": append("requirements/lock.txt", "# another"),
     "README.md": append("README.md", "another line"),
@@ -128,7 +128,7 @@ EDITS: dict[str, Edit] = {
 }
 # DVC sees another record, of another time; `dvc repro` then finds nothing to do
 NEW_RECORD = {"an evaluation removed and made by hand"}
-# `fernn verify` judges what is there: of what is made again, it tells these
+# `fernn verify` judges what is there: of what is rebuilt, it names these
 REMOVED = {
     "a data set removed": {"datasets"},
     "a model removed": {"train"},
@@ -206,7 +206,7 @@ def by_snakemake(clone: Clone) -> set[str]:
 
 def by_verify(clone: Clone) -> set[str]:
     ended = clone.run("fernn", "verify", "results/micro")
-    found = re.findall(r"^DIFFERS: (\w+)", ended.stdout, re.MULTILINE)
+    found = re.findall(r"^(?:missing|outdated|corrupt): (\w+)", ended.stdout, re.MULTILINE)
     assert ended.returncode == bool(found), ended.stdout + ended.stderr
     return {VERIFIED.get(stage, stage) for stage in found}
 

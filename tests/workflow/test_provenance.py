@@ -1,4 +1,4 @@
-"""Ways to a wrong result that passed as recorded once. Each is tried: it makes the right result, or it is named."""
+"""Ways to a wrong result that once passed as up to date. Each is tried: it makes the right result, or it is named."""
 
 import json
 import os
@@ -220,7 +220,7 @@ def test_f10_the_record_of_another_result(project: Project) -> None:
     folder = project.folder / BASE / "runs" / GRNN
     shutil.rmtree(folder / "seed0")
     shutil.copytree(folder / "seed1", folder / "seed0")
-    named(project, BASE / "runs", f"DIFFERS: train {RUN}", f"the record is of train {GRNN}/seed1")
+    named(project, BASE / "runs", f"outdated: train {RUN}", f"the record is of train {GRNN}/seed1")
 
 
 def test_f11_results_behind_a_link(project: Project) -> None:

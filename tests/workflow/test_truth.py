@@ -72,7 +72,7 @@ def test_an_evaluation_by_code_that_was_edited_back(pulled: Clone) -> None:
     # how a model is read belongs to what made the model too
     refused = fernn(pulled, "evaluate", RUN)
     assert refused.returncode == 1
-    assert f"runs/{RUN}/model.safetensors is stale: input code" in refused.stderr
+    assert f"runs/{RUN}/model.safetensors is outdated: input code" in refused.stderr
     pulled.must("snakemake", "--cores", "1", "--config", "scale=micro", "--", f"{EVALUATION}/evaluation.json")
     assert pulled.results() != before
     storage.write_text(text)
@@ -89,7 +89,7 @@ def test_a_stage_by_hand_reads_no_damaged_model(project: Project) -> None:
     (project.folder / EVALUATION / "record.json").unlink()
     ended = fernn(project, "evaluate", RUN)
     assert ended.returncode == 1
-    assert f"runs/{RUN}/model.safetensors is damaged" in ended.stderr
+    assert f"runs/{RUN}/model.safetensors is corrupt" in ended.stderr
     assert (project.folder / EVALUATION / "evaluation.json").read_bytes() == before
 
 
@@ -97,7 +97,7 @@ def test_a_stage_by_hand_reads_no_data_of_other_params(project: Project) -> None
     project.edit_params(lambda scale: scale["translation"]["data"].update(digit=14))
     ended = fernn(project, "train", RUN)
     assert ended.returncode == 1
-    assert "datasets/translation/digits.safetensors is stale: input digit 7 then, 14 now" in ended.stderr
+    assert "datasets/translation/digits.safetensors is outdated: input digit 7 then, 14 now" in ended.stderr
     advice = "snakemake results/micro/datasets/translation/digits.safetensors --cores all --config scale=micro"
     assert advice in ended.stderr
 

@@ -11,7 +11,7 @@ from fernn.errors import FernnError
 from fernn.pipeline.jobs import Jobs
 from fernn.experiments import overridden, resolve
 from fernn.layout import Layout
-from fernn.locks.gpus import visible_gpus
+from fernn.gpus import visible_gpus
 from fernn.runs import gpus_of
 from workflow.cluster import PER_GPU, after_predecessors, check_slurm, resources_of, site
 from workflow.container import image_of, tell_apptainer

@@ -16,7 +16,7 @@ from fernn.experiments.digits.sequences import SequencesInputs, make_sequences
 from fernn.experiments.digits.tables import TABLE1
 from fernn.experiments.digits.train import TrainInputs, train
 from fernn.experiments.digits.trivial import TrivialInputs, make_trivial
-from fernn.experiments.experiment import Experiment, Files, Pass, Work, Workload
+from fernn.experiments.experiment import Experiment, Files, Pass, Terms, Work, Workload
 from fernn.layout import Layout
 from fernn.models.storage import Model
 from fernn.params import Params
@@ -27,6 +27,13 @@ from fernn.runs import Run, evaluations_of
 
 P = TypeVar("P", bound=DigitParams)
 
+MNIST_TERMS = Terms(
+    "https://creativecommons.org/licenses/by-sa/3.0/",
+    "Creative Commons Attribution-ShareAlike 3.0 (CC BY-SA 3.0)",
+    "Digits of the MNIST database of handwritten digits by Yann LeCun, Corinna Cortes and Christopher J. C. Burges, "
+    "http://yann.lecun.com/exdb/mnist/; cut to parts, scaled, moved and added here.",
+)
+
 
 class DigitExperiment(Experiment[P], Generic[P]):
     """An experiment with flowing digits: how they move, and what network predicts them, is the matter of each."""
@@ -35,6 +42,10 @@ class DigitExperiment(Experiment[P], Generic[P]):
     table = TABLE1
     figures: tuple[Kind, ...] = FIGURES
     evidence: Evidence = EVIDENCE
+
+    def terms(self, params: Params) -> Terms:
+        """Those of MNIST."""
+        return MNIST_TERMS
 
     @abstractmethod
     def motion(self, section: P) -> Motion:

@@ -1,12 +1,13 @@
 """Experiment C: the stages of moving KTH, read off its section of the params."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from fernn.data.kth.fetched import RECORD as FETCHED
+from fernn.data.kth.fetched import contents
 from fernn.data.standins import make as drawing
 from fernn.errors import FernnError
-from fernn.experiments.experiment import Experiment, Pass, Work, Workload, kind_of
+from fernn.experiments.experiment import Experiment, Pass, Terms, Work, Workload, kind_of
 from fernn.experiments.kth.claims import EVIDENCE
 from fernn.experiments.kth.clips import ClipsInputs, make_clips
 from fernn.experiments.kth.evaluate import EvaluateInputs, evaluate
@@ -25,6 +26,15 @@ from fernn.runs import Run, evaluations_of
 
 SEQUENCES = 2391  # of 25 persons
 STANDIN_SEQUENCES = 24  # of a person in a scenario: six actions, four sequences each
+ARCHIVES_BYTES = 1_150_000_000  # the six archives
+FRAMES = 290_000  # in all annotated sequences
+KTH_TERMS = Terms(
+    "#kth-terms",
+    "The KTH videos may not be redistributed",
+    "Videos of the KTH action data set, https://www.csc.kth.se/cvap/actions/, come from their authors alone. The "
+    "archive holds no array of their frames; figures show a few, shrunk.",
+    redistributable=False,
+)
 
 
 class KthExperiment(Experiment[KthParams]):
@@ -36,6 +46,11 @@ class KthExperiment(Experiment[KthParams]):
     table = TABLE2
     figures = FIGURES
     evidence = EVIDENCE
+    content_digests: ClassVar = {FETCHED: contents}  # where the archives came from does not matter
+
+    def terms(self, params: Params) -> Terms | None:
+        """None for stand-ins."""
+        return None if self.section(params).source.stand_ins else KTH_TERMS
 
     def dataset(self, params: Params, layout: Layout, part: str) -> Work[Any]:
         """A part is "frames", or a split and a flow such as "test-V2T"."""
@@ -95,6 +110,16 @@ class KthExperiment(Experiment[KthParams]):
         tested *= len(evaluations_of(params, run)) * max(data.draws, 1)
         work = [Pass(clips, data.frame, data.frames) for clips in (trained, validated, tested)]
         return Workload(work[0], work[1], (work[2],))
+
+    def disk(self, params: Params, layout: Layout) -> dict[str, int]:
+        """The archives, unless stand-ins are drawn, and the decoded frames."""
+        section = self.section(params)
+        if drawn := section.source.stand_ins:
+            sequences = STANDIN_SEQUENCES * len(drawn.persons) * len(drawn.scenarios)
+            frames, archives = sequences / SEQUENCES * drawn.frames / 480 * FRAMES, {}
+        else:
+            frames, archives = FRAMES, {section.source.folder: ARCHIVES_BYTES}
+        return {**archives, str(layout.base): int(frames * section.data.frame**2)}
 
     def _model(self, section: KthParams, name: str) -> Model:
         model, sizes = section.models[name], section.architecture

@@ -21,7 +21,7 @@ from fernn.experiments import load_params
 from fernn.files import sha256, write_json
 from fernn.layout import Layout
 from fernn.params.document import read_yaml
-from fernn.pipeline.audit import Audit, State
+from fernn.pipeline.audit import Audit, Status
 from fernn.pipeline.jobs import Job, Jobs
 from fernn.provenance.code import PACKAGE
 from fernn.provenance.digests import identity, now
@@ -179,7 +179,7 @@ def _outdated(folder: Path, params_file: Path) -> Iterator[Result]:
             audit = Audit(Jobs(load_params(params_file, scale), Layout(scale)))
             for job in audit.jobs.all.values():
                 found = audit.of(job)
-                if found.state is State.STALE and found.record and (job.stage, job.name) == _of(found.record):
+                if found.status is Status.OUTDATED and found.record and (job.stage, job.name) == _of(found.record):
                     yield Result(scale, str(job), found.record)
 
 

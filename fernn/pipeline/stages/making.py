@@ -14,9 +14,9 @@ from typing import Any
 from fernn.errors import FernnError, listed, say
 from fernn.files import remove_leftovers
 from fernn.layout import Layout
-from fernn.locks.run import hold
+from fernn.locks import hold
 from fernn.params import Params
-from fernn.pipeline.audit import Audit, State
+from fernn.pipeline.audit import Audit, Status
 from fernn.pipeline.jobs import Job, Jobs
 from fernn.provenance.digests import identity, now
 from fernn.provenance.environment import environment
@@ -88,16 +88,16 @@ def making(jobs: Jobs, job: Job, planned: str | None) -> Iterator[Task | None]:
             f"This makes it: snakemake {next(iter(problems))} --cores all --config scale={jobs.params.scale}"
         )
     found = audit.of(job)
-    if found.state is State.DONE:
+    if found.status is Status.CURRENT:
         say(
-            f"{job}: there already, of the same params, code and files, says {job.record}. Remove the result to make "
-            "it again."
+            f"{job}: there already, of the same params, code and files, says {job.record}. Remove the result to "
+            "rebuild it."
         )
         yield None
         return
-    if found.state is not State.MISSING:
-        say(f"{job}: what is there is {found.state.value} and is made again: {'; '.join(found.reasons)}")
-        if job.stage == "train" and found.state is State.STALE:
+    if found.status is not Status.MISSING:
+        say(f"{job}: what is there is {found.status.value} and is rebuilt: {'; '.join(found.reasons)}")
+        if job.stage == "train" and found.status is Status.OUTDATED:
             lineage_there = found.record.lineage if found.record else "unknown"
             _set_aside(job, jobs.layout, lineage_there)
     for path in (*job.writes, job.record):

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from fernn.evaluation.outcome import Workplace
+from fernn.gpus import some_gpus, visible_gpus
 from fernn.layout import Layout
-from fernn.locks.gpus import some_gpus, visible_gpus
-from fernn.locks.run import hold
+from fernn.locks import hold
 from fernn.params import Params
 from fernn.pipeline.jobs import Jobs
 from fernn.pipeline.stages.making import making

@@ -13,7 +13,7 @@ from rich.console import Console
 from fernn.errors import FernnError, say
 from fernn.experiments import resolve
 from fernn.layout import Layout
-from fernn.locks.run import Lock
+from fernn.locks import Lock
 from fernn.params import Params
 from fernn.pipeline.jobs import Jobs
 from fernn.pipeline.stages.making import Task

@@ -1,13 +1,10 @@
-"""What runs cost: the time of a step against |V|, and energy by an estimate."""
+"""What runs cost: the time of a step against |V|, and hours by machine."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from fernn.layout import RECORD, Layout
-from fernn.results.report.numbers import Document, Row, Sheet
-
-# Nothing here was measured: about what a thread of a server's processor, and a GPU with its share of the machine, draw
-WATTS = {"thread": 10, "gpu": 500}
+from fernn.layout import Layout
+from fernn.results.report.numbers import Row, Sheet
 
 
 def rows(
@@ -41,31 +38,14 @@ def rows(
     return found
 
 
-def totals(layout: Layout, inputs: dict[str, Any]) -> list[dict[str, Any]]:
-    """Hours and energy of all trainings, by the machine that did them."""
+def totals(layout: Layout) -> list[dict[str, Any]]:
+    """Hours of all trainings, by the machine that did them."""
     sheet = Sheet(layout.report(), layout.table("cost.csv"))
-    by: dict[tuple[str, int], list[Row]] = {}
+    by: dict[str, list[Row]] = {}
     for row in sheet:
         if row["hours"]:
-            by.setdefault((row["device"], _watts(layout, inputs, row)), []).append(row)
-    found = []
-    for (device, watts), of in by.items():
-        hours = sum(float(row["hours"]) for row in of)
-        found.append(
-            {
-                "device": device,
-                "watts": watts,
-                "hours": sheet.total(of, "hours", f"{hours:.3g}"),
-                "energy": sheet.total(of, "hours", f"{hours * watts / 1000:.2g}", watts / 1000),
-            }
-        )
-    return found
-
-
-def _watts(layout: Layout, inputs: dict[str, Any], row: Row) -> int:
-    """What the machine of a row's runs is taken to draw; all of a row have the same kind of machine, as a rule."""
-    runs = inputs["experiments"][row["experiment"]]["runs"]
-    run = next(run for run in runs if (run["flow"], run["model"]) == (row["flow"], row["model"]))
-    about = Document(layout.report(), layout.run(run["id"], RECORD)).value("environment")
-    threads: int = about["determinism"]["threads"]
-    return WATTS["gpu"] if "cuda" in about else WATTS["thread"] * threads
+            by.setdefault(row["device"], []).append(row)
+    return [
+        {"device": device, "hours": sheet.total(of, "hours", f"{sum(float(row['hours']) for row in of):.3g}")}
+        for device, of in by.items()
+    ]

@@ -88,11 +88,11 @@ class Sheet:
         count = str(sum(row[column] == value for row in self))
         return Number(count, self.name, f"#/{column}/{value}", count)
 
-    def total(self, rows: list[Row], column: str, text: str, factor: float = 1) -> Number:
+    def total(self, rows: list[Row], column: str, text: str) -> Number:
         """The sum of a column over rows that have a value there."""
         rows = [row for row in rows if row[column]]
         value = sum(float(row[column]) for row in rows)
-        return Number(text, self.name, "+".join(f"{row.place}/{column}" for row in rows), repr(value), factor)
+        return Number(text, self.name, "+".join(f"{row.place}/{column}" for row in rows), repr(value))
 
 
 class Document:
