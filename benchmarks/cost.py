@@ -17,7 +17,7 @@ from fernn.flows import Rotation, Translation
 from fernn.models import FERNNPredictor, RotationPredictor
 from fernn.models.seq2seq import Seq2Seq
 from fernn.models.storage import channels_last
-from fernn.results.figures.style import LINES, WIDTH
+from fernn.results.figures import LINES, WIDTH
 from fernn.results.names import math_name
 from fernn.training.prediction import PredictionTask
 

@@ -8,14 +8,14 @@ from torch import nn
 
 from benchmarks.report import Options, Table, duration, size
 from benchmarks.timing import alternate, peak, take_step
+from fernn.experiment import Pass
 from fernn.experiments import find_experiment
-from fernn.experiments.experiment import Pass
 from fernn.layout import Layout
 from fernn.models.precision import use_precision
 from fernn.models.storage import channels_last
 from fernn.pipeline.plan import Models, memory_of, models, name_of
 from fernn.runs import Run, all_runs
-from fernn.training.memory import sequences_at_a_time
+from fernn.training.device import sequences_at_a_time
 from fernn.training.prediction import PredictionTask
 from fernn.training.recognition import RecognitionTask
 
@@ -64,7 +64,7 @@ class Step:
         params, device = self.options.params, self.options.device
         experiment = find_experiment(self.run.experiment)
         self.settings: Any = params.section(self.run.experiment).training
-        build = experiment.training(params, Layout(params.scale), self.run).inputs.model.build
+        build = experiment.training(params, Layout(params.scale), self.run).inputs["model"].build
         torch.manual_seed(0)
         self.model: nn.Module = channels_last(build().to(device))
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-6, fused=True)

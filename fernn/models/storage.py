@@ -3,9 +3,12 @@
 import copy
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -19,13 +22,49 @@ from fernn.flows.base import whole
 Network = TypeVar("Network", bound=nn.Module)
 
 
-class Model(Protocol):
-    """A network before it is trained: its class and its sizes, a frozen dataclass of plain values."""
+@dataclass(frozen=True)
+class Model:
+    """A network before it is built: its class, and the arguments of the class as plain values.
 
-    network: ClassVar[type[nn.Module]]
+    Attributes:
+        kind: the class as "module:class". The module is imported when the class is asked for, so what describes a
+            network depends on no network's code.
+        arguments: by name.
+    """
+
+    kind: str
+    arguments: Mapping[str, Any]
+
+    @staticmethod
+    def is_class(kind: str) -> bool:
+        """Whether `kind` names a class of a module of this package: digests of code know no other modules."""
+        module, _, name = kind.partition(":")
+        try:
+            return name.isidentifier() and module.startswith("fernn.") and find_spec(module) is not None
+        except ModuleNotFoundError:  # of the package above it
+            return False
+
+    @property
+    def module(self) -> str:
+        """The module of the class."""
+        return self.kind.partition(":")[0]
+
+    @property
+    def network(self) -> type[nn.Module]:
+        """The class.
+
+        Raises:
+            FernnError: if its module has no such class.
+        """
+        name = self.kind.partition(":")[2]
+        found = getattr(import_module(self.module), name, None)
+        if not (isinstance(found, type) and issubclass(found, nn.Module)):
+            raise FernnError(f"{self.kind}: {self.module} has no class {name} derived from torch.nn.Module.")
+        return found
 
     def build(self) -> nn.Module:
         """The network, with weights by torch's random generator."""
+        return self.network(**self.arguments)
 
 
 def channels_last(model: Network) -> Network:

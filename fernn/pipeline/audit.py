@@ -20,9 +20,8 @@ from typing import Any
 from fernn.experiments import experiments
 from fernn.files import sha256
 from fernn.pipeline.jobs import Job, Jobs
-from fernn.provenance.digests import identity
 from fernn.provenance.equivalence import representative
-from fernn.provenance.records import CorruptRecordError, Record, read_record
+from fernn.provenance.records import CorruptRecordError, Record, identity, read_record
 
 
 class Status(Enum):

@@ -18,9 +18,8 @@ from fernn.pipeline.export.archive import METADATA, ArchivedFile, files_of
 from fernn.pipeline.jobs import Job, Jobs
 from fernn.provenance.records import read_record
 from fernn.results.claims.evidence import Evidence
-from fernn.results.claims.judge import judge
-from fernn.results.claims.judgement import Judgement
-from fernn.results.reading.selection import select
+from fernn.results.claims.judge import Judgement, judge
+from fernn.results.selection import select
 
 
 def judge_claims(params: Params, layout: Layout) -> list[Judgement]:

@@ -24,14 +24,14 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from fernn.errors import FernnError
+from fernn.experiment import Pass
 from fernn.experiments import find_experiment
-from fernn.experiments.experiment import Pass
-from fernn.layout import RECORD, Layout
+from fernn.layout import EVALUATION, RECORD, Layout
 from fernn.params import Params
 from fernn.pipeline.jobs import Jobs
 from fernn.provenance.records import read_record
 from fernn.runs import Run, all_runs, gpus_of
-from fernn.training.memory import kept, step_bytes, weights_of
+from fernn.training.device import kept, step_bytes, weights_of
 
 META = torch.device("meta")
 # FLOPs of a training step over those of its forward pass: the gradients of weights and of inputs cost one forward pass
@@ -82,7 +82,7 @@ def read_runs(jobs: Jobs) -> State:
     state = State()
     for run in jobs.runs.values():
         _read_training(state, jobs.layout, run)
-        if jobs.layout.evaluation(run.id, "evaluation.json").exists() and (
+        if jobs.layout.evaluation(run.id, EVALUATION).exists() and (
             seconds := _benchmark(jobs.layout, "evaluate", run)
         ):
             state.evaluated[run] = seconds
@@ -178,7 +178,7 @@ def models(params: Params) -> Models:
         if name_of(run) not in found:
             work = find_experiment(run.experiment).training(params, Layout(params.scale), run)
             with META:
-                found[name_of(run)] = Counted(work.inputs.model.build().to(META).eval())
+                found[name_of(run)] = Counted(work.inputs["model"].build().to(META).eval())
     return found
 
 

@@ -1,6 +1,8 @@
 """One record beside each result: how it was made, of what, by which code, on which machine."""
 
+import hashlib
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,16 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from fernn.errors import FernnError
 from fernn.files import write_json
-from fernn.provenance.digests import identity
+
+
+def identity(values: Any) -> str:
+    """A digest of plain values; the order of lists counts, that of keys does not."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def now() -> str:
+    """The time in UTC, to the second."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class Record(BaseModel):

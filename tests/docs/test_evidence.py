@@ -8,17 +8,18 @@ from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
 
+from fernn.evaluation import Measures
 from fernn.experiments import load_params
 from fernn.models import load_model
 from fernn.models.ops import circular_pad
 from fernn.pipeline.plan import flops, models
 from fernn.runs import Run, all_runs
+from tests import measured
 from tests.kept import everything
 
 from .blocks import ROOT
@@ -52,13 +53,13 @@ def runs_of(experiment: str, flow: str, model: str) -> list[Run]:
 
 
 @cache
-def measures(run: Run) -> dict[str, Any]:
-    return json.loads(kept()[f"{SMALL}/evaluations/{run.id}/evaluation.json"].read_text())["measures"]
+def measures(run: Run) -> dict[str, Measures]:
+    return measured.read(kept()[f"{SMALL}/evaluations/{run.id}/results.csv"])
 
 
 def errors_of(experiment: str, model: str) -> list[float]:
     """Errors of a model's runs, by seed."""
-    return [measures(run)["test"]["mse"] for run in runs_of(experiment, DATA[experiment], model)]
+    return [measures(run)["test"]["mse", ""] for run in runs_of(experiment, DATA[experiment], model)]
 
 
 def growth(W: torch.Tensor) -> float:
@@ -97,7 +98,7 @@ def test_hours_are_those_of_the_records() -> None:
 
 
 def test_every_run_is_kept() -> None:
-    missing = [run.id for run in runs() if f"{SMALL}/evaluations/{run.id}/evaluation.json" not in kept()]
+    missing = [run.id for run in runs() if f"{SMALL}/evaluations/{run.id}/results.csv" not in kept()]
     assert missing == []
     assert f"{len(runs())} runs" in PAGE
 
@@ -109,7 +110,7 @@ def test_growth_and_errors_are_those_of_the_kept_models(row: list[str]) -> None:
     W = load_model(kept()[f"{SMALL}/runs/{run.id}/model.safetensors"]).cell.W.weight
     assert growth(W) == pytest.approx(float(factor), abs=0.006)
     of = measures(run)
-    found = [of["test"]["mse"], *(of["length"]["mean"][step - 1] for step in (10, 30, 70))]
+    found = [of["test"]["mse", ""], *(of["length"]["mse", str(step)] for step in (10, 30, 70))]
     assert [f"{value:.2g}" for value in found] == [f"{float(error):.2g}" for error in errors]
 
 
@@ -117,7 +118,7 @@ def test_growth_and_errors_are_those_of_the_kept_models(row: list[str]) -> None:
 def test_errors_of_rollouts_are_those_of_the_kept_runs(row: list[str]) -> None:
     model, seed, *errors = row
     (run,) = [run for run in runs_of("rotation", "V4R", model) if run.seed == int(seed)]
-    found = [measures(run)["length"]["mean"][step - 1] for step in (10, 20, 30, 70)]
+    found = [measures(run)["length"]["mse", str(step)] for step in (10, 20, 30, 70)]
     assert [f"{value:.2g}" for value in found] == [f"{float(error):.2g}" for error in errors]
 
 
@@ -150,15 +151,13 @@ def test_errors_at_velocities_are_those_of_the_kept_runs(row: list[str]) -> None
     experiment, model, seed, *errors = row
     (run,) = [run for run in runs_of(experiment, SLOW[experiment], model) if run.seed == int(seed)]
     seen, others = [], []
-    for point in measures(run)["velocity"]["grid"]:
-        if experiment == "translation":
-            speed, slowest, fastest = max(abs(point["vx"]), abs(point["vy"])), 1, 2
-        else:
-            speed, slowest, fastest = abs(point["degrees"]), 30, 120
+    for index, error in measured.by_index(measures(run)["velocity"], "mse").items():
+        speed = max(abs(float(part)) for part in index.split())
+        slowest, fastest = (1, 2) if experiment == "translation" else (30, 120)
         if speed <= slowest:
-            seen.append(point["mse"])
+            seen.append(error)
         elif speed <= fastest:  # of rotations, the faster ones are in no V of the models
-            others.append(point["mse"])
+            others.append(error)
     assert [f"{value:#.3g}" for value in (mean(seen), mean(others), max(others))] == errors
 
 

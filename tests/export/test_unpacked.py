@@ -13,7 +13,7 @@ from fernn.pipeline.claims import judge_archive
 from fernn.pipeline.export.archive import METADATA, files_of
 from fernn.pipeline.verify import verify_archive
 from fernn.results.claims.claim import Exact
-from fernn.results.claims.judgement import Verdict
+from fernn.results.claims.judge import Verdict
 from tests.export.conftest import Made
 
 RUN = "translation/V2T/G-RNN/lr0.005/seed0"

@@ -56,10 +56,10 @@ def fuzz(name: str, folder: Path, seconds: int) -> None:
         import torch
 
         from fernn.arrays import read_arrays
-        from fernn.data.idx import read_idx
-        from fernn.data.kth.annotations import read_annotations
         from fernn.data.kth.archives import check_archive
+        from fernn.data.kth.release import read_annotations
         from fernn.data.kth.video import decode_video
+        from fernn.data.mnist import read_idx
         from fernn.errors import FernnError
         from fernn.experiments import load_params
         from fernn.models import load_model

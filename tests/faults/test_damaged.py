@@ -19,18 +19,17 @@ import pytest
 import torch
 
 from fernn.arrays import read_about, read_arrays, write_arrays
-from fernn.data.idx import read_idx, write_idx
-from fernn.data.kth.annotations import read_annotations
 from fernn.data.kth.archives import check_archive
-from fernn.data.kth.fetched import read_record as read_fetched
-from fernn.data.kth.release import read_release
+from fernn.data.kth.archives import read_record as read_fetched
+from fernn.data.kth.release import read_annotations, read_release
 from fernn.data.kth.video import decode_video
+from fernn.data.mnist import read_idx, write_idx
 from fernn.errors import FernnError
 from fernn.experiments import load_params
 from fernn.layout import METRICS, Layout
 from fernn.models import FERNNPredictor, load_model, save_model
 from fernn.provenance.records import read_record
-from fernn.results.reading.runs import read_metrics
+from fernn.results.values import read_metrics
 from fernn.training.checkpoint import Checkpoint, UnusableCheckpointError, read_checkpoint, write_checkpoint
 
 from .harness import SCALE, SEED, SHARE, Project
@@ -182,7 +181,7 @@ def test_params(root: Path, tmp_path: Path, ledger: Ledger) -> None:
 
 def test_releases(template: Project, tmp_path: Path, ledger: Ledger) -> None:
     path = tmp_path / "release.json"
-    path.write_bytes((template.folder / Layout(SCALE).release()).read_bytes())
+    path.write_bytes((template.folder / Layout(SCALE).standins("kth") / "release.json").read_bytes())
     ledger(PROMISE, "damaged lists of a release", tried(Reader(lambda _: None, read_release), path, "releases"))
 
 

@@ -86,7 +86,7 @@ NAMES = [
     "\\\\host\\x",
     "x\0y",
 ]
-NAMES += ["person01_walking_d1_uncomp.avi/", "./person01_walking_d1_uncomp.avi", ""]
+NAMES += ["person01_walking_d1_uncomp.avi/x", "./person01_walking_d1_uncomp.avi", ""]
 
 
 @pytest.mark.parametrize("name", NAMES)

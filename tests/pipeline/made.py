@@ -34,8 +34,8 @@ def under_way(layout: Layout, run: Run, epoch: int) -> None:
 
 
 def evaluated(layout: Layout, run: Run, seconds: float) -> None:
-    layout.evaluation(run.id, "evaluation.json").parent.mkdir(parents=True, exist_ok=True)
-    layout.evaluation(run.id, "evaluation.json").touch()
+    layout.evaluation(run.id, "results.csv").parent.mkdir(parents=True, exist_ok=True)
+    layout.evaluation(run.id, "results.csv").touch()
     benchmark(layout, "evaluate", run, seconds)
 
 

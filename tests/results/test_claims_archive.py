@@ -24,7 +24,7 @@ from tests.kept import everything
 EVIDENCE = Path("evidence/small")
 SCALE = Path("results/small")
 RUN = "translation/V2T/FERNN-V2T/lr0.002/seed1"
-EVALUATION = f"{SCALE}/evaluations/{RUN}/evaluation.json"
+EVALUATION = f"{SCALE}/evaluations/{RUN}/results.csv"
 
 
 @pytest.fixture

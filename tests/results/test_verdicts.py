@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fernn.results.claims.reading import read_claims
+from fernn.results.claims.claim import read_claims
 from tests.results.verdicts import SEEDS, rates
 
 PAGE = Path(__file__).parents[2] / "docs/claims.md"

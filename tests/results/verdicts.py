@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.random import Generator
 
-from fernn.results.claims.reading import read_claims
+from fernn.results.claims.claim import read_claims
 from fernn.results.claims.statistics import Decision, equivalent, mean, positive, stated, under
-from fernn.results.plain import pipes
+from fernn.results.text import pipes
 
 DRAWS, SEEDS = 20_000, (2, 3, 5)
 PAPER_RUNS = 3

@@ -13,7 +13,7 @@ FILES = {
     "data set": "datasets/translation/digits.safetensors",
     "model": f"runs/{GRNN}/seed0/model.safetensors",
     "losses": f"runs/{GRNN}/seed0/metrics.csv",
-    "evaluation": f"evaluations/{GRNN}/seed0/evaluation.json",
+    "evaluation": f"evaluations/{GRNN}/seed0/results.csv",
     "table": "tables/table1.csv",
 }
 

@@ -112,7 +112,7 @@ EDITS: dict[str, Edit] = {
     "a comment in errors.py": append("fernn/errors.py", "# a comment"),
     "a docstring": text("fernn/models/cell.py", '"""', '"""Another word: '),
     "the words of an error": text("fernn/models/storage.py", "not a model of this library", "no model of ours"),
-    "how downloads are retried": text("fernn/data/transfer.py", "attempts: int = 5", "attempts: int = 6"),
+    "how downloads are retried": text("fernn/data/download.py", "attempts: int = 5", "attempts: int = 6"),
     "how a lock waits": text("fernn/locks.py", "beat: float = 10.0", "beat: float = 20.0"),
     "a comment in a rule": append("workflow/rules/train.smk", "# a comment"),
     "another version of a package": append("requirements/lock.txt", "# another"),

@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fernn.data.idx import read_idx
-from fernn.data.mnist import FILES
+from fernn.data.mnist import FILES, read_idx
 
 from .conftest import Project
 from .test_dag import GRNN
@@ -70,19 +69,19 @@ def undo(project: Project, file: str, text: str) -> None:
 
 
 def test_f1_files_in_each_others_role(project: Project) -> None:
-    before = project.read(f"evaluations/{RUN}/evaluation.json")
+    before = project.read(f"evaluations/{RUN}/results.csv")
     file = "fernn/experiments/digits/experiment.py"
     parts = "parts = {name: tested_on(name, run.flow) for name in measures}"
     other = 'other = {"test": "length", "length": "test"}'
     swapped = f"{other}\n        {parts.replace('tested_on(name,', 'tested_on(other.get(name, name),')}"
     text = edit(project, file, parts, swapped)
     must(evaluate(project))
-    assert project.read(f"evaluations/{RUN}/evaluation.json") != before
+    assert project.read(f"evaluations/{RUN}/results.csv") != before
     undo(project, file, text)
     reason = f"as test it read {BASE}/datasets/translation/length-V2T.safetensors then, "
     named(project, EVALUATION, reason + f"{BASE}/datasets/translation/test-V2T.safetensors now")
     must(fernn(project, "evaluate", RUN, "--scale", "micro"))
-    assert project.read(f"evaluations/{RUN}/evaluation.json") == before
+    assert project.read(f"evaluations/{RUN}/results.csv") == before
     recorded(project, EVALUATION)
 
 
@@ -114,14 +113,14 @@ def test_f3_digits_that_are_not_the_originals(fresh: Project) -> None:
 
 
 def test_f4_bytecode_of_another_source(project: Project) -> None:
-    before = project.read(f"evaluations/{RUN}/evaluation.json")
+    before = project.read(f"evaluations/{RUN}/results.csv")
     for cache in (project.folder / "fernn").rglob("__pycache__"):
         shutil.rmtree(cache)
     text = edit(project, PREDICTION, RIGHT, WRONG)
     must(project.run("python", "-m", "compileall", "-q", "fernn"))
     undo(project, PREDICTION, text)  # same size and time: Python would take the bytecode
     must(evaluate(project))
-    assert project.read(f"evaluations/{RUN}/evaluation.json") == before
+    assert project.read(f"evaluations/{RUN}/results.csv") == before
     # so would it of the two files that Python itself imports
     text = edit(project, "fernn/__init__.py", '__version__ = "0.1.0"', '__version__ = "0.1.1"')
     must(project.run("python", "-m", "compileall", "-q", "-f", "fernn/__init__.py"))
@@ -148,7 +147,7 @@ main()
 
 
 def test_f6_what_a_package_imports(project: Project) -> None:
-    before = project.read(f"evaluations/{RUN}/evaluation.json")
+    before = project.read(f"evaluations/{RUN}/results.csv")
     package = "fernn/evaluation/__init__.py"
     text = (project.folder / package).read_text()
     (project.folder / package).write_text(f"{text}\nimport fernn.evaluation.patch\n")
@@ -158,7 +157,7 @@ def test_f6_what_a_package_imports(project: Project) -> None:
         "prediction.step_errors = lambda model, frames, *more: kept(model, lambda *at: 0.5 * frames(*at), *more)\n"
     )
     must(evaluate(project))
-    assert project.read(f"evaluations/{RUN}/evaluation.json") != before
+    assert project.read(f"evaluations/{RUN}/results.csv") != before
     undo(project, package, text)
     (project.folder / "fernn/evaluation/patch.py").unlink()
     named(project, EVALUATION, "input code ")
@@ -178,7 +177,7 @@ def test_f7_words_that_a_table_prints(project: Project) -> None:
 
 
 def test_f8_settings_of_the_environment(project: Project) -> None:
-    before = project.read(f"evaluations/{RUN}/evaluation.json")
+    before = project.read(f"evaluations/{RUN}/results.csv")
     ended = evaluate(project, ONEDNN_DEFAULT_FPMATH_MODE="BF16")
     assert ended.returncode == 1
     assert "ONEDNN_DEFAULT_FPMATH_MODE=BF16 lowers the precision" in ended.stderr
@@ -189,7 +188,7 @@ def test_f8_settings_of_the_environment(project: Project) -> None:
         assert "determinism.instructions" in said
         assert "determinism.rounding" in said
     must(evaluate(project))
-    assert project.read(f"evaluations/{RUN}/evaluation.json") == before
+    assert project.read(f"evaluations/{RUN}/results.csv") == before
     assert "determinism" not in fernn(project, "verify", EVALUATION).stdout
 
 

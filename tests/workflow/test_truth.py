@@ -73,7 +73,7 @@ def test_an_evaluation_by_code_that_was_edited_back(pulled: Clone) -> None:
     refused = fernn(pulled, "evaluate", RUN)
     assert refused.returncode == 1
     assert f"runs/{RUN}/model.safetensors is outdated: input code" in refused.stderr
-    pulled.must("snakemake", "--cores", "1", "--config", "scale=micro", "--", f"{EVALUATION}/evaluation.json")
+    pulled.must("snakemake", "--cores", "1", "--config", "scale=micro", "--", f"{EVALUATION}/results.csv")
     assert pulled.results() != before
     storage.write_text(text)
     assert {f"Training {RUN}", f"Evaluating {RUN}"} | REPORT <= pulled.planned()
@@ -84,13 +84,13 @@ def test_an_evaluation_by_code_that_was_edited_back(pulled: Clone) -> None:
 
 
 def test_a_stage_by_hand_reads_no_damaged_model(project: Project) -> None:
-    before = (project.folder / EVALUATION / "evaluation.json").read_bytes()
+    before = (project.folder / EVALUATION / "results.csv").read_bytes()
     flip(project.folder / f"results/micro/runs/{RUN}/model.safetensors")
     (project.folder / EVALUATION / "record.json").unlink()
     ended = fernn(project, "evaluate", RUN)
     assert ended.returncode == 1
     assert f"runs/{RUN}/model.safetensors is corrupt" in ended.stderr
-    assert (project.folder / EVALUATION / "evaluation.json").read_bytes() == before
+    assert (project.folder / EVALUATION / "results.csv").read_bytes() == before
 
 
 def test_a_stage_by_hand_reads_no_data_of_other_params(project: Project) -> None:

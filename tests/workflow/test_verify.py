@@ -58,7 +58,7 @@ def test_rebuilt_they_have_the_same_bytes(finished: Project) -> None:
     results = [
         BASE / "datasets/translation/test-V2T.safetensors",
         TRAINED,
-        BASE / "evaluations" / RUN / "evaluation.json",
+        BASE / "evaluations" / RUN / "results.csv",
         BASE / "tables/table1.md",
         BASE / "figures/record.json",
         BASE / "report.html",

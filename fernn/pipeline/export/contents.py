@@ -6,8 +6,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from fernn.errors import FernnError, listed
+from fernn.experiment import Terms
 from fernn.experiments import find_experiment
-from fernn.experiments.experiment import Terms
 from fernn.layout import SAMPLES
 from fernn.pipeline.audit import Audit, Audited, Status
 from fernn.pipeline.jobs import Job, Jobs

@@ -27,8 +27,7 @@ from fernn.pipeline.audit import Status
 from fernn.pipeline.export.archive import write_archive
 from fernn.pipeline.export.contents import MIT, Contents, Member, gather
 from fernn.pipeline.jobs import Job, Jobs
-from fernn.provenance.digests import identity
-from fernn.provenance.records import Record
+from fernn.provenance.records import Record, identity
 
 RO_CRATE = "1.1"  # the version that the profiles below refer to
 RUN_TERMS = "https://w3id.org/ro/terms/workflow-run/context"
