@@ -77,10 +77,7 @@ def set_at(content: dict[str, Any], path: str, value: Any) -> None:
         ("checkpoint_minutes", 0, ["checkpoint_minutes = 0", "greater than 0"]),
         ("allow_cpus", True, ["allow_cpus", "unknown key", "allow_cpu"]),
         ("seeds", [1], ["seeds", "unknown key"]),
-        ("translation.training.epochs", True, ["translation.training.epochs = True", "valid integer"]),
-        ("translation.training.epochs", "3", ["translation.training.epochs = '3'", "valid integer"]),
         ("translation.training.epochs", 3.0, ["translation.training.epochs = 3.0", "valid integer"]),
-        ("translation.training.batch", 0, ["translation.training.batch = 0", "greater than 0"]),
         ("translation.training.threads", 9999, ["translation.training.threads = 9999", "less than or equal to 1024"]),
         ("allow_cpu", "yes", ["allow_cpu = 'yes'", "valid boolean"]),
         ("translation.training.clip_norm", float("inf"), ["translation.training.clip_norm = inf", "finite number"]),
@@ -89,11 +86,7 @@ def set_at(content: dict[str, Any], path: str, value: Any) -> None:
         ("translation.seeds", [], ["translation.seeds = []", "at least 1 item"]),
         ("translation.seeds", [0, 1, 0], ["translation.seeds: duplicate value 0; keep one"]),
         ("translation.seeds", [-1], ["translation.seeds.0 = -1", "greater than or equal to 0"]),
-        (
-            "translation.data.seed",
-            2**64,
-            ["translation.data.seed = 18446744073709551616", "less than 9223372036854775808"],
-        ),
+        ("translation.data.seed", 2**64, ["data.seed = 18446744073709551616", "less than 9223372036854775808"]),
         ("translation.runs.0.models", ["G-RNN", "G-RNN"], ["runs.0.models: duplicate value G-RNN"]),
         ("kth.runs.0.search", [1e-3, 1.0000001e-3], ["kth.runs.0.search: duplicate value 0.001"]),
         ("translation.models.G-RNN.learning_rate", 1.00000001e-4, ["0.0001", "both lr0.0001 in the name of a run"]),
@@ -108,6 +101,14 @@ def set_at(content: dict[str, Any], path: str, value: Any) -> None:
         ("resources.train.gpu_of", {"kth/LSTM": 4}, ["gpu_of names 'kth/LSTM'", "such as translation/G-RNN"]),
         ("resources.train.gpu_of", {"rotation": 0}, ["resources.train.gpu_of.rotation = 0", "greater than 0"]),
         ("translation.models", {"../G": {"flow": "V0T", "learning_rate": 0.1}}, ["'../G'", "should match pattern"]),
+        ("translation.runs.0.models", ["LSTM"], ["'LSTM'; models has G-RNN"]),
+        (
+            "translation.models.G-RNN.architecture",
+            {"hidden_channels": 0},
+            ["translation: models.G-RNN.architecture.hidden_channels = 0: ", "greater than 0"],
+        ),
+        ("rotation.models.G-RNN.architecture", {"width": 1}, ["rotation: models.G-RNN.architecture.width = 1: "]),
+        ("rotation.models.G-RNN.architecture", {"group_order": 8}, ["is 10", "group_order 8 has steps of 45 degrees"]),
     ],
 )
 def test_a_wrong_value_is_named(content: dict[str, Any], path: str, value: Any, said: list[str]) -> None:
@@ -162,28 +163,6 @@ def test_a_model_may_have_an_architecture_of_its_own(content: dict[str, Any]) ->
     assert made == sizes
 
 
-@pytest.mark.parametrize(
-    ("path", "own", "said"),
-    [
-        (
-            "translation.models.G-RNN",
-            {"hidden_channels": 0},
-            ["translation: models.G-RNN.architecture.hidden_channels = 0: ", "greater than 0"],
-        ),
-        ("rotation.models.G-RNN", {"width": 1}, ["rotation: models.G-RNN.architecture.width = 1: "]),
-        ("rotation.models.G-RNN", {"group_order": 8}, ["rotation: ", "is 10", "group_order 8 has steps of 45 degrees"]),
-    ],
-)
-def test_a_wrong_architecture_of_a_model_is_named(
-    content: dict[str, Any], path: str, own: dict[str, Any], said: list[str]
-) -> None:
-    set_at(content, f"{path}.architecture", own)
-    with pytest.raises(FernnError) as caught:
-        resolve(content)
-    for words in said:
-        assert words in str(caught.value)
-
-
 def test_every_mistake_is_told_at_once(content: dict[str, Any]) -> None:
     content["translation"]["training"]["epochs"] = 0
     del content["kth"]["seeds"]
@@ -191,22 +170,11 @@ def test_every_mistake_is_told_at_once(content: dict[str, Any]) -> None:
         resolve(content)
 
 
-def test_a_run_of_an_unknown_model_is_named(content: dict[str, Any]) -> None:
-    content["translation"]["runs"][0]["models"].append("LSTM")
-    with pytest.raises(FernnError, match=r"'LSTM'; models has G-RNN"):
-        resolve(content)
-
-
-@pytest.mark.parametrize("scale", [1, ["quick"], None, {}])
+@pytest.mark.parametrize("scale", [1, ["quick"], None, {}, "tiny"])
 def test_a_scale_is_a_name(content: dict[str, Any], scale: Any) -> None:
     content["scale"] = scale
     with pytest.raises(FernnError, match="is not known; expected one of paper, released, small, quick"):
         resolve(content)
-
-
-def test_an_unknown_scale_is_named(content: dict[str, Any]) -> None:
-    with pytest.raises(FernnError, match=r"'tiny' is not known; expected one of paper, released, small, quick"):
-        resolve(content, "tiny")
 
 
 @pytest.mark.parametrize("scales", [["quick"], "quick", 3, {"quick": 3}, {"quick": ["a"]}])
