@@ -374,5 +374,5 @@ def test_an_experiment_has_claims_of_its_own(world, tmp_path, monkeypatch):
 def test_models_that_are_not_finished_count_as_not_run(world):
     selections = [of for of in select(world.params, world.layout) if of.model != "G-RNN"]
     found = judge(world.params, world.layout, chosen(world.params), selections)
-    cell = cell_of(found, "translation", "test_mse", "V2T", "G-RNN")
+    cell = cell_of(found, "translation", "V2T", "G-RNN", "test_mse")
     assert told(cell) == ("not run", "G-RNN on V2T is not finished")

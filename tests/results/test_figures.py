@@ -15,7 +15,7 @@ from fernn.experiments.digits.figures import predictions, rollouts
 from fernn.experiments.rotation import figures as rotation
 from fernn.experiments.translation import figures as translation
 from fernn.layout import Layout
-from fernn.results.figures.style import LINES
+from fernn.results.figures import LINES
 from fernn.runs import all_runs
 from tests.results.made import figure_names, select, write_figures
 from tests.results.tree import (

@@ -7,7 +7,7 @@ from safetensors.numpy import load_file, save_file
 from fernn.experiments.kth.figures import confusion, figure5, validation_accuracy
 from fernn.experiments.kth.shown_clips import clips
 from fernn.layout import Layout
-from fernn.results.figures.style import LINES
+from fernn.results.figures import LINES
 from tests.results.kth_tree import EACH, INSIDE, RIGHT, kth_params, write_kth
 from tests.results.made import figure_names, select, write_figures
 

@@ -12,7 +12,7 @@ from fernn.experiments.digits.forecasts import read_trivial_errors
 from fernn.experiments.digits.params import digit_section
 from fernn.layout import Layout
 from fernn.params import Params
-from fernn.results.figures.style import BANDS, all_trainings, axes_of, curve, line, over_training, seeds_of, stamp
+from fernn.results.figures import BANDS, all_trainings, axes_of, curve, line, over_training, seeds_of, stamp
 from fernn.results.selection import Selection
 from fernn.results.values import read_values, steps
 

@@ -14,8 +14,7 @@ from fernn.experiments.digits.forecasts import Samples, read_samples
 from fernn.experiments.digits.params import digit_section
 from fernn.layout import Layout
 from fernn.params import Params
-from fernn.results.figures.kinds import Draw, Kind
-from fernn.results.figures.style import WIDTH, new_figure, stamp
+from fernn.results.figures import WIDTH, Draw, Kind, new_figure, stamp
 from fernn.results.selection import Selection
 from fernn.results.text import math_name
 

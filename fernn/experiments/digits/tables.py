@@ -4,7 +4,7 @@ from fernn.experiments.digits.forecasts import read_trivial_errors, trivial_file
 from fernn.experiments.digits.params import digit_section
 from fernn.layout import Layout
 from fernn.params import Params
-from fernn.results.tables.table import About, Row, Table
+from fernn.results.tables import About, Row, Table
 from fernn.results.text import plus_minus
 from fernn.results.values import Values
 

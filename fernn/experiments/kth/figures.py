@@ -11,10 +11,10 @@ from fernn.experiments.kth.shown_clips import clips
 from fernn.flows.names import reach
 from fernn.layout import Layout
 from fernn.params import Params
-from fernn.results.figures.kinds import Kind
-from fernn.results.figures.style import (
+from fernn.results.figures import (
     BANDS,
     WIDTH,
+    Kind,
     all_trainings,
     axes_of,
     bare,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fernn.experiments.kth.recognition import read_videos
 from fernn.layout import Layout
 from fernn.params import Params
-from fernn.results.figures.style import WIDTH, new_figure, stamp
+from fernn.results.figures import WIDTH, new_figure, stamp
 from fernn.results.selection import Selection
 from fernn.results.text import math_name
 from fernn.results.values import read_samples

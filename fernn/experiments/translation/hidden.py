@@ -18,8 +18,7 @@ from fernn.models.cell import FERNNCell
 from fernn.models.predictor import FERNNPredictor
 from fernn.models.storage import read_model
 from fernn.params import Params
-from fernn.results.figures.kinds import Kind
-from fernn.results.figures.style import bare, new_figure, stamp
+from fernn.results.figures import Kind, bare, new_figure, stamp
 from fernn.results.selection import Selection
 from fernn.results.text import math_name
 
