@@ -58,11 +58,7 @@ class SheetRow:
 
 
 class Sheet:
-    """A CSV file with a header.
-
-    Raises:
-        FernnError: if it is missing.
-    """
+    """A CSV file with a header. FernnError if it is missing."""
 
     def __init__(self, page: Path, path: Path) -> None:
         self.name = relative(page, path)
@@ -89,11 +85,7 @@ class Sheet:
 
 
 class Document:
-    """A JSON file, such as a record.
-
-    Raises:
-        FernnError: if it is missing.
-    """
+    """A JSON file, such as a record. FernnError if it is missing."""
 
     def __init__(self, page: Path, path: Path) -> None:
         self.name = relative(page, path)

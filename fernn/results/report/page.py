@@ -169,7 +169,6 @@ class _Parts:
         return {name: sorted(of, key=lambda line: line["verdict"] == last) for name, of in found.items()}
 
     def counts(self) -> dict[str, Number]:
-        """How many claims have each verdict."""
         return {verdict.value: self.judged.count("verdict", verdict.value) for verdict in Verdict}
 
     def table(self, name: str) -> dict[str, Any]:
@@ -206,7 +205,6 @@ class _Parts:
         return [name for name in self.claims() if name not in self.inputs["experiments"]]
 
     def stand_ins(self) -> bool:
-        """Whether synthetic videos replaced the originals."""
         sheets = [self.sheet(f"{name}.csv") for name in self.inputs["tables"]]
         return any(row.cells.get("stand_in") == "yes" for sheet in sheets for row in sheet)
 
@@ -235,13 +233,11 @@ class _Parts:
         return f"data:image/webp;base64,{base64.b64encode(content.getvalue()).decode('ascii')}"
 
     def runs_of(self, experiment: str, flow: str, model: str) -> list[str]:
-        """The runs of the chosen learning rate."""
         rate = self.chosen.get((experiment, flow, model))
         runs = self.inputs["experiments"][experiment]["runs"]
         return [run["id"] for run in runs if (run["flow"], run["model"], run["learning_rate"]) == (flow, model, rate)]
 
     def links(self, runs: Iterable[str]) -> Groups:
-        """The records of runs, by model."""
         found: Groups = {}
         runs = list(runs)
         flows = {run.split("/")[1] for run in runs}
@@ -275,13 +271,11 @@ class _Parts:
         return found
 
     def hours(self) -> dict[str, Number]:
-        """Hours of all trainings, by machine."""
         sheet = self.sheet("cost.csv")
         devices = dict.fromkeys(row["device"] for row in sheet if row["hours"])
         return {of: sheet.total([row for row in sheet if row["device"] == of], "hours", "{:.3g}") for of in devices}
 
     def datasets(self) -> list[dict[str, Any]]:
-        """The parts of data sets, with their inputs."""
         found = []
         for name, values in self.inputs["datasets"].items():
             record = self.dataset_record(name)
@@ -302,13 +296,11 @@ class _Parts:
         return relative(self.page, self.layout.dataset_record(*name.split("/")))
 
     def records(self) -> Iterator[tuple[str, Document]]:
-        """The ids and records of all trainings."""
         for of in self.inputs["experiments"].values():
             for run in of["runs"]:
                 yield run["id"], Document(self.page, self.layout.run(run["id"], RECORD))
 
     def trainings(self) -> list[dict[str, Any]]:
-        """Every training by its record."""
         return [
             {
                 "id": run,
