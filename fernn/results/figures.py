@@ -156,8 +156,8 @@ def write_figures(
         for panel in panels(params, experiments):
             shown = [found[panel.experiment, flow, model] for flow, model in panel.shown]
             figure = panel.kind.draw(params, layout, shown)
-            for name in panel.names[: len(FORMATS)]:
-                save(figure, layout.figure(name))
+            for form in FORMATS:
+                save(figure, layout.figure(f"{panel.name}.{form}"))
             if panel.moving and panel.kind.moving:
                 save_moving(panel.kind.moving(params, layout, shown), layout.figure(panel.moving))
 

@@ -167,7 +167,7 @@ class _Results:
             return Judgement(claim, Verdict.NOT_RUN, str(error))
         if why := _untestable(samples):
             return Judgement(claim, Verdict.INCONCLUSIVE, why, samples=samples)
-        sizes = []
+        sizes: list[int] = []
         if isinstance(claim, Line):
             if evidence.generators is None:
                 raise FernnError(

@@ -103,8 +103,9 @@ def write_report(layout: Layout, inputs: dict[str, Any]) -> None:
         FernnError: if a table, a figure or the record of a training is missing or malformed.
     """
     loader = FileSystemLoader(Path(__file__).parent)
-    blocks = {"trim_blocks": True, "lstrip_blocks": True}
-    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, **blocks)
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     parts = _Parts(layout, inputs)
     text = environment.get_template("page.html").render(
         scale=inputs["scale"],
