@@ -18,7 +18,7 @@ from fernn.models import FERNNPredictor, RotationPredictor
 from fernn.models.seq2seq import Seq2Seq
 from fernn.models.storage import channels_last
 from fernn.results.figures import LINES, WIDTH
-from fernn.results.names import math_name
+from fernn.results.text import math_name
 from fernn.training.prediction import PredictionTask
 
 DECODER = "decoder alone"

@@ -14,7 +14,7 @@ from tabulate import tabulate
 from fernn.errors import FernnError
 from fernn.params import Params
 from fernn.provenance.environment import environment
-from fernn.results.figures.style import STYLE, save
+from fernn.results.figures import STYLE, save
 
 ROOT = Path(__file__).parents[1]
 IMAGES = "images"  # the folder of pictures, beside the page

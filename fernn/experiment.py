@@ -21,9 +21,9 @@ from fernn.runs import Run
 
 if TYPE_CHECKING:
     from fernn.results.claims.evidence import Evidence
-    from fernn.results.figures.kinds import Kind
+    from fernn.results.figures import Kind
     from fernn.results.selection import Criterion
-    from fernn.results.tables.table import Table
+    from fernn.results.tables import Table
 
 Files = dict[str, Path]
 P = TypeVar("P", bound=ExperimentParams)

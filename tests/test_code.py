@@ -32,12 +32,12 @@ ROOTS = {
     "evaluate C": ["experiments.kth.evaluate:evaluate", "models.classifier"],
     "evaluate the 3D-CNN": ["experiments.kth.evaluate:evaluate", "models.cnn3d"],
     "tables": [
-        "results.tables.writing",
+        "results.tables",
         *(f"experiments.{name}.tables" for name in ("digits", "kth")),
         *(f"experiments.{name}.claims" for name in ("rotation", "translation")),
     ],
     "figures": [
-        "results.figures.kinds",
+        "results.figures",
         *(f"experiments.{name}.figures" for name in ("digits", "kth", "rotation", "translation")),
     ],
     "report": ["results.report.page"],
@@ -86,7 +86,7 @@ MUTATIONS = [
     ("evaluation/outcome.py", '"parameters"', '"weights"', EVALUATE),
     ("experiments/digits/evaluate.py", "SAMPLES = 2", "SAMPLES = 3", {"evaluate A", "evaluate B"}),
     ("results/claims/statistics.py", "POWER = 0.8", "POWER = 0.9", {"tables", "report"}),
-    ("results/figures/style.py", "WIDTH = 5.5", "WIDTH = 5.0", {"figures"}),
+    ("results/figures.py", "WIDTH = 5.5", "WIDTH = 5.0", {"figures"}),
     ("results/selection.py", "def select(", "BEST = 1\n\n\ndef select(", {"tables", "figures", "report"}),
     ("layout.py", '"evaluations"', '"evaluated"', {"tables", "figures", "report"}),
     ("results/report/page.py", 'LINKED = "Runs "', 'LINKED = "Run "', {"report"}),

@@ -20,13 +20,11 @@ from fernn.layout import EVALUATION, METRICS, MODEL, RECORD, RELEASE, SAMPLES, L
 from fernn.params import Params
 from fernn.provenance.code import code_digest
 from fernn.provenance.records import identity
+from fernn.results import figures, tables
 from fernn.results.claims.claim import PAPER
-from fernn.results.figures import kinds as figures
 from fernn.results.report import page as report
-from fernn.results.report.inputs import report_inputs
 from fernn.results.selection import select
-from fernn.results.tables import writing as tables
-from fernn.results.tables.writing import table_names, tables_of, tabulated_models
+from fernn.results.tables import table_names, tables_of, tabulated_models
 from fernn.runs import Run, all_runs, evaluations_of, find_run
 
 
@@ -238,7 +236,8 @@ class Jobs:
 
         def inputs() -> dict[str, Any]:
             datasets = {job.name: job.inputs for job in made if job.stage == "dataset"}
-            return report_inputs(self.params, self.experiments, names, datasets)
+            panels = figures.panels(self.params, self.experiments)
+            return report.report_inputs(self.params, self.experiments, panels, names, datasets)
 
         writes, record = (self.layout.report(),), self.layout.report_record()
 

@@ -1,4 +1,4 @@
-"""Which learning rate stands for a model: the best on validation data, over all seeds."""
+"""Choose the learning rate of each model: the best on validation data, over all seeds."""
 
 import math
 import statistics
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Summary:
-    """A measure over seeds: its mean, the sample standard deviation (n - 1; None for one seed), the number of seeds."""
+    """A measure over seeds."""
 
     mean: float
-    std: float | None
-    n: int
+    std: float | None  # the sample standard deviation (n - 1); None for one seed
+    n: int  # seeds
 
 
 def summarize(values: Iterable[float]) -> Summary:
-    """Mean and sample standard deviation of one value for each seed; at least one."""
+    """Mean and sample standard deviation of one value for each seed (at least one)."""
     values = list(values)
     std = statistics.stdev(values) if len(values) > 1 else None
     return Summary(statistics.fmean(values), std, len(values))
@@ -37,11 +37,11 @@ class Criterion:
     """What a run is chosen by: the best value over its epochs of a column of metrics.csv."""
 
     column: str
-    lower: bool  # whether the lowest value is the best one
+    lower: bool  # whether lower is better
 
     @property
     def name(self) -> str:
-        """For tables and readers, such as "lowest validation_loss"."""
+        """Such as "lowest validation_loss"."""
         return f"{'lowest' if self.lower else 'highest'} {self.column}"
 
 
@@ -51,19 +51,12 @@ ACCURACY = Criterion("validation_accuracy", lower=False)
 
 @dataclass(frozen=True)
 class Candidate:
-    """The runs of a model with one learning rate, one for each seed.
-
-    Attributes:
-        learning_rate: of Adam.
-        runs: by seed.
-        score: their criterion over the seeds; None if the candidate failed.
-        failure: which seeds diverged, and when: a candidate fails by one of them. Empty if it did not.
-    """
+    """The runs of a model with one learning rate, one for each seed."""
 
     learning_rate: float
-    runs: tuple[Run, ...]
-    score: Summary | None
-    failure: str = ""
+    runs: tuple[Run, ...]  # by seed
+    score: Summary | None  # the criterion over the seeds; None if a seed diverged
+    failure: str = ""  # which seeds diverged, and when
 
 
 @dataclass(frozen=True)
@@ -78,7 +71,7 @@ class Selection:
 
     @property
     def chosen(self) -> Candidate:
-        """The candidate of the best mean score; the first of equals. `select` sees to it that one has a score."""
+        """The candidate of the best mean score, the first of equals. `select` checks that one has a score."""
         best, worst = (min, math.inf) if self.criterion.lower else (max, -math.inf)
         return best(self.candidates, key=lambda candidate: candidate.score.mean if candidate.score else worst)
 
@@ -96,7 +89,7 @@ def select(
 ) -> list[Selection]:
     """Choose a learning rate for each model of each flow, in the order of params.yaml.
 
-    A model of which a run is not `finished` is left out.
+    A model with a run that is not `finished` is left out.
 
     Raises:
         FernnError: if a run's metrics.csv is missing or malformed, or every candidate of a model failed.
@@ -124,7 +117,7 @@ def select(
 
 
 def _candidate(params: Params, layout: Layout, criterion: Criterion, rate: float, runs: list[Run]) -> Candidate:
-    """What a candidate is chosen by is the best epoch of each of its runs on validation data."""
+    """A candidate's score is that of the best epoch of each run on validation data."""
     epochs = params.section(runs[0].experiment).training.epochs
     metrics = [epoch_ends(read_metrics(layout, run, epochs, criterion.column)) for run in runs]
     failures = [

@@ -1,4 +1,4 @@
-"""Names, numbers and tables as a reader sees them."""
+"""Names, numbers and tables for readers."""
 
 import csv
 import io
@@ -12,21 +12,14 @@ SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def math_name(name: str) -> str:
-    """A model or flow in the notation of the paper, for LaTeX and matplotlib: FERNN-V2T gives FERNN-$V_{2}^{T}$.
-
-    A word behind it stays, as that of FERNN-V4R-exact.
-    """
+    """A model or flow in the paper's notation, for LaTeX and matplotlib: FERNN-V2T-x gives FERNN-$V_{2}^{T}$-x."""
     return re.sub(r"V(\d+)([A-Z])(?=$|-)", r"$V_{\1}^{\2}$", name)
 
 
 def plus_minus(mean: float, std: float | None, decimals: int, latex: bool = False) -> str:
-    """A figure and its deviation with the power of ten in common, such as (8.1 ± 0.6) × 10⁻³.
+    """Mean and standard deviation (or None) with a common power of ten, such as (8.1 ± 0.6) × 10⁻³, text or LaTeX.
 
-    Args:
-        mean: the figure.
-        std: its standard deviation, or None.
-        decimals: digits behind the point, at least; a small deviation gets as many as its first digit needs.
-        latex: as LaTeX instead of plain text.
+    A small deviation gets more than `decimals` digits, up to its first one.
     """
     if mean == 0 and std is None:
         return "$0$" if latex else "0"
@@ -35,7 +28,7 @@ def plus_minus(mean: float, std: float | None, decimals: int, latex: bool = Fals
     def needed() -> int:
         return max(decimals, exponent - math.floor(math.log10(std))) if std else decimals
 
-    if round(abs(mean) / 10.0**exponent, needed()) == 10:  # 9.996 is to be 1.00 of the next power
+    if round(abs(mean) / 10.0**exponent, needed()) == 10:  # 9.996 becomes 1.00 of the next power
         exponent += 1
     decimals = needed()
     unit = 10.0**exponent
@@ -48,14 +41,14 @@ def plus_minus(mean: float, std: float | None, decimals: int, latex: bool = Fals
 
 
 def fixed(mean: float, std: float | None, decimals: int, latex: bool = False) -> str:
-    """A figure between 0 and 1 and its deviation, such as 0.626 ± 0.020; arguments as of `plus_minus`."""
+    """Mean and standard deviation (or None) of a value between 0 and 1, such as 0.626 ± 0.020, text or LaTeX."""
     sign = r"\pm" if latex else "±"
     text = f"{mean:.{decimals}f}" + ("" if std is None else f" {sign} {std:.{decimals}f}")
     return f"${text}$" if latex else text
 
 
 def as_csv(header: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
-    """Lines of values under a header."""
+    """A CSV."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
@@ -64,7 +57,7 @@ def as_csv(header: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
 
 
 def pipes(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    """A table of markdown."""
+    """A Markdown table."""
     return tabulate(
         [[cell.replace("|", "\\|") for cell in line] for line in lines], header, tablefmt="pipe", disable_numparse=True
     )

@@ -1,4 +1,4 @@
-"""What finished runs left, read and checked: measured values, metrics by epoch, samples for figures, records."""
+"""Read and check the files of finished runs: measured values, metrics by epoch, samples for figures, records."""
 
 import csv
 import math
@@ -21,28 +21,28 @@ from fernn.runs import Run
 
 @dataclass(frozen=True)
 class ResultFile:
-    """A file that a command of `fernn` makes: what is wrong with it, and how it is made, in one error."""
+    """A file that a command of `fernn` makes, whose errors name that command."""
 
     path: Path
     command: str
 
     def missing(self) -> FernnError:
-        """The error of a file that is not there."""
+        """The error if the file is missing."""
         return FernnError(f"{self.path} is missing. `fernn {self.command}` makes it.")
 
     def broken(self, found: str) -> FernnError:
-        """The error of a file that cannot be used."""
+        """The error if the file cannot be used."""
         return FernnError(f"{self.path} is of no use: {found}. `fernn {self.command}` makes it again.")
 
     def read(self) -> bytes:
-        """Its content. FernnError if it is not there."""
+        """Its content. FernnError if it is missing."""
         try:
             return self.path.read_bytes()
         except FileNotFoundError:
             raise self.missing() from None
 
     def rows(self) -> tuple[list[str], list[list[str]]]:
-        """The header and the rows of a CSV; FernnError if it is none."""
+        """The header and the rows of a CSV. FernnError if it is malformed."""
         try:
             text = self.read().decode()
             header, *rows = csv.reader(text.splitlines(), strict=True)
@@ -60,22 +60,22 @@ def evaluated(layout: Layout, run: Run, file: str = EVALUATION) -> ResultFile:
 
 @dataclass(frozen=True)
 class Values:
-    """All measured values of some runs, as one long table.
+    """All measured values of some runs, as one long table that tables, figures and claims query.
 
-    Its key columns are experiment, flow, model, learning rate and seed (the `Run`), test, measure and index; see
-    `measure_prediction` and `measure_recognition` for the measures. Tables, figures and claims are queries on it.
+    Its keys are the run, the test, the measure and the index; see `measure_prediction` and `measure_recognition` for
+    the measures.
     """
 
     layout: Layout
     table: dict[tuple[Run, str, str], dict[str, float]] = field(default_factory=dict)  # the last key: index
 
     def whole(self, runs: Iterable[Run], test: str, measure: str) -> list[float]:
-        """A measure of a whole test, or of the model (test ""), one for each run.
-
-        Raises:
-            FernnError: if it was not measured.
-        """
+        """A measure of a whole test, or of the model (test ""), one for each run. FernnError if it was not measured."""
         return [self._of(run, test, measure, [""])[""] for run in runs]
+
+    def parameters(self, run: Run) -> int:
+        """The number of parameters of its model. FernnError if it was not measured."""
+        return int(self._of(run, "", "parameters", [""])[""])
 
     def by_index(self, runs: Iterable[Run], test: str, measure: str, indexes: Sequence[str]) -> NDArray[np.float64]:
         """A measure at each of these indexes, such as predicted steps: (runs, indexes).
@@ -87,13 +87,15 @@ class Values:
         for run in runs:
             own = self._of(run, test, measure, indexes)
             if len(own.keys() - {""}) != len(indexes):
-                asked = f"at {len(own.keys() - {''})} places, where params.yaml asks for {len(indexes)}"
-                raise evaluated(self.layout, run).broken(f"{measure} of test {test!r} is {asked}")
+                count = len(own.keys() - {""})
+                raise evaluated(self.layout, run).broken(
+                    f"{measure} of test {test!r} is at {count} places, where params.yaml asks for {len(indexes)}"
+                )
             found.append([own[index] for index in indexes])
         return np.array(found)
 
     def has(self, run: Run, test: str, measure: str) -> bool:
-        """Whether a measure of a whole test is there."""
+        """Whether a measure of a whole test was measured."""
         return "" in self.table.get((run, test, measure), {})
 
     def _of(self, run: Run, test: str, measure: str, indexes: Sequence[str]) -> dict[str, float]:
@@ -105,11 +107,7 @@ class Values:
 
 
 def read_values(layout: Layout, runs: Iterable[Run]) -> Values:
-    """The measured values of runs.
-
-    Raises:
-        FernnError: if a results.csv is missing or malformed.
-    """
+    """The measured values of runs. FernnError if a results.csv is missing or malformed."""
     values = Values(layout)
     for run in runs:
         file = evaluated(layout, run)
@@ -134,11 +132,7 @@ def steps(count: int) -> list[str]:
 
 
 def read_samples(layout: Layout, run: Run, *names: str) -> list[NDArray]:
-    """Arrays that a run's evaluation kept for figures, by their names.
-
-    Raises:
-        FernnError: if samples.safetensors is missing, or has not these arrays.
-    """
+    """Arrays by name from a run's samples.safetensors. FernnError if it is missing or has not these arrays."""
     file = evaluated(layout, run, SAMPLES)
     try:
         arrays = load(file.read())
@@ -148,19 +142,18 @@ def read_samples(layout: Layout, run: Run, *names: str) -> list[NDArray]:
 
 
 def read_metrics(layout: Layout, run: Run, epochs: int, needed: str) -> dict[str, list[float]]:
-    """The metrics of a run's training, by name, each with a value for each validation; `epoch_ends` thins them.
+    """The metrics of a run's training by name, one value for each validation.
 
-    The last epoch of a training that diverged may come early; its values are not all finite (`diverged`).
+    A training that diverged may end early; the values of its last epoch are not all finite (`diverged`).
 
     Args:
-        layout: where files lie.
-        run: which one.
-        epochs: how many the file must have.
-        needed: a metric that it must have, such as "validation_loss".
+        layout: of the scale.
+        run: of which the metrics are.
+        epochs: that the file must have; only the first ones if the training diverged.
+        needed: a metric that the file must have, such as "validation_loss".
 
     Raises:
-        FernnError: if metrics.csv is missing, is no such table, or has other epochs than 1 ... `epochs`, or, of a
-            training that diverged, than the first of them.
+        FernnError: if metrics.csv is missing, malformed or of other epochs.
     """
     file = ResultFile(layout.run(run.id, METRICS), f"train {run.id} --scale {layout.scale}")
     header, rows = file.rows()
@@ -178,7 +171,7 @@ def read_metrics(layout: Layout, run: Run, epochs: int, needed: str) -> dict[str
         raise file.broken(f"{len(rows)} rows, where params.yaml asks for the epochs 1 to {epochs}")
     if any(later <= step for step, later in pairwise(columns["step"])):
         raise file.broken("its steps do not grow")
-    before = columns["epoch"].index(last)  # the last epoch of a training that diverged may have been lost in its middle
+    before = columns["epoch"].index(last)  # a training may have diverged in the middle of its last epoch
     earlier = [value for values in columns.values() for value in (values[:before] if diverged(columns) else values)]
     if not all(map(math.isfinite, earlier)):
         raise file.broken("a value in it is not finite")
@@ -186,22 +179,18 @@ def read_metrics(layout: Layout, run: Run, epochs: int, needed: str) -> dict[str
 
 
 def epoch_ends(metrics: dict[str, list[float]]) -> dict[str, list[float]]:
-    """The metrics at the ends of epochs alone, without those of validations inside them."""
+    """The metrics at the ends of epochs, without those of validations inside epochs."""
     ends = [number for number, epoch in enumerate(metrics["epoch"]) if metrics["epoch"][number + 1 :][:1] != [epoch]]
     return {name: [values[number] for number in ends] for name, values in metrics.items()}
 
 
 def diverged(metrics: dict[str, list[float]]) -> bool:
-    """Whether a training ended since its loss was not finite."""
+    """Whether a training ended because its loss was not finite."""
     return not all(math.isfinite(values[-1]) for values in metrics.values())
 
 
 def read_training(layout: Layout, run: Run) -> Record:
-    """The record of a training.
-
-    Raises:
-        FernnError: if there is none, or it is damaged.
-    """
+    """The record of a training. FernnError if it is missing or corrupt."""
     file = ResultFile(layout.run(run.id, RECORD), f"train {run.id} --scale {layout.scale}")
     record = read_record(file.path)
     if record is None:
@@ -210,13 +199,13 @@ def read_training(layout: Layout, run: Run) -> Record:
 
 
 def seconds_per_step(record: Record) -> float | None:
-    """Seconds per step of the optimizer, its share of the validations included; None where the record has none."""
+    """Seconds per optimizer step, with its share of the validations; None if the record has no times."""
     count, seconds = record.details.get("steps"), record.details.get("seconds")
     return float(seconds / count) if count and seconds else None
 
 
 def machine(record: Record) -> str:
-    """The GPU, or the processor and its number of threads; and the world size, where it is not 1."""
+    """The GPU, or the processor and its number of threads; and the world size, if it is not 1."""
     threads = record.environment["determinism"]["threads"]
     device = str(record.environment["device"])
     one = device if "cuda" in record.environment else f"{device}, {threads} thread{'s' * (threads != 1)}"

@@ -6,10 +6,8 @@ from fernn.experiment import Experiment
 from fernn.experiments import find_experiment
 from fernn.layout import Layout
 from fernn.params import Params
-from fernn.results import selection
-from fernn.results.figures import kinds as figures
+from fernn.results import figures, selection, tables
 from fernn.results.selection import Selection
-from fernn.results.tables import writing as tables
 
 
 def chosen(params: Params) -> list[Experiment]:
@@ -25,7 +23,7 @@ def table_names(params: Params) -> list[str]:
 
 
 def figure_names(params: Params) -> list[str]:
-    return figures.figure_names(params, chosen(params))
+    return [name for panel in figures.panels(params, chosen(params)) for name in panel.names]
 
 
 def write_tables(params: Params, layout: Layout) -> list[Path]:

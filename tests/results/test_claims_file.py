@@ -62,7 +62,7 @@ def test_every_claim_asks_for_what_there_is():
     ("content", "said"),
     [
         ({"orders": [ORDER | {"beter": "x"}]}, r"own\.yaml: orders\.0\.beter: Extra inputs are not permitted"),
-        ({"orders": [ORDER, ORDER]}, r"own\.yaml: the file: .*FERNN-V2T is better than G-RNN' stands there twice"),
+        ({"orders": [ORDER, ORDER]}, r"own\.yaml: the file: .*FERNN-V2T is better than G-RNN' is a duplicate"),
         ({"level": 2}, r"own\.yaml: level: Input should be less than 0.5"),
         (
             {"exact": [{"experiment": "a", "model": "b", "check": "c", "source": "d", "secondary": False}]},

@@ -53,10 +53,3 @@ def test_what_it_can_find_it_finds_in_four_cases_of_five():
         assert (found == 1).mean() == pytest.approx(0.8, abs=0.01)
     # more seeds see more
     assert Estimate(0, 1, 5).resolution(0.05) < Estimate(0, 1, 2).resolution(0.05)
-
-
-def test_they_work_on_many_samples_at_once():
-    many = np.stack([ONE, [2.0, 3.0, 7.0]])
-    found = under(mean(many), 3)
-    np.testing.assert_allclose(found.true, [under(mean(each), 3).true for each in many])
-    np.testing.assert_array_equal(found.finds(0.05), [under(mean(each), 3).finds(0.05) for each in many])

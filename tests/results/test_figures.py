@@ -20,7 +20,7 @@ from fernn.experiments.digits.figures import (
 from fernn.experiments.rotation import figures as rotation
 from fernn.experiments.translation import figures as translation
 from fernn.layout import Layout
-from fernn.results.figures.style import LINES
+from fernn.results.figures import LINES
 from fernn.runs import all_runs
 from tests.results.made import figure_names, select, write_figures
 from tests.results.tree import (
@@ -52,25 +52,15 @@ def words(figure):
 
 def test_the_names_follow_from_the_params():
     stems = [name.removesuffix(".png") for name in figure_names(small_params()) if name.endswith(".png")]
+    each = ["predictions", "validation_loss", "training"]
+    of_v1 = [*each, "velocity_generalization", "hidden_states", "hidden_states-moving"]
     assert stems == [
-        "translation-V2T-predictions",
-        "translation-V2T-validation_loss",
-        "translation-V2T-training",
-        "translation-V2T-length_generalization",
-        "translation-V2T-rollouts",
-        "translation-V1T-predictions",
-        "translation-V1T-validation_loss",
-        "translation-V1T-training",
-        "translation-V1T-velocity_generalization",
-        "translation-V1T-hidden_states",
-        "translation-V1T-hidden_states-moving",
+        *(f"translation-V2T-{kind}" for kind in [*each, "length_generalization", "rollouts"]),
+        *(f"translation-V1T-{kind}" for kind in of_v1),
     ]
     alone = small_params(runs=[{"flow": "V1T", "models": ["G-RNN"], "evaluate": ["test"]}])
-    assert [name for name in figure_names(alone) if name.endswith(".pdf")] == [
-        "translation-V1T-predictions.pdf",
-        "translation-V1T-validation_loss.pdf",
-        "translation-V1T-training.pdf",
-    ]
+    pdf = [name for name in figure_names(alone) if name.endswith(".pdf")]
+    assert pdf == [f"translation-V1T-{kind}.pdf" for kind in each]
     with_rotation = figure_names(small_params(experiments=("translation", "rotation")))
     assert "rotation-V4R-length_generalization.png" in with_rotation
     assert "rotation-V1R-velocity_generalization.pdf" in with_rotation

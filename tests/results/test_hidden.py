@@ -11,7 +11,7 @@ from fernn.flows.translation import Translation
 from fernn.layout import Layout
 from fernn.models.cell import FERNNCell
 from fernn.params import Params
-from fernn.results.figures.style import STYLE, save_moving
+from fernn.results.figures import STYLE, save_moving
 from tests.results.made import select
 from tests.results.tree import PREDICTED, SEEN
 

@@ -12,7 +12,7 @@ from fernn.experiments.kth.videos import read_videos
 from fernn.layout import Layout
 from fernn.results.values import diverged, epoch_ends, read_metrics, read_values, steps
 from tests.results.kth_tree import ACTIONS, RIGHT, kth_params, write_kth_run, write_videos
-from tests.results.tree import EPOCHS, FRAME, INSIDE, LENGTH, PARAMETERS, PREDICTED, run_of, write_metrics
+from tests.results.tree import EPOCHS, FRAME, INSIDE, LENGTH, PARAMETERS, PREDICTED, run_of
 
 
 @pytest.fixture
@@ -51,13 +51,6 @@ def test_what_was_written_is_read(params, layout, run, clips):
 
 
 CONFUSION = [f"{true} {taken}" for true in ACTIONS for taken in ACTIONS]
-
-
-def test_a_grid_of_velocities_is_read_in_the_order_that_is_asked_for(params, layout):
-    grid = [(vx, vy) for vy in range(2, -3, -1) for vx in range(-2, 3)]
-    run = run_of(params, "G-RNN", 0, flow="V1T")
-    (errors,) = read_values(layout, [run]).by_index([run], "velocity", "mse", [f"{vx} {vy}" for vx, vy in grid])
-    assert errors.tolist() == pytest.approx([8e-3 * (1 + vx**2 + 2 * vy**2 + vx * vy) for vx, vy in grid])
 
 
 @pytest.mark.parametrize(
@@ -125,12 +118,6 @@ def test_metrics_of_a_training_that_diverged(layout, run, rows, epochs):
     metrics = read_metrics(layout, run, EPOCHS, "validation_loss")
     assert metrics["epoch"] == epochs
     assert diverged(metrics)
-
-
-def test_metrics_may_have_more_columns(layout, run):
-    write_metrics(layout, run, [3.0, 1.0, 2.0])
-    metrics = epoch_ends(read_metrics(layout, run, EPOCHS, "validation_loss"))
-    assert metrics["train_loss"] == [6.0, 2.0, 4.0]
 
 
 @pytest.mark.parametrize(

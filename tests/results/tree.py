@@ -104,20 +104,13 @@ def write_metrics(layout: Layout, run: Run, losses: Sequence[float]) -> None:
 def write_training_record(
     layout: Layout, run: Run, seconds: float | None = 1.0, device: str = "abacus", steps: int = 10, workers: int = 1
 ) -> None:
-    """Of a training on a machine, as far as results ask; None tells no time."""
+    """Of a training on a machine, without times if `seconds` is None."""
+    details = {"steps": steps, "seconds": seconds, "workers": workers} if seconds else {}
+    environment = {"device": device, "determinism": {"threads": 1}}
     record = Record(
-        stage="train",
-        name=run.id,
-        scale=layout.scale,
-        inputs={},
-        lineage="",
-        files={},
-        outputs={},
-        started="",
-        ended="",
-        environment={"device": device, "determinism": {"threads": 1}},
-        details={"steps": steps, "seconds": seconds, "workers": workers} if seconds else {},
-    )
+        stage="train", name=run.id, scale=layout.scale, inputs={}, lineage="", files={}, outputs={},
+        started="", ended="", environment=environment, details=details,
+    )  # fmt: skip
     write_record(layout.run(run.id, RECORD), record)
 
 

@@ -72,7 +72,7 @@ def test_one_line_of_a_model_trains_again_but_makes_no_data(project: Project) ->
 
 
 def test_one_line_of_a_figure_draws_again(project: Project) -> None:
-    drawing = project.folder / "fernn/results/figures/kinds.py"
+    drawing = project.folder / "fernn/results/figures.py"
     drawing.write_text(drawing.read_text() + "\nX = 1\n")
     assert project.planned() == {"Drawing the figures", "Composing the report"}
 

@@ -107,7 +107,7 @@ EDITS: dict[str, Edit] = {
     "how a model is read": text(
         "fernn/models/storage.py", "model.to(device).eval()", "model.to(device).float().eval()"
     ),
-    "how a figure looks": text("fernn/results/figures/style.py", "WIDTH = 5.5", "WIDTH = 5.4"),
+    "how a figure looks": text("fernn/results/figures.py", "WIDTH = 5.5", "WIDTH = 5.4"),
     "a figure of the paper": append("fernn/results/claims/claims.yaml", "# another"),
     "a comment in errors.py": append("fernn/errors.py", "# a comment"),
     "a docstring": text("fernn/models/cell.py", '"""', '"""Another word: '),

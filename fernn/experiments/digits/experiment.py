@@ -20,7 +20,7 @@ from fernn.layout import Layout
 from fernn.models.storage import Model
 from fernn.params import Params
 from fernn.results.claims.evidence import Evidence
-from fernn.results.figures.kinds import Kind
+from fernn.results.figures import Kind
 from fernn.results.selection import LOSS
 from fernn.runs import Run, evaluations_of
 

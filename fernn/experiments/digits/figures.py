@@ -13,10 +13,11 @@ from fernn.experiments.digits.forecasts import Samples, read_samples, read_trivi
 from fernn.experiments.digits.params import digit_section
 from fernn.layout import Layout
 from fernn.params import Params
-from fernn.results.figures.kinds import Draw, Kind
-from fernn.results.figures.style import (
+from fernn.results.figures import (
     BANDS,
     WIDTH,
+    Draw,
+    Kind,
     all_trainings,
     axes_of,
     curve,

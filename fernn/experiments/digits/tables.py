@@ -12,7 +12,7 @@ from fernn.layout import Layout
 from fernn.params import Params
 from fernn.results.claims.evidence import LEARNING, SECONDS_PER_STEP, Evidence, Measure, NotMeasuredError, whole_test
 from fernn.results.selection import Selection
-from fernn.results.tables.table import About, Row, Table
+from fernn.results.tables import About, Row, Table
 from fernn.results.text import plus_minus
 from fernn.results.values import Values, read_values, steps
 

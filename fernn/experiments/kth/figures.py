@@ -13,10 +13,10 @@ from fernn.experiments.kth.videos import Videos, read_videos
 from fernn.flows.names import reach
 from fernn.layout import Layout
 from fernn.params import Params
-from fernn.results.figures.kinds import Kind
-from fernn.results.figures.style import (
+from fernn.results.figures import (
     BANDS,
     WIDTH,
+    Kind,
     all_trainings,
     axes_of,
     bare,

@@ -8,7 +8,7 @@ from fernn.layout import Layout
 from fernn.params import Params
 from fernn.results.claims.evidence import SECONDS_PER_STEP, Evidence, whole_test
 from fernn.results.selection import Selection
-from fernn.results.tables.table import About, Row, Table
+from fernn.results.tables import About, Row, Table
 from fernn.results.text import fixed, pipes
 from fernn.results.values import Values, steps
 

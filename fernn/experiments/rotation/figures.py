@@ -11,7 +11,7 @@ from fernn.experiments.rotation.params import RotationParams
 from fernn.flows.names import reach as reach_of
 from fernn.layout import Layout
 from fernn.params import Params
-from fernn.results.figures.style import WIDTH, line, new_figure, seeds_of, stamp
+from fernn.results.figures import WIDTH, line, new_figure, seeds_of, stamp
 from fernn.results.selection import Selection
 from fernn.results.text import math_name
 from fernn.results.values import read_values

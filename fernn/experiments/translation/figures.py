@@ -19,8 +19,7 @@ from fernn.models.cell import FERNNCell
 from fernn.models.predictor import FERNNPredictor
 from fernn.models.storage import read_model
 from fernn.params import Params
-from fernn.results.figures.kinds import Kind
-from fernn.results.figures.style import WIDTH, bare, new_figure, seeds_of, stamp
+from fernn.results.figures import WIDTH, Kind, bare, new_figure, seeds_of, stamp
 from fernn.results.selection import Selection
 from fernn.results.text import math_name
 from fernn.results.values import read_values

@@ -16,45 +16,29 @@ Margin = Annotated[float, Field(gt=0)]
 
 
 class Entry(BaseModel):
-    """A mapping of the file; a key that it does not know is an error."""
+    """A mapping of the file; an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Asked(Entry):
-    """What is asked of the runs of a model: a measure, one number for each seed.
+    """What is asked of the runs of a model: a measure, one number for each seed."""
 
-    Attributes:
-        flow: that they were trained on.
-        model: as in params.yaml.
-        measure: one of the experiment's (`Evidence.measures`).
-        within: of measures over velocities, the flow whose velocities count.
-    """
-
-    flow: str
+    flow: str  # that they were trained on
     model: str
-    measure: str
-    within: str | None = None
+    measure: str  # one of `Evidence.measures`
+    within: str | None = None  # of measures over velocities, the flow whose velocities count
 
 
 class Claim(Entry):
-    """What all claims have; claims.yaml says what the keys mean.
-
-    Attributes:
-        experiment: as in params.yaml.
-        source: where the paper says it.
-        secondary: whether that was taken from a secondary source.
-        scales: that can support it; None: any.
-        unsupported: why nothing that runs here can; empty: something can.
-        says: the claim in a sentence; `text` where it is empty.
-    """
+    """The base of all claims; claims.yaml says what the keys mean."""
 
     experiment: Text
-    source: Text
-    secondary: bool
-    scales: tuple[Text, ...] | None = None
-    unsupported: str = ""
-    says: str = ""
+    source: Text  # where the paper says it
+    secondary: bool  # whether the value was taken from a secondary source
+    scales: tuple[Text, ...] | None = None  # that can support it; None: any
+    unsupported: str = ""  # why no results can; empty: some can
+    says: str = ""  # the claim in a sentence, if it is not the one of its kind
 
     @property
     def asks(self) -> tuple[Asked, ...]:
@@ -64,16 +48,19 @@ class Claim(Entry):
     @property
     def text(self) -> str:
         """The claim in a sentence."""
-        return self.says
+        return self.says or self._sentence()
+
+    def _sentence(self) -> str:
+        return ""
 
     @property
     def mark(self) -> str:
-        """What stands behind a figure from a secondary source."""
+        """Printed after a value from a secondary source."""
         return " (?)" if self.secondary else ""
 
 
 class Cell(Claim):
-    """A cell of a table: mean and deviation over n runs (None: it does not say how many)."""
+    """A cell of a table: mean and deviation over n runs (None: the paper does not state n)."""
 
     flow: str
     model: str
@@ -88,14 +75,12 @@ class Cell(Claim):
         """The model's measure."""
         return (Asked(flow=self.flow, model=self.model, measure=self.measure),)
 
-    @property
-    def text(self) -> str:
-        """The claim in a sentence."""
-        return self.says or f"{words(self.measure)} of {self.model} is {self.value:g} ± {self.std:g}"
+    def _sentence(self) -> str:
+        return f"{words(self.measure)} of {self.model} is {self.value:g} ± {self.std:g}"
 
 
 class Pair(Claim):
-    """Two models, of which one is better."""
+    """Two models, one of them better."""
 
     flow: str
     better: str
@@ -105,26 +90,24 @@ class Pair(Claim):
 
     @property
     def asks(self) -> tuple[Asked, ...]:
-        """The measure of the better and of the worse one."""
+        """The measure of the better and of the worse model."""
         models = self.better, self.worse
         return tuple(Asked(flow=self.flow, model=model, measure=self.measure, within=self.within) for model in models)
 
 
 class Order(Pair):
-    """One model is better than another; `against` is the measure of the worse one, where it is not that of both."""
+    """One model is better than another; `against` is the measure of the worse one, if it differs."""
 
     against: str | None = None
 
     @property
     def asks(self) -> tuple[Asked, ...]:
-        """The measure of the better and of the worse one."""
+        """The measure of the better and of the worse model."""
         better, worse = super().asks
         return better, worse.model_copy(update={"measure": self.against or self.measure})
 
-    @property
-    def text(self) -> str:
-        """The claim in a sentence."""
-        return self.says or f"{words(self.measure)}: {self.better} is better than {self.worse}"
+    def _sentence(self) -> str:
+        return f"{words(self.measure)}: {self.better} is better than {self.worse}"
 
 
 class Factor(Pair):
@@ -135,10 +118,8 @@ class Factor(Pair):
     n: Annotated[int, Field(ge=2)] | None
     margin: Annotated[float, Field(gt=1)]
 
-    @property
-    def text(self) -> str:
-        """The claim in a sentence."""
-        return self.says or f"{words(self.measure)} of {self.better} is {self.value:g} times lower than of {self.worse}"
+    def _sentence(self) -> str:
+        return f"{words(self.measure)} of {self.better} is {self.value:g} times lower than of {self.worse}"
 
 
 class Bound(Claim):
@@ -157,7 +138,7 @@ class Bound(Claim):
 
 
 class Line(Claim):
-    """A cost is linear in |V|; the models in the order of their |V|."""
+    """A cost is linear in |V|; the models are in the order of |V|."""
 
     flow: str
     models: tuple[str, str, str]
@@ -171,7 +152,7 @@ class Line(Claim):
 
 
 class Exact(Claim):
-    """What a check of a model computes lies below or above a bound."""
+    """The result of a check of a model is below or above a bound."""
 
     model: str
     check: str
@@ -204,7 +185,7 @@ class Claims(Entry):
 
     @property
     def all(self) -> tuple[Claim, ...]:
-        """In the order of the file's kinds."""
+        """All of them, by kind."""
         return (*self.cells, *self.factors, *self.orders, *self.bounds, *self.lines, *self.exact)
 
     @model_validator(mode="after")
@@ -213,7 +194,7 @@ class Claims(Entry):
         for claim in self.all:
             key = type(claim), claim.experiment, claim.asks, claim.text
             if key in seen:
-                raise ValueError(f"{claim.experiment}: {claim.text!r} stands there twice")
+                raise ValueError(f"{claim.experiment}: {claim.text!r} is a duplicate")
             seen.add(key)
         return self
 
@@ -230,13 +211,13 @@ def read_claims(path: Path = PAPER) -> Claims:
     except FileNotFoundError:
         raise FernnError(f"{path} is missing: an experiment's evidence names it as the file of its claims.") from None
     except yaml.YAMLError as error:
-        raise FernnError(f"{path} is no YAML: {error}. Mend it; docs/claims.md has the form.") from None
+        raise FernnError(f"{path} is no YAML: {error}. Fix it; docs/claims.md has the form.") from None
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the file"
-        raise FernnError(f"{path}: {place}: {first['msg']}. Mend it; docs/claims.md has the form.") from None
+        raise FernnError(f"{path}: {place}: {first['msg']}. Fix it; docs/claims.md has the form.") from None
 
 
 def flow_of(experiment: str, measure: str) -> str:
-    """The flow of the data that the cells of the paper's table of a measure are of."""
+    """The training flow of the paper's table of a measure."""
     return next(cell.flow for cell in read_claims().cells if (cell.experiment, cell.measure) == (experiment, measure))

@@ -1,4 +1,4 @@
-"""What an experiment's runs can be asked, by whoever judges claims."""
+"""The measures and checks by which the claims about an experiment are judged."""
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ from fernn.runs import Run
 
 
 class NotMeasuredError(Exception):
-    """Why a measure has no values in these runs; no fault of theirs."""
+    """Why a measure has no values in these runs; not an error of the user."""
 
 
 Read = Callable[[Params, Layout, Selection, str | None], Sequence[float]]  # `within` last; one value for each run
@@ -22,54 +22,32 @@ Read = Callable[[Params, Layout, Selection, str | None], Sequence[float]]  # `wi
 
 @dataclass(frozen=True)
 class Measure:
-    """A number of each run of a model.
+    """A number of each run of a model."""
 
-    Attributes:
-        read: gives them, in the order of the selection's runs; raises NotMeasuredError.
-        needs: the name in `evaluate:` of params.yaml, without which it is not there; None for any run.
-        lower: whether a lower one is the better one.
-        ratio: whether two of them are compared by their ratio (as logarithms), or by their difference.
-        timed: whether it depends on the machine, so that values of two kinds of machine are not compared.
-    """
-
-    read: Read
+    read: Read  # in the order of the selection's runs; raises NotMeasuredError
+    # the name in `evaluate:` of params.yaml that it needs; None if it needs none
     needs: Callable[[Selection], str | None] = lambda selection: None
-    lower: bool = True
-    ratio: bool = True
-    timed: bool = False
-
-
-Check = Callable[[Params, str], float]  # of a model, by its name in params.yaml
-
-
-def _any_scale(params: Params, layout: Layout) -> str:
-    return ""
+    lower: bool = True  # whether lower is better
+    ratio: bool = True  # whether two values are compared by their ratio (as logarithms) or by their difference
+    timed: bool = False  # whether it depends on the machine: values of different machines are not compared
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What an experiment has to say to claims.
+    """What claims about an experiment are judged by."""
 
-    Attributes:
-        code: the module that says it; what it imports decides the bytes of claims.csv.
-        measures: by name.
-        checks: what needs no run, by name.
-        generators: |V| of a model, by its name in params.yaml; what claims of kind `lines` ask.
-        barred: why these results can support nothing, such as stand-ins for the data; empty if they can.
-        claims: the file of the claims about it; the paper's unless it has one of its own.
-    """
-
-    code: str
+    code: str  # the module that defines it, whose imports decide the bytes of claims.csv
     measures: Mapping[str, Measure]
-    checks: Mapping[str, Check] = field(default_factory=dict)
-    generators: Callable[[Params, str], int] | None = None
-    barred: Callable[[Params, Layout], str] = _any_scale
-    claims: Path = PAPER
+    checks: Mapping[str, Callable[[Params, str], float]] = field(default_factory=dict)  # of a model; need no run
+    generators: Callable[[Params, str], int] | None = None  # |V| of a model, for claims of kind `lines`
+    # why these results can support nothing, such as synthetic videos; empty if they can
+    barred: Callable[[Params, Layout], str] = lambda params, layout: ""
+    claims: Path = PAPER  # the file of the claims about it
 
 
 @dataclass(frozen=True)
 class Sample:
-    """The values of a measure, one for each run, and the machines that trained these."""
+    """The values of a measure, one for each run, and the machines that trained the runs."""
 
     asked: Asked
     measure: Measure
@@ -94,17 +72,16 @@ def _learning(params: Params, layout: Layout, selection: Selection, within: str 
 
 
 def _seconds(params: Params, layout: Layout, selection: Selection, within: str | None) -> list[float]:
-    return [_pace(layout, run) for run in selection.runs]
+    found = []
+    for run in selection.runs:
+        seconds = seconds_per_step(read_training(layout, run))
+        if seconds is None:
+            raise NotMeasuredError(f"the record of {run.id} tells no time")
+        found.append(seconds)
+    return found
 
 
-def _pace(layout: Layout, run: Run) -> float:
-    seconds = seconds_per_step(read_training(layout, run))
-    if seconds is None:
-        raise NotMeasuredError(f"the record of {run.id} tells no time")
-    return seconds
-
-
-# of two trainings of as many epochs, the one whose loss falls earlier, or deeper, has the lower mean
+# Of two trainings of as many epochs, the one whose loss falls earlier, or deeper, has the lower mean.
 LEARNING = Measure(_learning)
-# of the optimizer; the validation of each epoch is among them, as a small and equal share
+# Seconds per optimizer step include each epoch's validation, a small and equal share.
 SECONDS_PER_STEP = Measure(_seconds, timed=True)

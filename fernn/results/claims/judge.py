@@ -1,7 +1,7 @@
-"""Whether the paper's claims hold of finished runs: the one place where that is decided.
+"""Judge the paper's claims by finished runs.
 
-Each claim is a hypothesis that a one-sided test can find true or false at the level of claims.yaml. What the test finds
-neither is inconclusive: too few seeds, or a truth near the bound. docs/claims.md has the tests and how often they err.
+A one-sided test can find each claim true or false at the level of claims.yaml, or else inconclusive: too few seeds, or
+a truth near the bound. docs/claims.md has the tests and how often they err.
 """
 
 import math
@@ -11,23 +11,11 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fernn.errors import FernnError
 from fernn.layout import Layout
 from fernn.params import Params
-from fernn.results.claims.claim import (
-    PAPER,
-    Asked,
-    Bound,
-    Cell,
-    Claim,
-    Exact,
-    Factor,
-    Line,
-    Order,
-    read_claims,
-)
+from fernn.results.claims.claim import PAPER, Asked, Bound, Cell, Claim, Exact, Factor, Line, Order, read_claims
 from fernn.results.claims.evidence import Evidence, NotMeasuredError, Sample
 from fernn.results.claims.statistics import Decision, Estimate, equivalent, mean, positive, stated, under
 from fernn.results.selection import Selection
@@ -42,7 +30,7 @@ ROUNDING = 1e-9  # relative; values that differ by less are the same
 
 
 class Verdict(Enum):
-    """What became of a claim."""
+    """The outcome of a claim."""
 
     REPRODUCED = "reproduced"
     NOT_REPRODUCED = "not reproduced"
@@ -52,32 +40,21 @@ class Verdict(Enum):
 
 @dataclass(frozen=True)
 class Found:
-    """What was found in the runs.
+    """What was found in the runs."""
 
-    Attributes:
-        ours: our number: a mean in the unit of the measure, or a ratio or a difference.
-        tested: what is tested: ours as a ratio to the paper's, or its difference from it, where the paper has a number;
-            else ours.
-        low: lower end of its interval at the level of the tests.
-        high: upper end.
-        resolution: how far from the bound the truth has to lie to be found in four cases of five: a factor or a
-            difference.
-        true: p of the test that would find the claim true.
-        false: p of the one that would find it false.
-    """
-
-    ours: float
+    ours: float  # a mean in the unit of the measure, or a ratio or a difference
+    # What is tested: our value over the paper's (or minus it, for differences) if the paper has one; else ours.
     tested: float | None = None
-    low: float | None = None
+    low: float | None = None  # ends of the interval of `tested` at the level of the tests
     high: float | None = None
-    resolution: float | None = None
-    true: float | None = None
-    false: float | None = None
+    resolution: float | None = None  # distance from the bound that is found in four cases of five: factor or difference
+    true: float | None = None  # p of the test that would find the claim true
+    false: float | None = None  # p of the test that would find it false
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """A claim, the verdict and why, and the runs behind it; the level of its tests, where some were made."""
+    """A claim, the verdict and why, the runs behind it, and the level of its tests if any were made."""
 
     claim: Claim
     verdict: Verdict
@@ -87,14 +64,14 @@ class Judgement:
     level: float | None = None
 
 
-def cell_of(judgements: Iterable[Judgement], experiment: str, measure: str, flow: str, model: str) -> Judgement | None:
-    """The judgement of a cell of the paper's tables; None where the paper has none, or none that we have."""
+VERDICTS = {1: Verdict.REPRODUCED, -1: Verdict.NOT_REPRODUCED, 0: Verdict.INCONCLUSIVE}
+
+
+def cell_of(judgements: Iterable[Judgement], experiment: str, flow: str, model: str, measure: str) -> Judgement | None:
+    """The judgement of a cell of the paper's tables, or None if claims.yaml has no such cell."""
     asked = (Asked(flow=flow, model=model, measure=measure),)
     found = (j for j in judgements if isinstance(j.claim, Cell))
     return next((j for j in found if (j.claim.experiment, j.claim.asks) == (experiment, asked)), None)
-
-
-VERDICTS = {1: Verdict.REPRODUCED, -1: Verdict.NOT_REPRODUCED, 0: Verdict.INCONCLUSIVE}
 
 
 def decide(claim: Claim, samples: Sequence[Sample], sizes: Sequence[int] = ()) -> tuple[float, Estimate, Decision]:
@@ -106,11 +83,11 @@ def decide(claim: Claim, samples: Sequence[Sample], sizes: Sequence[int] = ()) -
         sizes: |V| of each model of a `Line`.
 
     Returns:
-        Our number, in the measure's unit or as a ratio; the tested quantity, a difference or the logarithm of a ratio;
-        and what the tests find.
+        Our value, in the measure's unit or as a ratio; the tested quantity, a difference or the logarithm of a ratio;
+        the p values.
 
     Raises:
-        FernnError: if the claim is about a ratio, and the measure is one of differences.
+        FernnError: if the claim is about a ratio, but the measure is compared by differences.
     """
     ratio, lower = samples[0].measure.ratio, samples[0].measure.lower
     if not ratio and not isinstance(claim, Cell | Order):
@@ -134,22 +111,16 @@ def decide(claim: Claim, samples: Sequence[Sample], sizes: Sequence[int] = ()) -
         return exp(level.value), level, under(level, math.log(claim.below))
     assert isinstance(claim, Line)
     small, middle, large = (np.array(sample.values) for sample in samples)
-    off = mean(_off_the_line(small, middle, large, sizes))
+    # The middle cost over that on the straight line between the other two, by seed.
+    share = (sizes[1] - sizes[0]) / (sizes[2] - sizes[0])
+    off = mean(np.log(middle / (small + share * (large - small))))
     return exp(off.value), off, equivalent(off, math.log(claim.margin))
 
 
 def exp(logarithm: float) -> float:
-    """What it is the logarithm of; infinite where that is beyond all numbers, as the end of a wide interval may be."""
+    """E to that power; infinite beyond float64, as the end of a wide interval may be."""
     with np.errstate(over="ignore"):
         return float(np.exp(logarithm))
-
-
-def _off_the_line(
-    small: NDArray[np.float64], middle: NDArray[np.float64], large: NDArray[np.float64], sizes: Sequence[int]
-) -> NDArray[np.float64]:
-    """Logarithm of the middle cost over that on the straight line between the others, by seed."""
-    share = (sizes[1] - sizes[0]) / (sizes[2] - sizes[0])
-    return np.log(middle / (small + share * (large - small)))
 
 
 def judge(
@@ -159,7 +130,7 @@ def judge(
 
     Args:
         params: of the scale.
-        layout: where files lie.
+        layout: of its results.
         experiments: that the scale runs.
         selections: of finished runs; models without one count as not run.
 
@@ -189,12 +160,20 @@ class _Results:
                 return self._check(claim, evidence)
             asked = [(each, self._finished(claim.experiment, evidence, each)) for each in claim.asks]
             samples = tuple(self._sample(evidence, each, of) for each, of in asked)
-            _alike(samples)
+            machines = dict.fromkeys(name for sample in samples for name in sample.hardware)
+            if len(machines) > 1 and any(sample.measure.timed for sample in samples):
+                raise _NotRunError(f"times of different machines are not compared: {'; '.join(machines)}")
         except (_NotRunError, NotMeasuredError) as error:
             return Judgement(claim, Verdict.NOT_RUN, str(error))
         if why := _untestable(samples):
             return Judgement(claim, Verdict.INCONCLUSIVE, why, samples=samples)
-        sizes = [self._generators(evidence, model) for model in claim.models] if isinstance(claim, Line) else []
+        sizes: list[int] = []
+        if isinstance(claim, Line):
+            if evidence.generators is None:
+                raise FernnError(
+                    f"{evidence.code}: a claim of kind lines needs the evidence's `generators`, |V| of a model."
+                )
+            sizes = [evidence.generators(self.params, model) for model in claim.models]
         return _judgement(claim, samples, sizes, level)
 
     def _admitted(self, claim: Claim) -> Evidence:
@@ -214,7 +193,6 @@ class _Results:
         return evidence
 
     def _finished(self, experiment: str, evidence: Evidence, asked: Asked) -> Selection:
-        """The runs of the model that is asked for."""
         measure = _known(evidence.measures, asked.measure, experiment, "measure")
         of = f"{asked.model} on {asked.flow}"
         found = [s for s in self.selections if (s.experiment, s.flow, s.model) == (experiment, asked.flow, asked.model)]
@@ -242,31 +220,18 @@ class _Results:
         said = "computed with random weights in float64; no run and no statistic is behind it"
         return Judgement(claim, Verdict.REPRODUCED if holds else Verdict.NOT_REPRODUCED, said, Found(value))
 
-    def _generators(self, evidence: Evidence, model: str) -> int:
-        if evidence.generators is None:
-            raise FernnError(
-                f"{evidence.code}: a claim of kind lines needs the evidence's `generators`, |V| of a model."
-            )
-        return evidence.generators(self.params, model)
-
 
 def _known(known: Mapping[str, T], name: str, experiment: str, what: str) -> T:
     if name not in known:
         raise FernnError(
             f"a claim on {experiment} asks for the {what} {name!r}: its evidence has {', '.join(known) or 'none'}. "
-            "Mend the claim, or add it there (docs/claims.md)."
+            "Fix the claim, or add it there (docs/claims.md)."
         )
     return known[name]
 
 
-def _alike(samples: tuple[Sample, ...]) -> None:
-    machines = dict.fromkeys(name for sample in samples for name in sample.hardware)
-    if len(machines) > 1 and any(sample.measure.timed for sample in samples):
-        raise _NotRunError(f"times of different machines are not compared: {'; '.join(machines)}")
-
-
 def _untestable(samples: tuple[Sample, ...]) -> str:
-    """Why no test can be made; empty where one can."""
+    """Why no test can be made; empty if one can."""
     for sample in samples:
         if len(sample.values) < 2:
             return f"one seed of {sample.asked.model}: a test needs two"

@@ -1,16 +1,16 @@
 """The tests by which claims are judged: means, differences of means (Welch), and bounds on them.
 
-All of it works on arrays of any shape too, so that a simulation tells how often a verdict is false.
+Everything works on arrays of any shape, so that a simulation can measure how often a verdict is false.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy  # .special is loaded when it is first asked; .stats has the same functions, and takes seconds
+import scipy  # loads .special at its first use; .stats has the same functions, but takes seconds to import
 from numpy.typing import ArrayLike, NDArray
 
-POWER = 0.8  # what counts as found: in four cases of five
+POWER = 0.8  # of a test, at its resolution
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class Estimate:
             return Estimate(self.value - other.value, np.sqrt(total), total**2 / share)
 
     def above(self, bound: float) -> Any:
-        """The p of the one-sided t test of "at most `bound`"."""
+        """P of the one-sided t test of "at most `bound`"."""
         return scipy.special.stdtr(self.freedom, -self._t(bound))
 
     def below(self, bound: float) -> Any:
-        """The p of the one-sided t test of "at least `bound`"."""
+        """P of the one-sided t test of "at least `bound`"."""
         return scipy.special.stdtr(self.freedom, self._t(bound))
 
     def _t(self, bound: float) -> Any:
@@ -47,7 +47,7 @@ class Estimate:
         return self.value - reach, self.value + reach
 
     def resolution(self, level: float) -> Any:
-        """How far the truth has to lie from a bound for a one-sided test to find it with the probability `POWER`.
+        """Distance of the truth from a bound at which a one-sided test finds it with probability `POWER`.
 
         By the noncentral t distribution, with the standard error taken for the true one.
         """
@@ -55,19 +55,19 @@ class Estimate:
 
 
 def _quantile(freedom: Any, level: float) -> Any:
-    """What Student's t exceeds with a probability of `level`."""
+    """The value that Student's t exceeds with probability `level`."""
     return -scipy.special.stdtrit(freedom, level)
 
 
 @dataclass(frozen=True)
 class Decision:
-    """p of the test that finds a claim true, and of the one that finds it false; both of them may find nothing."""
+    """p of the test that finds a claim true, and of the one that finds it false."""
 
     true: Any
     false: Any
 
     def finds(self, level: float) -> NDArray[np.int64]:
-        """1 where it is found true, -1 where false, else 0."""
+        """1 where the claim is found true, -1 where false, else 0."""
         return np.where(np.asarray(self.true) < level, 1, np.where(np.asarray(self.false) < level, -1, 0))
 
 
@@ -79,25 +79,25 @@ def mean(values: ArrayLike) -> Estimate:
 
 
 def stated(value: float, std: float, n: int | None) -> Estimate:
-    """A mean that somebody else gives, with the standard deviation over n runs.
+    """A mean from the paper, with the standard deviation over n runs.
 
-    Where n is not told, the deviation is taken whole, as if the mean had that error for sure: for three runs that is as
-    cautious as Student's t, for more it is more so.
+    Where n is not stated, the deviation is taken as the known standard error of the mean: for three runs that is as
+    cautious as Student's t, for more runs more so.
     """
     return Estimate(value, std, np.inf) if n is None else Estimate(value, std / np.sqrt(n), float(n - 1))
 
 
 def positive(estimate: Estimate) -> Decision:
-    """Whether it is above 0, or below."""
+    """Whether the estimate is above 0, or below."""
     return Decision(estimate.above(0), estimate.below(0))
 
 
 def under(estimate: Estimate, bound: float) -> Decision:
-    """Whether it is below a bound, or above."""
+    """Whether the estimate is below a bound, or above."""
     return Decision(estimate.below(bound), estimate.above(bound))
 
 
 def equivalent(estimate: Estimate, margin: float) -> Decision:
-    """Whether it is within +- margin (two one-sided tests, TOST), or beyond one of the two ends."""
+    """Whether the estimate is within +-margin (two one-sided tests, TOST), or beyond one of the ends."""
     inside = np.maximum(estimate.above(-margin), estimate.below(margin))
     return Decision(inside, np.minimum(estimate.above(margin), estimate.below(-margin)))

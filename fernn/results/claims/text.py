@@ -34,14 +34,14 @@ they were trained on, and the p of both tests. docs/claims.md says how each kind
 def claims_csv(judgements: Iterable[Judgement]) -> str:
     """One line for each claim.
 
-    Values and runs stand in the same order: between those of two seeds is a blank, between those of two models a
-    semicolon. Hardware is all that any of the runs was trained on.
+    Values and runs are in the same order: seeds are separated by blanks, models by semicolons. Hardware is all that
+    any of the runs was trained on.
     """
     return as_csv(HEADER, map(_line, judgements))
 
 
 def claims_md(params: Params, judgements: Sequence[Judgement]) -> str:
-    """The verdicts, by experiment."""
+    """The verdicts by experiment."""
     parts = [f"# The paper's claims, scale {params.scale}", _counts(judgements), SUPPORT.strip()]
     for experiment in dict.fromkeys(each.claim.experiment for each in judgements):
         own = [each for each in judgements if each.claim.experiment == experiment]
@@ -54,7 +54,7 @@ def claims_md(params: Params, judgements: Sequence[Judgement]) -> str:
 
 
 def show(params: Params, judgements: Sequence[Judgement], console: Console) -> None:
-    """Print the verdicts; what was not run by its reasons alone."""
+    """Print the verdicts; of claims that were not run only the reasons."""
     judged = [each for each in judgements if each.verdict is not Verdict.NOT_RUN]
     table = Table("verdict", "claim", "tested", "why", title=f"Claims, scale {params.scale}", title_justify="left")
     for experiment in dict.fromkeys(each.claim.experiment for each in judged):
@@ -77,27 +77,26 @@ def _counts(judgements: Sequence[Judgement]) -> str:
 
 
 def ours(judgement: Judgement) -> str:
-    """Our number, for readers; empty where there is none."""
+    """Our value; empty without one."""
     return _below(judgement) or ("" if judgement.found is None else f"{judgement.found.ours:.3g}")
 
 
 def _below(judgement: Judgement) -> str:
-    """Such as "< 1e-10" where a check is below its bound: what is left are rounding errors, which differ by CPU."""
+    """Such as "< 1e-10" for a check below its bound: the value is a rounding error, which differs by CPU."""
     claim, found = judgement.claim, judgement.found
     below = claim.below if isinstance(claim, Exact) else None
     return f"< {below:g}" if found and below is not None and found.ours < below else ""
 
 
 def tested(judgement: Judgement) -> str:
-    """What was tested and its interval, such as "1.04 (0.93 to 1.17)"; empty where nothing was."""
+    """What was tested and its interval, such as "1.04 (0.93 to 1.17)"; empty without a test."""
     found = judgement.found
     if found is None or found.tested is None:
         return ""
     return f"{found.tested:.3g} ({found.low:.3g} to {found.high:.3g})"
 
 
-def finds(judgement: Judgement) -> str:
-    """The power of the test, for readers."""
+def _finds(judgement: Judgement) -> str:
     found = judgement.found
     if found is None or found.resolution is None:
         return ""
@@ -105,23 +104,20 @@ def finds(judgement: Judgement) -> str:
 
 
 def why(judgement: Judgement) -> str:
-    """The reason of a verdict: what could not be done, or what was held against what."""
-    return judgement.reason or _held(judgement)
+    """The reason of a verdict: what was missing, or the comparison, its p and the number of seeds."""
+    found = judgement.found
+    if judgement.reason or found is None:
+        return judgement.reason
+    seeds = ", ".join(str(len(sample.values)) for sample in judgement.samples)
+    p = min(each for each in (found.true, found.false) if each is not None)
+    return f"{SAID[judgement.verdict]} {_rule(judgement.claim, _ratio(judgement))}; p = {p:.2g}; seeds: {seeds}"
 
 
 def _row(judgement: Judgement) -> list[str]:
     claim = judgement.claim
     verdict = f"**{judgement.verdict.value}**"
-    numbers = ours(judgement), tested(judgement), finds(judgement)
+    numbers = ours(judgement), tested(judgement), _finds(judgement)
     return [claim.text, claim.source + claim.mark, verdict, *numbers, why(judgement)]
-
-
-def _held(judgement: Judgement) -> str:
-    found = judgement.found
-    assert found is not None  # else there is a reason
-    seeds = ", ".join(str(len(sample.values)) for sample in judgement.samples)
-    p = min(each for each in (found.true, found.false) if each is not None)
-    return f"{SAID[judgement.verdict]} {_rule(judgement.claim, _ratio(judgement))}; p = {p:.2g}; seeds: {seeds}"
 
 
 def _rule(claim: Claim, ratio: bool) -> str:
@@ -136,22 +132,13 @@ def _rule(claim: Claim, ratio: bool) -> str:
 
 
 def _line(judgement: Judgement) -> list[object]:
-    claim, samples = judgement.claim, judgement.samples
-    found = judgement.found
+    claim, samples, found = judgement.claim, judgement.samples, judgement.found
     numbers: list[object] = [""] * 7
     if found is not None:
-        numbers = [
-            _below(judgement) or found.ours,
-            found.tested,
-            found.low,
-            found.high,
-            found.true,
-            found.false,
-            found.resolution,
-        ]
-    asks = claim.asks
+        numbers = [_below(judgement) or found.ours, found.tested, found.low, found.high]
+        numbers += [found.true, found.false, found.resolution]
     flows, models, measures = (
-        " ".join(dict.fromkeys(getattr(asked, name) for asked in asks)) for name in ("flow", "model", "measure")
+        " ".join(dict.fromkeys(getattr(asked, name) for asked in claim.asks)) for name in ("flow", "model", "measure")
     )
     if isinstance(claim, Exact):
         models, measures = claim.model, claim.check

@@ -1,4 +1,4 @@
-"""Numbers that know where they come from: each is a link to its file, and names its place there."""
+"""Numbers of the page: each is a link to its file and names its place there."""
 
 import csv
 import json
@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from fernn.errors import FernnError
 
-# how a text follows from the value of the file is for whoever checks it: `tests/results/report/page.py`
+# `tests/results/report/page.py` checks each text against the value in the file.
 NUMBER = Markup(
     '<a class="number" href="{file}" data-source="{file}" data-at="{at}" data-value="{value}" data-factor="{factor:g}" '
     'title="{file}, {at}">{text}</a>'
@@ -22,23 +22,15 @@ NUMBER = Markup(
 
 @dataclass(frozen=True)
 class Number:
-    """A number of the page.
+    """A number of the page."""
 
-    Attributes:
-        text: as readers see it, such as "(1.11 ± 0.01) × 10⁻¹".
-        file: that has it, relative to the page.
-        at: where, by keys that are separated by slashes: row (from 0) and column of a CSV, or keys of a JSON.
-            Several places are separated by blanks, one for each number of the text; a "+" adds up; "#" in place of a
-            row counts the rows whose column has the value that follows.
-        value: what stands there, in the same order.
-        factor: what the text has it multiplied by, such as 1000 for milliseconds.
-    """
-
-    text: str
-    file: str
+    text: str  # as readers see it, such as "(1.11 ± 0.01) × 10⁻¹"
+    file: str  # that has it, relative to the page
+    # Its place there: row (from 0) and column of a CSV, or keys of a JSON, separated by slashes. Blanks separate one
+    # place for each number of the text; "+" adds places up; "#/column/value" counts the rows with that value.
     at: str
-    value: str
-    factor: float = 1
+    value: str  # the values at these places, in the same order
+    factor: float = 1  # text = value * factor, such as 1000 for milliseconds
 
     def __html__(self) -> str:
         """For the template."""
@@ -54,11 +46,11 @@ class SheetRow:
     cells: dict[str, str]
 
     def __getitem__(self, column: str) -> str:
-        """A cell as it stands there."""
+        """A cell as in the file."""
         return self.cells[column]
 
     def number(self, column: str, text: str, *more: str, factor: float = 1) -> Number | None:
-        """A cell as a number, with others of the row that its text has too; None where it is blank."""
+        """The number in a cell, and in other cells of the row that its text has too; None if the cell is blank."""
         columns = [column, *(each for each in more if self.cells[each])]
         at = " ".join(f"{self.place}/{each}" for each in columns)
         value = " ".join(self.cells[each].removeprefix("< ") for each in columns)
@@ -66,11 +58,7 @@ class SheetRow:
 
 
 class Sheet:
-    """A CSV file with a header.
-
-    Raises:
-        FernnError: if it is missing.
-    """
+    """A CSV file with a header. FernnError if it is missing."""
 
     def __init__(self, page: Path, path: Path) -> None:
         self.name = relative(page, path)
@@ -78,7 +66,7 @@ class Sheet:
 
     @cached_property
     def rows(self) -> list[SheetRow]:
-        """All of them."""
+        """All rows."""
         return [SheetRow(self, place, cells) for place, cells in enumerate(csv.DictReader(self.text.splitlines()))]
 
     def __iter__(self) -> Iterator[SheetRow]:
@@ -89,48 +77,40 @@ class Sheet:
         count = str(sum(row[column] == value for row in self))
         return Number(count, self.name, f"#/{column}/{value}", count)
 
-    def total(self, rows: list[SheetRow], column: str, text: str) -> Number:
-        """The sum of a column over rows that have a value there."""
+    def total(self, rows: list[SheetRow], column: str, form: str) -> Number:
+        """The sum of a column over those of the rows that have a value there, formatted by `form`."""
         rows = [row for row in rows if row[column]]
         value = sum(float(row[column]) for row in rows)
-        return Number(text, self.name, "+".join(f"{row.place}/{column}" for row in rows), repr(value))
+        return Number(form.format(value), self.name, "+".join(f"{row.place}/{column}" for row in rows), repr(value))
 
 
 class Document:
-    """A JSON file, such as a record.
-
-    Raises:
-        FernnError: if it is missing.
-    """
+    """A JSON file, such as a record. FernnError if it is missing."""
 
     def __init__(self, page: Path, path: Path) -> None:
         self.name = relative(page, path)
         self.content: dict[str, Any] = json.loads(read(path))
 
     def value(self, at: str) -> Any:
-        """What stands there; None for nothing."""
+        """Value at a path of keys, or None."""
         found: Any = self.content
         for key in at.split("/"):
             found = found.get(key) if isinstance(found, dict) else None
         return found
 
     def number(self, at: str, form: str = "{}") -> Number | None:
-        """The number that stands there; None for nothing."""
+        """Number at a path of keys, or None."""
         value = self.value(at)
         return None if value is None else Number(form.format(value), self.name, at, json.dumps(value))
 
 
 def relative(page: Path, path: Path) -> str:
-    """A file as the page links to it."""
+    """The path of a file in links of the page."""
     return Path(os.path.relpath(path, page.parent)).as_posix()
 
 
 def read(path: Path) -> str:
-    """The text of a file that the page is made of.
-
-    Raises:
-        FernnError: if it is missing.
-    """
+    """The text of a file. FernnError if it is missing."""
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:

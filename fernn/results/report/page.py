@@ -1,37 +1,43 @@
-"""The page: what stands in it, from the files of a scale's results."""
+"""The report of a scale: one page, and the values besides files that it depends on."""
 
 import base64
 import io
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
-from fernn.files import write_text
+from fernn.files import sha256, write_text
 from fernn.layout import NOTES, RECORD, Layout
+from fernn.params import Params
 from fernn.results.claims.judge import Verdict
 from fernn.results.claims.text import SUPPORT
 from fernn.results.report.numbers import Document, Number, Sheet, SheetRow, relative
 from fernn.results.text import fixed, plus_minus
+from fernn.runs import runs_of
 
-SIGNS = {  # a verdict is told by a sign and a word; colour only repeats them
+if TYPE_CHECKING:
+    from fernn.experiment import Experiment
+    from fernn.results.figures import Panel
+
+PAGE = tuple(Path(__file__).parent / name for name in ("page.html", "parts.html", "style.css"))
+UNSHOWN_PARAMS = {"source"}  # where files are fetched from
+SIGNS = {  # of a verdict, before its word; colour only repeats them
     Verdict.REPRODUCED: "✓",
     Verdict.NOT_REPRODUCED: "✗",
     Verdict.INCONCLUSIVE: "?",
     Verdict.NOT_RUN: "-",
 }
-LINKED = "Runs "  # notes below a table that start so: the page has links to these
-UNSHOWN = ("code", "carried", "stand_ins", "motion")  # of a data set's inputs, in the short list
-UNCOMPARED = ("host", "commit", "determinism")  # of an environment: of each run, or shown elsewhere
+LINKED = "Runs "  # notes below a table that start so are left out: the page links to these runs
+UNSHOWN = ("code", "carried", "stand_ins", "motion")  # inputs of a data set that the short list leaves out
+UNCOMPARED = ("host", "commit", "determinism")  # parts of an environment that differ by run or are shown elsewhere
 
 
-@dataclass(frozen=True)
-class Link:
+class Link(NamedTuple):
     """A file beside the page."""
 
     text: str
@@ -41,8 +47,53 @@ class Link:
 Groups = dict[str, list[Link]]  # the records of runs, named by their seeds; by model, and by flow where these differ
 
 
+def report_inputs(
+    params: Params,
+    experiments: "Sequence[Experiment[Any]]",
+    panels: "Sequence[Panel]",
+    tables: list[str],
+    datasets: Mapping[str, Mapping[str, Any]],
+) -> dict[str, Any]:
+    """What the report depends on besides the files that it reads: plain values, known before anything has run.
+
+    Args:
+        params: of the scale.
+        experiments: that it runs.
+        panels: their figures.
+        tables: names of the paper's tables that it has.
+        datasets: the inputs of each part of a data set, by name.
+    """
+    shown = {}
+    for each in experiments:
+        section, count = params.section(each.name), each.evidence.generators
+        shown[each.name] = {
+            "params": section.model_dump(exclude=UNSHOWN_PARAMS),
+            "generators": {model: count(params, model) for model in section.models} if count else {},
+            "runs": [
+                {key: getattr(run, key) for key in ("id", "flow", "model", "learning_rate", "seed")}
+                for run in runs_of(params, each.name)
+            ],
+            "figures": [
+                {"name": panel.name, "see": panel.kind.see, "shown": list(panel.shown), "moving": panel.moving}
+                for panel in panels
+                if panel.experiment == each.name
+            ],
+        }
+    return {
+        "scale": params.scale,
+        "tables": tables,
+        "page": [sha256(path) for path in PAGE],
+        "experiments": shown,
+        # without digests of code: an edit that changes no result changes no page
+        "datasets": {
+            part: {name: value for name, value in inputs.items() if name not in ("code", "stand_ins")}
+            for part, inputs in datasets.items()
+        },
+    }
+
+
 def write_report(layout: Layout, inputs: dict[str, Any]) -> None:
-    """Write the page: one file that asks for nothing from elsewhere, with links to the files that it was made of.
+    """Write the page: one file that loads nothing else, with links to the files that it was made of.
 
     Args:
         layout: where files lie.
@@ -73,7 +124,10 @@ def write_report(layout: Layout, inputs: dict[str, Any]) -> None:
         held_out=parts.held_out(),
         runs=parts.trainings(),
         machines=parts.machines(),
-        params={name: _yaml(of["params"]) for name, of in inputs["experiments"].items()},
+        params={
+            name: yaml.safe_dump(of["params"], sort_keys=False, default_flow_style=None, width=100)
+            for name, of in inputs["experiments"].items()
+        },
     )
     write_text(layout.report(), text)
 
@@ -83,10 +137,9 @@ class _Parts:
         self.layout, self.inputs = layout, inputs
         self.page = layout.report()
         self.judged = self.sheet("claims.csv")
-        selection = self.sheet("selection.csv")
         self.chosen = {
             (row["experiment"], row["flow"], row["model"]): float(row["learning_rate"])
-            for row in selection
+            for row in self.sheet("selection.csv")
             if row["chosen"] == "yes"
         }
 
@@ -94,7 +147,7 @@ class _Parts:
         return Sheet(self.page, self.layout.table(name))
 
     def claims(self) -> dict[str, list[dict[str, Any]]]:
-        """The claims by experiment."""
+        """The claims by experiment, those not run last."""
         found: dict[str, list[dict[str, Any]]] = {}
         for row in self.judged:
             found.setdefault(row["experiment"], []).append(
@@ -117,11 +170,10 @@ class _Parts:
         return {name: sorted(of, key=lambda line: line["verdict"] == last) for name, of in found.items()}
 
     def counts(self) -> dict[str, Number]:
-        """How many claims have each verdict."""
         return {verdict.value: self.judged.count("verdict", verdict.value) for verdict in Verdict}
 
     def table(self, name: str) -> dict[str, Any]:
-        """A table of the paper, with what is said below it."""
+        """A table of the paper, with the notes below it."""
         lines = []
         for row in self.sheet(f"{name}.csv"):
             decimals = 3 if "accuracy" in row["metric"] else 2
@@ -150,46 +202,43 @@ class _Parts:
         }
 
     def unrun(self) -> list[str]:
-        """The experiments that the paper makes claims about and the scale does not have."""
+        """The experiments of the claims that the scale does not have."""
         return [name for name in self.claims() if name not in self.inputs["experiments"]]
 
     def stand_ins(self) -> bool:
-        """Whether videos were drawn in place of the originals."""
         sheets = [self.sheet(f"{name}.csv") for name in self.inputs["tables"]]
         return any(row.cells.get("stand_in") == "yes" for sheet in sheets for row in sheet)
 
     def pictures(self, experiment: str) -> Iterator[dict[str, Any]]:
-        """The figures of an experiment, moving ones first: files, what to see, and the runs that each shows."""
+        """The figures of an experiment, animated ones first."""
         own = self.inputs["experiments"][experiment]["figures"]
         for of in sorted(own, key=lambda of: of["moving"] is None):
             name, moving = of["name"], of["moving"]
             runs = (run for flow, model in of["shown"] for run in self.runs_of(experiment, flow, model))
-            files = [(form.upper(), f"{name}.{form}") for form in ("png", "pdf")]
-            files += [("moving PNG", moving)] if moving else []
+            files = [Link(form.upper(), f"figures/{name}.{form}") for form in ("png", "pdf")]
+            files += [Link("moving PNG", f"figures/{moving}")] if moving else []
             yield {
                 "name": name,
                 "see": of["see"],
                 "image": self.embedded(f"{name}.png"),
                 "moving": self.embedded(moving) if moving else None,
-                "files": [Link(text, f"figures/{file}") for text, file in files],
+                "files": files,
                 "runs": self.links(runs),
             }
 
     def embedded(self, name: str) -> str:
-        """A picture as an address that holds it, all its pixels in less room."""
+        """A picture as a data URL: lossless WebP, which is smaller than PNG."""
         content = io.BytesIO()
         with Image.open(self.layout.figure(name)) as picture:
             picture.save(content, format="WEBP", lossless=True, quality=75, method=4, save_all=True)
         return f"data:image/webp;base64,{base64.b64encode(content.getvalue()).decode('ascii')}"
 
     def runs_of(self, experiment: str, flow: str, model: str) -> list[str]:
-        """The runs of the chosen learning rate."""
         rate = self.chosen.get((experiment, flow, model))
         runs = self.inputs["experiments"][experiment]["runs"]
         return [run["id"] for run in runs if (run["flow"], run["model"], run["learning_rate"]) == (flow, model, rate)]
 
     def links(self, runs: Iterable[str]) -> Groups:
-        """The records of runs."""
         found: Groups = {}
         runs = list(runs)
         flows = {run.split("/")[1] for run in runs}
@@ -201,7 +250,7 @@ class _Parts:
         return found
 
     def cost(self) -> dict[str, list[dict[str, Any]]]:
-        """The time of a training step of each model, by experiment and flow, smaller V first."""
+        """The time of a training step of each model, by experiment and flow, smaller |V| first."""
         found: dict[str, list[dict[str, Any]]] = {}
         for row in self.sheet("cost.csv"):
             milliseconds = float(row["step_seconds"] or 0) * 1000
@@ -223,44 +272,36 @@ class _Parts:
         return found
 
     def hours(self) -> dict[str, Number]:
-        """Hours of all trainings, by the machine that did them."""
-        sheet, by = self.sheet("cost.csv"), dict[str, list[SheetRow]]()
-        for row in sheet:
-            if row["hours"]:
-                by.setdefault(row["device"], []).append(row)
-        return {
-            device: sheet.total(rows, "hours", f"{sum(float(row['hours']) for row in rows):.3g}")
-            for device, rows in by.items()
-        }
+        sheet = self.sheet("cost.csv")
+        devices = dict.fromkeys(row["device"] for row in sheet if row["hours"])
+        return {of: sheet.total([row for row in sheet if row["device"] == of], "hours", "{:.3g}") for of in devices}
 
     def datasets(self) -> list[dict[str, Any]]:
-        """The parts of data sets, with what decides them; each number is in the part's record."""
         found = []
         for name, values in self.inputs["datasets"].items():
-            record = relative(self.page, self.layout.dataset_record(*name.split("/")))
+            record = self.dataset_record(name)
             shown = {key: json.dumps(value) for key, value in values.items() if key not in UNSHOWN}
             found.append({"name": name, "record": record, "values": shown})
         return found
 
     def held_out(self) -> dict[str, Number]:
-        """The share of its training digits that an experiment does not train on, where it has digits."""
+        """The share of the training digits that an experiment holds out for validation, where it has digits."""
         found = {}
         for name, values in self.inputs["datasets"].items():
             if "held_out" in values:
-                experiment, part = name.split("/")
-                record = relative(self.page, self.layout.dataset_record(experiment, part))
                 value = json.dumps(values["held_out"])
-                found[experiment] = Number(value, record, "inputs/held_out", value)
+                found[name.split("/")[0]] = Number(value, self.dataset_record(name), "inputs/held_out", value)
         return found
 
+    def dataset_record(self, name: str) -> str:
+        return relative(self.page, self.layout.dataset_record(*name.split("/")))
+
     def records(self) -> Iterator[tuple[str, Document]]:
-        """The ids and records of all trainings. FernnError if one is missing."""
         for of in self.inputs["experiments"].values():
             for run in of["runs"]:
                 yield run["id"], Document(self.page, self.layout.run(run["id"], RECORD))
 
     def trainings(self) -> list[dict[str, Any]]:
-        """Every training by its record."""
         return [
             {
                 "id": run,
@@ -277,7 +318,7 @@ class _Parts:
         ]
 
     def machines(self) -> list[dict[str, Any]]:
-        """The machines and versions that trained, each with the record of one of its runs and their number."""
+        """The machines and versions that trained, each with one record and the number of its runs."""
         found: dict[str, dict[str, Any]] = {}
         for _, record in self.records():
             about = {key: value for key, value in record.value("environment").items() if key not in UNCOMPARED}
@@ -302,7 +343,3 @@ def _with_deviation(row: SheetRow, mean: str, deviation: str, decimals: int | No
     else:
         text = (fixed if decimals == 3 else plus_minus)(value, std, decimals)
     return row.number(mean, text, deviation)
-
-
-def _yaml(values: dict[str, Any]) -> str:
-    return yaml.safe_dump(values, sort_keys=False, default_flow_style=None, width=100)

@@ -85,12 +85,6 @@ def test_verdicts_come_first_and_are_words(page: Page) -> None:
     assert headings[0] == "Verdicts"
 
 
-def test_no_gap_of_a_text_was_left_open(page: Page) -> None:
-    (shown,) = [of.text for of in page.elements if of.tag == "main"]
-    assert len(shown) > 1000
-    assert re.findall(r"\{\w*\}", shown) == []
-
-
 def test_what_the_scale_does_not_run_is_named(videos: Path, digits: Path) -> None:
     assert "Not run at this scale: kth. Nothing here says anything about it." in digits.read_text()
     assert "Not run at this scale: translation, rotation. Nothing here says anything about them." in videos.read_text()

@@ -1,9 +1,10 @@
-"""The common look of all figures, curves over steps, and files that are the same bytes for the same content."""
+"""Figures: which ones params.yaml allows for, their common look, curves over steps, and reproducible files."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,20 +18,24 @@ from fernn.params import Params
 from fernn.results.selection import Selection
 from fernn.results.text import math_name
 from fernn.results.values import read_metrics
+from fernn.runs import evaluations_of, runs_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from fernn.experiment import Experiment
+
+FORMATS = ("png", "pdf")
 LineStyle = str | tuple[int, tuple[float, float]]
 
 WIDTH = 5.5  # inches: the text width of the paper
 BANDS = "mean, each seed and their range; seeds "
 RATES: tuple[LineStyle, ...] = ("-", (0, (5, 1.2)), (0, (1, 1)), "-.")  # learning rates, in the order of params.yaml
 COLOURS = 128  # of a PNG
-MOVING_DPI, PICTURE = 110, 500  # of a moving picture; milliseconds of each of its pictures
+MOVING_DPI, FRAME_MS = 110, 500  # of an animation
 
-# fonts that come with matplotlib, so figures do not depend on the machine's
+# The fonts come with matplotlib, so figures do not depend on those of the machine.
 STYLE: dict[Any, Any] = {
     "font.family": "STIXGeneral",
     "mathtext.fontset": "stix",
@@ -57,7 +62,7 @@ STYLE: dict[Any, Any] = {
     "savefig.dpi": 200,
 }
 
-# the palette of Okabe and Ito, which colour-blind readers can tell apart; line styles for print without colour
+# The palette of Okabe and Ito, which colour-blind readers can tell apart; line styles for print without colour.
 LINES: dict[str, tuple[str, LineStyle]] = {
     "G-RNN": ("#D55E00", "-"),
     "FERNN-V1T": ("#56B4E9", (0, (5, 1.2))),
@@ -67,7 +72,94 @@ LINES: dict[str, tuple[str, LineStyle]] = {
     "G-RNN+": ("#E69F00", (0, (5, 1.2))),
     "3D-CNN": ("#000000", (0, (1, 1))),
 }
-OTHERS = ("#332288", "#999933", "#882255", "#44AA99")  # models of one's own; from the muted palette of Paul Tol
+OTHERS = ("#332288", "#999933", "#882255", "#44AA99")  # models of a user; from the muted palette of Paul Tol
+
+Draw = Callable[[Params, Layout, list[Selection]], "Figure"]
+DrawMoving = Callable[[Params, Layout, list[Selection]], list["Figure"]]  # the frames of an animation
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of figure."""
+
+    name: str  # in file names
+    draw: Draw
+    see: str  # what to see in it, a sentence
+    # whether runs of a training flow, evaluated on these tests, can be shown
+    needs: Callable[[str, list[str]], bool] = lambda flow, tests: True
+    together: bool = False  # one figure of all training flows instead of one for each
+    moving: DrawMoving | None = None  # an animation, in a file of its own
+    models: bool = False  # whether it reads the weights of the first seed's runs
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One figure, and the models that it shows, each with the flow that it was trained on."""
+
+    experiment: str
+    kind: Kind
+    shown: tuple[tuple[str, str], ...]  # (flow, model)
+
+    @property
+    def name(self) -> str:
+        """In file names."""
+        flow = [] if self.kind.together else [self.shown[0][0]]
+        return "-".join([self.experiment, *flow, self.kind.name])
+
+    @property
+    def moving(self) -> str | None:
+        """The file of the animation, an APNG (browsers show it wherever a PNG may be); None without one."""
+        return f"{self.name}-moving.png" if self.kind.moving else None
+
+    @property
+    def names(self) -> list[str]:
+        """Its files."""
+        return [*(f"{self.name}.{form}" for form in FORMATS), *([self.moving] if self.moving else [])]
+
+    def models(self, params: Params, layout: Layout) -> list[Path]:
+        """The weights that it may read: of all learning rates, since the choice is made later."""
+        runs = runs_of(params, self.experiment) if self.kind.models else []
+        return [layout.model(run.id) for run in runs if (run.flow, run.model) in self.shown]
+
+
+def panels(params: Params, experiments: Iterable[Experiment[Any]]) -> list[Panel]:
+    """The figures that params.yaml allows for: by experiment, training flow and kind.
+
+    A figure whose tests no run of a flow is evaluated on is left out.
+    """
+    found = []
+    for experiment in experiments:
+        tests: dict[str, dict[str, list[str]]] = {}  # by flow and model
+        for run in runs_of(params, experiment.name):
+            tests.setdefault(run.flow, {}).setdefault(run.model, evaluations_of(params, run))
+        apart = [(kind, [flow]) for flow in tests for kind in experiment.figures if not kind.together]
+        together = [(kind, list(tests)) for kind in experiment.figures if kind.together]
+        for kind, flows in [*apart, *together]:
+            shown = [(flow, model) for flow in flows for model, has in tests[flow].items() if kind.needs(flow, has)]
+            if shown:
+                found.append(Panel(experiment.name, kind, tuple(shown)))
+    return found
+
+
+def write_figures(
+    params: Params, layout: Layout, experiments: Sequence[Experiment[Any]], selections: Sequence[Selection]
+) -> None:
+    """Draw the figures of experiments. The same inputs give the same bytes, whatever a user's matplotlib settings.
+
+    Raises:
+        FernnError: if a file of a run in params.yaml, or of the videos, is missing or malformed.
+    """
+    import matplotlib.style
+
+    found = {(each.experiment, each.flow, each.model): each for each in selections}
+    with matplotlib.style.context(STYLE, after_reset=True):
+        for panel in panels(params, experiments):
+            shown = [found[panel.experiment, flow, model] for flow, model in panel.shown]
+            figure = panel.kind.draw(params, layout, shown)
+            for form in FORMATS:
+                save(figure, layout.figure(f"{panel.name}.{form}"))
+            if panel.moving and panel.kind.moving:
+                save_moving(panel.kind.moving(params, layout, shown), layout.figure(panel.moving))
 
 
 def line(params: Params, selection: Selection) -> tuple[str, LineStyle]:
@@ -87,10 +179,7 @@ def seeds_of(selections: Sequence[Selection]) -> str:
 
 
 def stamp(figure: Figure, params: Params, selections: list[Selection], detail: str, warning: str = "") -> None:
-    """Say in small print, below, what the figure shows: the scale, the data, and a detail such as the seeds.
-
-    A warning, such as that of stand-in videos, stands at the head.
-    """
+    """Write the scale, the data and a detail such as the seeds below the figure, and a warning above."""
     flows = ", ".join(math_name(flow) for flow in dict.fromkeys(selection.flow for selection in selections))
     text = f"scale {params.scale}  ·  {selections[0].experiment}, trained on {flows}  ·  {detail}"
     figure.supxlabel(text, fontsize=6.5, color="0.45", x=0.995, ha="right")
@@ -99,28 +188,21 @@ def stamp(figure: Figure, params: Params, selections: list[Selection], detail: s
 
 
 def bare(axes: Axes) -> None:
-    """Leave axes of a map to its cells alone: no grid, no frame, no ticks."""
+    """Remove grid, frame and ticks."""
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
 
 
 def new_figure(**asked: Any) -> Figure:
-    """A figure, by the arguments of matplotlib's class.
-
-    Figures get matplotlib here and inside of functions: what a figure is like is known to every command, and half a
-    second of loading is for those that draw.
-    """
+    """A matplotlib Figure. Matplotlib is imported in functions only: every command imports this module, few draw."""
     from matplotlib.figure import Figure
 
     return Figure(**asked)
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure in the format of the file's name, PNG or PDF, with no date and no version in it.
-
-    A PNG has a palette of its own, well below half of the size; the PDF has all colours.
-    """
+    """Write a figure as PNG (with a palette, for less than half of the size) or PDF, without date and version."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     with atomic(path) as temporary:
@@ -129,16 +211,16 @@ def save(figure: Figure, path: Path) -> None:
         else:
             FigureCanvasAgg(figure)
             nothing = dict.fromkeys(("Creator", "Producer", "CreationDate"))
-            drawn = io.BytesIO()  # where a disk is full, matplotlib would end in an error of its own
+            drawn = io.BytesIO()  # on a full disk matplotlib would raise an error of its own
             figure.savefig(drawn, format="pdf", metadata=nothing)
             temporary.write_bytes(drawn.getvalue())
 
 
 def save_moving(figures: list[Figure], path: Path) -> None:
-    """Write figures of one size as the pictures of an APNG that is repeated for ever."""
+    """Write figures of one size as the frames of an endless APNG."""
     first, *others = (_picture(figure, MOVING_DPI) for figure in figures)
     with atomic(path) as temporary:
-        first.save(temporary, format="PNG", save_all=True, append_images=others, duration=PICTURE, loop=0)
+        first.save(temporary, format="PNG", save_all=True, append_images=others, duration=FRAME_MS, loop=0)
 
 
 def _picture(figure: Figure, dpi: float = STYLE["savefig.dpi"]) -> Image.Image:
@@ -151,7 +233,7 @@ def _picture(figure: Figure, dpi: float = STYLE["savefig.dpi"]) -> Image.Image:
 
 
 def axes_of(x: str, y: str, **more: Any) -> tuple[Figure, Axes]:
-    """A figure of one pair of axes, for curves over whole numbers."""
+    """A figure with one pair of axes, for curves over integers."""
     from matplotlib.ticker import MaxNLocator
 
     figure = new_figure(figsize=(0.7 * WIDTH, 0.52 * WIDTH), layout="constrained")
@@ -161,7 +243,7 @@ def axes_of(x: str, y: str, **more: Any) -> tuple[Figure, Axes]:
 
 
 def over_training(axes: Axes, params: Params, layout: Layout, selections: list[Selection], measure: str) -> None:
-    """Draw a measure of the trainings over steps of the optimizer, and epochs above; a curve for each model."""
+    """Draw a measure of the trainings over optimizer steps (bottom) and epochs (top); a curve for each model."""
     from matplotlib.ticker import MaxNLocator
 
     for selection in selections:
@@ -176,12 +258,12 @@ def over_training(axes: Axes, params: Params, layout: Layout, selections: list[S
 
 
 def _plain(value: float, place: int) -> str:
-    """Numbers of a logarithmic scale that does not reach over decades: 1, 2 and 5 of each power of ten."""
+    """Tick labels of a short logarithmic axis: 1, 2 and 5 of each power of ten."""
     return f"{value:g}" if f"{value:e}"[0] in "125" else ""
 
 
 def all_trainings(params: Params, layout: Layout, selections: list[Selection], loss: str, warning: str = "") -> Figure:
-    """The losses of every run over steps of the optimizer, those of rates that were not chosen too; a panel a model."""
+    """The losses of every run of every learning rate over optimizer steps; a panel for each model."""
     from matplotlib.ticker import MaxNLocator
 
     columns = min(3, len(selections))
@@ -216,13 +298,9 @@ def all_trainings(params: Params, layout: Layout, selections: list[Selection], l
 
 
 def curve(
-    axes: Axes,
-    params: Params,
-    selection: Selection,
-    seeds: NDArray[np.float64],
-    points: NDArray[np.float64] | None = None,
+    axes: Axes, params: Params, selection: Selection, seeds: NDArray[Any], points: NDArray[Any] | None = None
 ) -> None:
-    """Draw (seeds, points) values over their points; without, over 1, 2 and so on."""
+    """Draw values of shape (seeds, points) over `points`, by default 1, 2, ..."""
     colour, style = line(params, selection)
     if points is None:
         points = np.arange(1.0, seeds.shape[1] + 1)

@@ -1,1 +1,0 @@
-"""Figures: which there are, their common look, drawing and writing them."""

@@ -1,1 +1,0 @@
-"""Tables: our numbers beside the paper's, as data, for reading, and for a paper."""
