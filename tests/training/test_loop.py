@@ -14,7 +14,7 @@ from fernn.models import FERNNPredictor
 from fernn.training.checkpoint import read_checkpoint
 from fernn.training.distributed import SINGLE_PROCESS
 from fernn.training.loop import Interrupted
-from fernn.training.prediction import PredictionTask
+from fernn.training.tasks import PredictionTask
 from tests.closeness import assert_close
 
 from .toy import BATCHES, EPOCHS, Toy, same, send, toy_model, train

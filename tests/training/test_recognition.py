@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from fernn.models import FERNNClassifier
 from fernn.training.loop import Fit, fit
 from fernn.training.progress import TrainingProgress
-from fernn.training.recognition import RecognitionTask
+from fernn.training.tasks import RecognitionTask
 
 from .toy import context, section
 

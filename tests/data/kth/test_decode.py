@@ -7,11 +7,10 @@ import pytest
 
 from fernn.arrays import read_arrays
 from fernn.data.digests import Digest
-from fernn.data.kth import decode, parallel
-from fernn.data.kth.decode import decode_kth
+from fernn.data.kth import archives, decode
+from fernn.data.kth.decode import decode_kth, decode_video
 from fernn.data.kth.fetching import fetch_kth
 from fernn.data.kth.release import ACTIONS, ARCHIVES, FILES, Release, Video, read_annotations
-from fernn.data.kth.video import decode_video
 from fernn.errors import FernnError
 from fernn.files import sha256
 
@@ -91,7 +90,7 @@ def test_the_record(fetched, made, tmp_path):
 
 def test_same_bytes_for_any_number_of_cores(fetched, tmp_path, monkeypatch):
     for cores in (1, 2):
-        monkeypatch.setattr(parallel, "cores", lambda cores=cores: cores)
+        monkeypatch.setattr(archives, "cores", lambda cores=cores: cores)
         decode_kth(fetched, tmp_path / str(cores), size=16, most_dropped=MOST)
     assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()
 

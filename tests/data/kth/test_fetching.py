@@ -22,11 +22,11 @@ def replace(release: Release, **digests: str) -> Release:
     return Release(release.name, {**release.digests, **known}, release.videos, release.missing, release.stand_in)
 
 
-def test_downloads_the_whole_set_from_a_served_folder(made, folder, contents, patience):
+def test_downloads_the_whole_set_from_a_served_folder(made, folder, contents):
     release, seen = read_release(made[0] / "release.json"), []
     assert release == made[1]
     with serve(made[0]) as base:
-        record = fetch_kth(folder, [base], release=release, patience=patience, progress=lambda *told: seen.append(told))
+        record = fetch_kth(folder, [base], release=release, progress=lambda *told: seen.append(told))
     assert {path.name for path in folder.iterdir()} == {*FILES, "fetched.json"}
     assert {name for name, done, total in seen if done == total} >= {*FILES, f"{BOXING} [check]"}
     assert record == read_record(folder)
@@ -50,26 +50,26 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("kind", FAULTS)
-def test_lasting_faults_end_in_one_error_or_another_base(mirror, release, folder, patience, kind):
+def test_lasting_faults_end_in_one_error_or_another_base(mirror, release, folder, kind):
     fault, message = FAULTS[kind]
     mirror.faults[f"kth/{BOXING}"] = [fault] * 4
     with pytest.raises(FernnError, match=message) as caught:
-        fetch_kth(folder, [mirror.url("kth")], release=release, patience=patience)
+        fetch_kth(folder, [mirror.url("kth")], release=release)
     assert isinstance(caught.value, UnknownDigestError if kind == "wrong bytes" else DownloadError)
     assert not (folder / BOXING).exists()
     assert not (folder / "fetched.json").exists()
     mirror.faults[f"kth/{BOXING}"] = [fault] * 4
     with Server() as other:
         other.files[BOXING] = mirror.files[f"kth/{BOXING}"]
-        record = fetch_kth(folder, [mirror.url("kth"), other.base], release=release, patience=patience)
+        record = fetch_kth(folder, [mirror.url("kth"), other.base], release=release)
     assert record["files"][BOXING]["source"] == other.url(BOXING)
 
 
-def test_unknown_digests_are_told_all_at_once_then_accepted_on_record(mirror, release, folder, patience):
+def test_unknown_digests_are_told_all_at_once_then_accepted_on_record(mirror, release, folder):
     stale = replace(release, boxing="sha1:" + "0" * 40, walking="sha256:" + "1" * 64)
     truth = {file: release.digests[file][0] for file in (BOXING, "walking.zip")}
     with pytest.raises(UnknownDigestError, match="files with unknown digests: 2") as caught:
-        fetch_kth(folder, [mirror.url("kth")], release=stale, patience=patience)
+        fetch_kth(folder, [mirror.url("kth")], release=stale)
     assert caught.value.found == truth
     message = str(caught.value)
     assert f"expected sha1:{'0' * 40}" in message
@@ -77,8 +77,8 @@ def test_unknown_digests_are_told_all_at_once_then_accepted_on_record(mirror, re
     assert parse_accept(words) == truth
 
     with pytest.raises(UnknownDigestError, match="unknown digests: 1"):
-        fetch_kth(folder, [mirror.url("kth")], accept={BOXING: truth[BOXING]}, release=stale, patience=patience)
-    record = fetch_kth(folder, [mirror.url("kth")], accept=parse_accept(words), release=stale, patience=patience)
+        fetch_kth(folder, [mirror.url("kth")], accept={BOXING: truth[BOXING]}, release=stale)
+    record = fetch_kth(folder, [mirror.url("kth")], accept=parse_accept(words), release=stale)
     assert {file for file, told in record["files"].items() if told["accepted"] == "by the user"} == set(truth)
     assert record["files"][BOXING]["digest"] == str(truth[BOXING])
     # what was accepted stays so

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from fernn.data.kth import parallel
+from fernn.data.kth import archives
 from fernn.data.kth.release import ACTIONS, FILES, LOST, OFFICIAL, PERSONS, SCENARIOS, Video, read_annotations
 from fernn.data.kth.synthetic import PERIOD, annotate, film, make_standins, plan, serve
 
@@ -26,7 +26,7 @@ def ellipse(action: str, person: int = 2, scenario: int = 1) -> np.ndarray:
 
 def test_same_bytes_for_any_number_of_cores(tmp_path, monkeypatch):
     for cores in (1, 2):
-        monkeypatch.setattr(parallel, "cores", lambda cores=cores: cores)
+        monkeypatch.setattr(archives, "cores", lambda cores=cores: cores)
         make_standins(tmp_path / str(cores), persons=[1], scenarios=[4], frames=112)
     for file in [*FILES, "release.json"]:
         assert (tmp_path / "1" / file).read_bytes() == (tmp_path / "2" / file).read_bytes()

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fernn.data.kth.decode import area_sums, decode_video
 from fernn.data.kth.release import Video
 from fernn.data.kth.synthetic import cut, encode, film
-from fernn.data.kth.video import area_sums, decode_video
 
 FRAMES = 112
 ORIGINALS = os.environ.get("FERNN_KTH_ORIGINALS")  # a folder of videos, beside originals.csv
