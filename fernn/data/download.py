@@ -99,8 +99,6 @@ def fetch(
         DownloadError: if every source failed.
         FernnError: if the folder cannot be written.
     """
-    if isinstance(urls, str) or not urls or not digests:
-        raise ValueError("fetch needs a list of URLs and at least one accepted digest")
     path = Path(path)
     failures = []
     try:

@@ -167,12 +167,3 @@ def test_the_second_process_waits_for_the_first(server, target):
         assert first.result().source == server.url(NAME)
     assert second.returncode == 0
     assert len(server.requests) == 1
-
-
-def test_many_at_once(server, target):
-    server.faults[NAME] = [Fault(cut=10_000), Fault(status=503), Fault(cut=1)]
-    with ThreadPoolExecutor(8) as pool:
-        calls = [pool.submit(fetch, [server.url(NAME)], target, [RIGHT]) for _ in range(8)]
-    sources = sorted(call.result().source for call in calls)
-    assert sources == [ALREADY_THERE] * 7 + [server.url(NAME)]
-    assert len(server.requests) == 4

@@ -22,10 +22,6 @@ def undisturbed(tmp_path_factory) -> Fit:
     return train(tmp_path_factory.mktemp("undisturbed") / "c")
 
 
-def test_two_undisturbed_runs_are_the_same(undisturbed, tmp_path):
-    assert same(train(tmp_path / "c"), undisturbed)
-
-
 @pytest.mark.parametrize("after", [BATCHES + 1, BATCHES + 2, BATCHES + 3])
 def test_looks_inside_an_epoch_change_no_weight(undisturbed, tmp_path, after):
     looked = train(tmp_path / "looked", validate_every=2)
