@@ -114,10 +114,8 @@ def fetch(
             for url in urls:
                 try:
                     return Fetched(url, transfer.fetch(url, path, digests, gunzip, size))
-                except WrongFileError as error:
-                    failures.append(Failure(url, str(error), error.found))
-                except (_RefusedError, _TransientError) as error:
-                    failures.append(Failure(url, str(error)))
+                except (WrongFileError, _RefusedError, _TransientError) as error:
+                    failures.append(Failure(url, str(error), getattr(error, "found", None)))
             kept = f" (it resumes after {partial.size:,} bytes)" if partial.size else ""
     except OSError as error:
         raise FernnError(f"cannot write {path}: {error}. Make room, or choose a folder you may write to") from error

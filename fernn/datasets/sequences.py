@@ -1,7 +1,7 @@
 """Sequences of flowing digits: their recipes, and batches of frames rendered from them.
 
-A recipe has the digits of a sequence, their starts and their velocities. The modules `translating` and `rotating` define
-starts, velocities and rendering.
+A recipe has the digits of a sequence, their starts and their velocities. `translating` and `rotating` define starts,
+velocities and rendering.
 """
 
 from collections.abc import Callable, Sequence
