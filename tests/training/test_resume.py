@@ -69,21 +69,6 @@ def test_a_checkpoint_by_time_keeps_looks_inside_its_epoch(tmp_path, monkeypatch
     assert same(train(tmp_path / "c", save_every=2, validate_every=2), whole)
 
 
-def test_a_batch_that_does_not_save_writes_nothing(tmp_path, monkeypatch):
-    task, written = Toy(), []
-    monkeypatch.setattr("fernn.training.loop.monotonic", lambda: task.trained())
-    monkeypatch.setattr("fernn.training.loop.write_checkpoint", lambda *_: written.append(task.trained()))
-    train(tmp_path / "c", task=task, save_every=3)
-    assert written == [3, 4, 7, 8, 11, 12]
-
-
-def test_killed_again_and_again(undisturbed, tmp_path):
-    for after in (BATCHES + 1, 2, BATCHES + 3):  # in epochs 2, 2 and 3
-        with pytest.raises(Killed):
-            train(tmp_path / "c", after)
-    assert same(train(tmp_path / "c"), undisturbed)
-
-
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("after", range(1, TOTAL))
 def test_asked_to_stop(undisturbed, tmp_path, after, signum):
