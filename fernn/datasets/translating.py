@@ -56,8 +56,8 @@ def render(pool: Tensor, recipes: Recipes, frames: int, side: int) -> Tensor:
     digits = _centred(pool[recipes.digit], side)
     sequences, each = recipes.digit.shape
     wide = 2 * side
-    # A shifted digit on the torus is a window of the digit tiled 2x2. Taken in whole rows it is contiguous: one copy per
-    # frame, and no index for each pixel.
+    # A shifted digit on the torus is a window of the digit tiled 2x2. Taken in whole rows it is contiguous: one copy
+    # for each frame, with no index per pixel.
     tiled = F.pad(digits.repeat(1, 1, 2, 2).flatten(), (0, side))
     time = torch.arange(frames, device=pool.device).view(1, 1, -1, 1)
     corner = -(recipes.start.unsqueeze(2) + recipes.velocity.unsqueeze(2) * time) % side  # (N, D, T, 2) as (x, y)

@@ -5,8 +5,7 @@ import pytest
 from fernn.data import download
 from fernn.data.download import Patience
 
-from .archive import CONTENT, NAME
-from .server import Server
+from .server import CONTENT, NAME, Server
 
 
 @pytest.fixture

@@ -12,8 +12,7 @@ from fernn.data.digests import Digest, WrongFileError
 from fernn.data.download import ALREADY_THERE, DownloadError, Partial, fetch, show_progress
 from fernn.errors import FernnError
 
-from .archive import CONTENT, NAME, RIGHT, SHA1
-from .server import Fault
+from .server import CONTENT, NAME, RIGHT, SHA1, Fault
 
 OTHER = Digest("sha1", "0" * 40)
 

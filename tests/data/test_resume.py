@@ -11,8 +11,7 @@ import pytest
 
 from fernn.data.download import ALREADY_THERE, DownloadError, Partial, discard_partial, fetch
 
-from .archive import CONTENT, NAME, RIGHT
-from .server import Fault, Server
+from .server import CONTENT, NAME, RIGHT, Fault, Server
 
 
 def test_a_cut_download_is_kept_for_the_next_call(server, target):
