@@ -19,7 +19,7 @@ from fernn.models.seq2seq import Seq2Seq
 from fernn.models.storage import channels_last
 from fernn.results.figures import LINES, WIDTH
 from fernn.results.text import math_name
-from fernn.training.prediction import PredictionTask
+from fernn.training.tasks import PredictionTask
 
 DECODER = "decoder alone"
 COLUMNS = ["training step", "generators", "time", "times that of V0", "time per generator", "peak memory"]

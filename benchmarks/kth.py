@@ -10,7 +10,7 @@ from benchmarks.timing import STEP_COLUMNS, against_plain, alternate
 from fernn.datasets.moving_clips import Clips, drawn_at_random, gather, select_clips
 from fernn.flows.translation import Translation
 from fernn.models import FERNNClassifier
-from fernn.training.recognition import RecognitionTask
+from fernn.training.tasks import RecognitionTask
 from tests.reference import kth as plain_kth
 
 CLASSES = 6

@@ -16,8 +16,7 @@ from fernn.models.storage import channels_last
 from fernn.pipeline.plan import Models, memory_of, models, name_of
 from fernn.runs import Run, all_runs
 from fernn.training.device import sequences_at_a_time
-from fernn.training.prediction import PredictionTask
-from fernn.training.recognition import RecognitionTask
+from fernn.training.tasks import PredictionTask, RecognitionTask
 
 COLUMNS = ["model", "batch", "at a time", "time of a step", "steps", "hours of a training", "peak memory", "counted"]
 

@@ -28,7 +28,7 @@ from fernn.experiments.digits.params import DigitParams
 from fernn.flows.translation import Translation
 from fernn.models.predictor import FERNNPredictor
 from fernn.training.device import choose_device, prepare
-from fernn.training.prediction import PredictionTask
+from fernn.training.tasks import PredictionTask
 from tests.reference import translation as plain
 
 

@@ -53,7 +53,7 @@ MUTATIONS = [
     ("datasets/digits.py", 'kind="stable"', 'kind="heapsort"', {"digits", "sequences A", "sequences B"}),
     ("datasets/counter.py", "np.uint64(11)", "np.uint64(12)", ALL - {"standins", *SHOWN}),
     ("arrays.py", 'PACKED = "packed"', 'PACKED = "deflated"', ALL - {"standins", "report"}),
-    ("data/kth/video.py", "FULL_RANGE = 2", "FULL_RANGE = 1", {"frames", "clips"}),
+    ("data/kth/decode.py", "FULL_RANGE = 2", "FULL_RANGE = 1", {"frames", "clips"}),
     ("data/kth/synthetic.py", "PERIOD = 24.0", "PERIOD = 25.0", {"standins"}),
     (
         "models/cell.py",
@@ -82,7 +82,7 @@ MUTATIONS = [
     ("training/loop.py", "fused=True", "fused=False", TRAIN),
     ("training/checkpoint.py", "self.epoch += 1", "self.epoch += 2", TRAIN),
     ("training/device.py", '":4096:8"', '":16:8"', TRAIN | EVALUATE),
-    ("training/run.py", "done.weights", "None", TRAIN),
+    ("training/loop.py", "done.weights", "None", TRAIN),
     ("evaluation/outcome.py", '"parameters"', '"weights"', EVALUATE),
     ("experiments/digits/evaluate.py", "SAMPLES = 2", "SAMPLES = 3", {"evaluate A", "evaluate B"}),
     ("results/claims/statistics.py", "POWER = 0.8", "POWER = 0.9", {"tables", "report"}),

@@ -1,1 +1,1 @@
-"""The data as it comes: downloads that are checked, and readers of their formats."""
+"""Source data: verified downloads, and readers of their formats."""

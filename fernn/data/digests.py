@@ -1,4 +1,4 @@
-"""Files known by their digests: checked where they lie, and installed only if they are the right ones."""
+"""Files with known digests: verified in place, and installed only if a digest matches."""
 
 import gzip
 import hashlib
@@ -41,7 +41,7 @@ class Digest:
 
 
 class WrongFileError(FernnError):
-    """Bytes that are not the expected ones; `found` is their sha256 where they could be read to the end."""
+    """Bytes that match no expected digest; `found` is their sha256 if they could be read to the end."""
 
     def __init__(self, message: str, found: Digest | None = None) -> None:
         self.found = found
@@ -49,9 +49,9 @@ class WrongFileError(FernnError):
 
 
 def verify(path: str | Path, digests: Collection[Digest], size: int | None = None) -> Digest:
-    """The sha256 of the file at `path`; WrongFileError, saying to delete it, if none of `digests` matches.
+    """The sha256 of the file at `path`; WrongFileError, with the command to delete it, if none of `digests` matches.
 
-    `size` in bytes, where it is known, makes for an early and a clearer error.
+    A known `size` in bytes gives an earlier and clearer error.
     """
     try:
         with open(path, "rb") as stream:
@@ -62,9 +62,9 @@ def verify(path: str | Path, digests: Collection[Digest], size: int | None = Non
 
 
 def install(stream: Readable, path: str | Path, digests: Collection[Digest], size: int | None = None) -> Digest:
-    """Copy `stream` to `path`, whole and checked or not at all; its sha256.
+    """Copy `stream` to `path` atomically; its sha256.
 
-    Raises WrongFileError if none of `digests` matches or if `stream` is a `gzip` one over a corrupt file.
+    WrongFileError if none of `digests` matches, or if `stream` unpacks a corrupt gzip file.
     """
     with atomic(path) as temporary, open(temporary, "wb") as copy:
         return check(stream, digests, size, copy)
@@ -73,7 +73,7 @@ def install(stream: Readable, path: str | Path, digests: Collection[Digest], siz
 def check(
     stream: Readable, digests: Collection[Digest], size: int | None = None, copy: IO[bytes] | None = None
 ) -> Digest:
-    """Read `stream` to its end, writing it to `copy` if given; its sha256. WrongFileError as in `install`."""
+    """Read `stream` to its end, and write it to `copy` if given; its sha256. WrongFileError as in `install`."""
     hashes = {name: hashlib.new(name) for name in {"sha256", *(digest.algorithm for digest in digests)}}
     length = 0
     try:

@@ -1,17 +1,21 @@
-"""Downloads that end in the right file, or in one error that lists every source tried.
+"""Downloads: resumed after an interruption, verified by their digests, and taken from the next mirror after a failure.
 
-The bytes on the way are kept as `<name>.partial` beside the target, are resumed by range request, and get the final
-name only after their digest was checked. (`pooch` does not resume.)
+The bytes so far are kept in `<name>.partial` and get the final name only after their digest was verified. (`pooch` does
+not resume.)
 """
 
+import functools
 import gzip
+import json
+import logging
+import os
 import re
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple, Self
 from urllib.parse import urlsplit
 
 import requests
@@ -24,14 +28,17 @@ from rich.progress import Progress as Bars
 
 from fernn import __version__
 from fernn.data.digests import CHUNK, Digest, WrongFileError, check, install, verify
-from fernn.data.partial import Origin, Partial
 from fernn.errors import FernnError
+from fernn.files import remove_leftovers, write_json
+from fernn.locks import in_place, take
+
+logger = logging.getLogger(__name__)
 
 ALREADY_THERE = "already there"
 TRANSIENT_STATUS = {408, 425, 429, 500, 502, 503, 504}  # worth another try, as no other error status is
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}  # reached without a proxy, whatever http_proxy and ALL_PROXY say
 
-# called with the file's name, its bytes so far, and their total if it is known
+# called with the name of the file, its bytes so far, and its size if known
 Progress = Callable[[str, int, int | None], None]
 
 
@@ -46,15 +53,18 @@ class Patience:
     read: float = 30.0  # between two pieces of data
 
 
+PATIENCE = Patience()
+
+
 class Fetched(NamedTuple):
-    """Where a file came from (a source, or `ALREADY_THERE`) and its sha256."""
+    """The source of a file (an address, a folder, or `ALREADY_THERE`) and its sha256."""
 
     source: str
     sha256: Digest
 
 
 class Failure(NamedTuple):
-    """Why one source did not give the file; `found` is the sha256 of a whole file that is not accepted."""
+    """Why a source failed; `found` is the sha256 of a complete file with an unknown digest."""
 
     source: str
     reason: str
@@ -78,18 +88,17 @@ def fetch(
     gunzip: bool = False,
     size: int | None = None,
     progress: Progress | None = None,
-    patience: Patience | None = None,
 ) -> Fetched:
-    """Download the file to `path` from the first of `urls` that gives it, unless it is there already.
+    """Download a file to `path` from the first of `urls` that works, unless it exists already.
 
-    One of `digests` must match the file. With `gunzip` the sources serve it gzipped, and `digests` and `size` (bytes)
-    are those of the unpacked file. Of several processes that fetch one file, one downloads and the others wait for it.
+    One of `digests` must match. With `gunzip` the sources serve the file gzipped, and `digests` and `size` (bytes) are
+    those of the unpacked file. Of several processes that fetch one file, one downloads and the others wait.
 
-    Raises WrongFileError if `path` exists with other bytes (it is left alone), DownloadError if every source failed,
-    FernnError if the folder cannot be written.
+    Raises:
+        WrongFileError: if `path` exists with other bytes (it is left alone).
+        DownloadError: if every source failed.
+        FernnError: if the folder cannot be written.
     """
-    if isinstance(urls, str) or not urls or not digests:
-        raise ValueError("fetch needs a list of URLs and at least one accepted digest")
     path = Path(path)
     failures = []
     try:
@@ -97,18 +106,16 @@ def fetch(
             return Fetched(ALREADY_THERE, verify(path, digests, size))
         path.parent.mkdir(parents=True, exist_ok=True)
         with Partial.locked(path) as partial, requests.Session() as session:
-            if path.exists():  # it came while this process waited for the lock
+            if path.exists():  # another process fetched it while this one waited for the lock
                 return Fetched(ALREADY_THERE, verify(path, digests, size))
-            # identity: the bytes as they are stored; a resumed file must not be compressed for the way
+            # identity: the bytes as they are stored; a resumed file must not be compressed on the way
             session.headers.update({"User-Agent": f"fernn/{__version__}", "Accept-Encoding": "identity"})
-            transfer = _Transfer(session, partial, path.name, progress, patience or Patience())
+            transfer = _Transfer(session, partial, path.name, progress)
             for url in urls:
                 try:
-                    return Fetched(url, _from(transfer, url, path, digests, gunzip, size))
-                except WrongFileError as error:
-                    failures.append(Failure(url, str(error), error.found))
-                except (_RefusedError, _TransientError) as error:
-                    failures.append(Failure(url, str(error)))
+                    return Fetched(url, transfer.fetch(url, path, digests, gunzip, size))
+                except (WrongFileError, _RefusedError, _TransientError) as error:
+                    failures.append(Failure(url, str(error), getattr(error, "found", None)))
             kept = f" (it resumes after {partial.size:,} bytes)" if partial.size else ""
     except OSError as error:
         raise FernnError(f"cannot write {path}: {error}. Make room, or choose a folder you may write to") from error
@@ -119,7 +126,7 @@ def fetch(
 
 @contextmanager
 def show_progress(console: Console | None = None, interval: float = 10.0) -> Iterator[Progress]:
-    """Yields a `Progress` for a `with` block: bars on a terminal; in a log a line per file and `interval` seconds."""
+    """Yield a `Progress`: bars on a terminal; in a log, one line for each file every `interval` seconds."""
     console = console or Console(stderr=True)
     tasks: dict[str, TaskID] = {}
     shown: dict[str, float] = {}
@@ -134,71 +141,170 @@ def show_progress(console: Console | None = None, interval: float = 10.0) -> Ite
             elif done == total or time.monotonic() - shown.get(name, -interval) >= interval:
                 shown[name] = time.monotonic()
                 of = decimal(total) if total is not None else "unknown size"
-                # a log is read by the line: no wrapping, no colours
                 console.print(f"{name}: {decimal(done)} of {of}", soft_wrap=True, highlight=False, markup=False)
 
         yield show
 
 
+@dataclass(frozen=True)
+class Origin:
+    """The source of some bytes: address, strong ETag or else Last-Modified, and total size, as far as known."""
+
+    url: str
+    validator: str | None
+    total: int | None
+
+    def continues(self, kept: "Origin | None") -> bool:
+        """Whether bytes of this origin may follow bytes of `kept`; of two mirrors only the sizes are compared."""
+        if kept is None or kept.total != self.total:
+            return False
+        return kept.url != self.url or kept.validator == self.validator
+
+
+class Partial:
+    """An unfinished download: `<name>.partial` beside the target, and its origin in `<name>.partial.json`.
+
+    One process holds it at a time. `resumed`: whether the current transfer continues kept bytes.
+    """
+
+    def __init__(self, target: Path) -> None:
+        self.path = target.with_name(f"{target.name}.partial")
+        self.note = target.with_name(f"{target.name}.partial.json")
+        self.file: IO[bytes]
+        self.resumed = False
+
+    @classmethod
+    @contextmanager
+    def locked(cls, target: Path) -> Iterator[Self]:
+        """Wait for any other process, then yield the partial file of `target`; remove it at the end if empty."""
+        partial = cls(target)
+        wait = functools.partial(logger.warning, "another process is fetching %s: waiting for it", partial.path)
+        while True:
+            with open(partial.path, "ab") as file:
+                # on a file system without locks the worst case is a second download: the digest decides
+                take(file.fileno(), wait, without=True)
+                if not in_place(file.fileno(), partial.path):
+                    continue  # its previous owner renamed or removed it
+                partial.file = file
+                remove_leftovers(partial.note)
+                try:
+                    if partial.origin is None:
+                        partial.clear()
+                    yield partial
+                finally:
+                    if in_place(file.fileno(), partial.path) and not partial.size:
+                        partial.remove()
+                return
+
+    @property
+    def size(self) -> int:
+        """Number of bytes so far."""
+        return os.fstat(self.file.fileno()).st_size
+
+    @property
+    def origin(self) -> Origin | None:
+        """The origin of the bytes; None if unknown, so that they cannot be used."""
+        try:
+            return Origin(**json.loads(self.note.read_text(encoding="utf-8")))
+        except (FileNotFoundError, ValueError, TypeError):
+            return None
+
+    @origin.setter
+    def origin(self, origin: Origin) -> None:
+        write_json(self.note, asdict(origin))
+
+    def write(self, chunk: bytes) -> None:
+        """Append `chunk`; flushed, so it survives this process."""
+        self.file.write(chunk)
+        self.file.flush()
+
+    def clear(self) -> None:
+        """Start again from zero bytes."""
+        self.file.truncate(0)
+        self.resumed = False
+
+    def become(self, target: Path) -> None:
+        """Give the complete file its final name."""
+        os.fsync(self.file.fileno())
+        os.replace(self.path, target)
+        self._remove_note()
+
+    def remove(self) -> None:
+        """Remove the file and its origin."""
+        self.path.unlink(missing_ok=True)
+        self._remove_note()
+
+    def _remove_note(self) -> None:
+        self.note.unlink(missing_ok=True)
+        remove_leftovers(self.note)
+
+
+def discard_partial(target: str | Path) -> None:
+    """Remove the partial file of `target`, which came from elsewhere, unless a process holds it."""
+    partial = Partial(Path(target))
+    if not partial.path.exists():  # its writer may have been killed between removing the file and its note
+        partial._remove_note()
+        return
+    with suppress(FileNotFoundError), open(partial.path, "rb+") as file:
+        if take(file.fileno(), without=True):
+            partial.remove()
+
+
 class _RefusedError(Exception):
-    """This source will not give the file."""
+    """The source does not have the file."""
 
 
 class _TransientError(Exception):
-    """This attempt failed, the next one may not; `wait` is the number of seconds the server asked for."""
+    """The attempt failed, the next one may succeed; `wait` is the number of seconds the server asked for."""
 
     def __init__(self, reason: str, wait: str | None = None) -> None:
         self.wait = float(wait) if wait and wait.isdecimal() else 0.0
         super().__init__(reason)
 
 
-def _from(
-    transfer: "_Transfer", url: str, path: Path, digests: Collection[Digest], gunzip: bool, size: int | None
-) -> Digest:
-    """Download the file to `path` from `url` alone; its sha256."""
-    partial = transfer.partial
-    while True:
-        transfer.run(url)
-        try:
-            if gunzip:
-                with gzip.open(partial.path) as stream:
-                    found = install(stream, path, digests, size)
-                partial.remove()
-            else:
-                with open(partial.path, "rb") as file:
-                    found = check(file, digests, size)
-                partial.become(path)
-            return found
-        except WrongFileError:
-            resumed = partial.resumed
-            partial.clear()
-            if not resumed:
-                raise
-            # the bytes kept from before may be to blame: once more, from the start
-
-
 @dataclass(frozen=True)
 class _Transfer:
-    """Fills one partial file, from one address after the other."""
+    """Fills one partial file, from one address after another."""
 
     session: requests.Session
     partial: Partial
     name: str
     progress: Progress | None
-    patience: Patience
 
-    def run(self, url: str) -> None:
-        """Try until the partial file is whole. Raises _RefusedError, or _TransientError after the last attempt."""
-        backoff = tenacity.wait_exponential(multiplier=self.patience.wait, max=self.patience.longest)
+    def fetch(self, url: str, path: Path, digests: Collection[Digest], gunzip: bool, size: int | None) -> Digest:
+        """Download the file to `path` from `url` alone; its sha256."""
+        partial = self.partial
+        while True:
+            self._download(url)
+            try:
+                if gunzip:
+                    with gzip.open(partial.path) as stream:
+                        found = install(stream, path, digests, size)
+                    partial.remove()
+                else:
+                    with open(partial.path, "rb") as file:
+                        found = check(file, digests, size)
+                    partial.become(path)
+                return found
+            except WrongFileError:
+                resumed = partial.resumed
+                partial.clear()
+                if not resumed:
+                    raise
+                # the bytes kept from before may be to blame: once more, from the start
+
+    def _download(self, url: str) -> None:
+        """Complete the partial file. Raises _RefusedError, or _TransientError after the last attempt."""
+        backoff = tenacity.wait_exponential(multiplier=PATIENCE.wait, max=PATIENCE.longest)
 
         def wait(state: tenacity.RetryCallState) -> float:
             error = state.outcome.exception() if state.outcome else None
             asked = error.wait if isinstance(error, _TransientError) else 0.0
-            return min(max(asked, backoff(state)), self.patience.longest)
+            return min(max(asked, backoff(state)), PATIENCE.longest)
 
         retry = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(_TransientError),
-            stop=tenacity.stop_after_attempt(self.patience.attempts),
+            stop=tenacity.stop_after_attempt(PATIENCE.attempts),
             wait=wait,
             reraise=True,
         )
@@ -206,7 +312,7 @@ class _Transfer:
         try:
             retry(self._attempt, url)
         except _TransientError as error:
-            raise _TransientError(f"{error} (the last of {self.patience.attempts} attempts)") from error
+            raise _TransientError(f"{error} (the last of {PATIENCE.attempts} attempts)") from error
 
     def _attempt(self, url: str) -> None:
         partial, done = self.partial, self.partial.size
@@ -221,31 +327,31 @@ class _Transfer:
             if done and response.status_code in (206, 416):
                 partial.resumed = True
                 if response.status_code == 416:
-                    return None  # no byte is left: an earlier call ended before the check, which decides
+                    return  # no byte is left: an earlier call ended before the digest was verified
                 if start != done or not origin.continues(partial.origin):
                     partial.clear()
                     response.close()
-                    return self._attempt(url)
+                    self._attempt(url)
+                    return
             elif response.status_code == 200:  # the server has no ranges, or the file changed (If-Range)
                 partial.clear()
             else:
                 raise _RefusedError(status)
             partial.origin = origin
             self._receive(response, total)
-        return None
 
     def _request(self, url: str, done: int) -> requests.Response:
-        patience, origin, headers = self.patience, self.partial.origin, {}
+        origin, headers = self.partial.origin, {}
         if done:
             headers["Range"] = f"bytes={done}-"
             if origin and origin.url == url and origin.validator:
                 headers["If-Range"] = origin.validator
         try:
-            return self.session.get(url, headers=headers, stream=True, timeout=(patience.connect, patience.read))
+            return self.session.get(url, headers=headers, stream=True, timeout=(PATIENCE.connect, PATIENCE.read))
         except requests.ConnectTimeout as error:
-            raise _TransientError(f"no connection within {patience.connect:g} s") from error
+            raise _TransientError(f"no connection within {PATIENCE.connect:g} s") from error
         except requests.Timeout as error:
-            raise _TransientError(f"no answer within {patience.read:g} s") from error
+            raise _TransientError(f"no answer within {PATIENCE.read:g} s") from error
         except requests.ConnectionError as error:
             cause = error.args[0] if error.args else error
             if isinstance(cause, urllib3.exceptions.ProtocolError):
@@ -267,7 +373,7 @@ class _Transfer:
             if total is None or self.partial.size == total:
                 return
         except urllib3.exceptions.ReadTimeoutError:
-            trouble = f"no data for {self.patience.read:g} s"
+            trouble = f"no data for {PATIENCE.read:g} s"
         except urllib3.exceptions.HTTPError as error:
             trouble += f" ({error})"
         of = f"{total:,}" if total is not None else "an unknown number of"
@@ -275,7 +381,7 @@ class _Transfer:
 
 
 def _extent(response: requests.Response) -> tuple[int, int | None]:
-    """The first byte of the answer (-1: none) and the size of the whole file, if it is known."""
+    """Index of the first byte of the answer (-1: none), and the size of the whole file if known."""
     if response.status_code in (206, 416):
         match = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", response.headers.get("Content-Range", ""))
         start, total = match.groups() if match else (None, "*")

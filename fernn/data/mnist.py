@@ -1,4 +1,4 @@
-"""The MNIST digits, read into arrays, and their IDX format: unsigned bytes in an array of any number of dimensions.
+"""The MNIST digits as arrays, and their IDX format: an array of unsigned bytes.
 
 Yann LeCun, Corinna Cortes, Christopher Burges, "The MNIST database of handwritten digits", CC BY-SA 3.0.
 """
@@ -27,23 +27,22 @@ GZIP_MAGIC = b"\x1f\x8b"
 
 
 class Known(NamedTuple):
-    """What a file must be once it is unpacked; `size` in bytes."""
+    """Size in bytes and digest of an unpacked file."""
 
     size: int
     sha256: Digest
 
 
-def _known(size: int, sha256: str) -> Known:
-    return Known(size, Digest("sha256", sha256))
-
-
 FILES = {
-    TRAIN_IMAGES: _known(47_040_016, "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"),
-    TRAIN_LABELS: _known(60_008, "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"),
-    TEST_IMAGES: _known(7_840_016, "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"),
-    TEST_LABELS: _known(10_008, "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
+    name: Known(size, Digest("sha256", sha256))
+    for name, size, sha256 in (
+        (TRAIN_IMAGES, 47_040_016, "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"),
+        (TRAIN_LABELS, 60_008, "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"),
+        (TEST_IMAGES, 7_840_016, "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"),
+        (TEST_LABELS, 10_008, "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
+    )
 }
-# the subset that the repository carries: as many digits as stay well below 1,000,000 bytes
+# the subset in this repository: as many digits as stay well below 1,000,000 bytes
 SUBSET_TRAIN, SUBSET_TEST = 5000, 1000
 
 
@@ -93,19 +92,17 @@ def make_subset(source: str | Path, folder: str | Path, train: int = SUBSET_TRAI
 
 
 def find(folder: str | Path, name: str) -> Path:
-    """The path of the plain file `name` in `folder`, or else of `<name>.gz`. FernnError if there is neither."""
+    """The path of the file `name` in `folder`, or else of `<name>.gz`. FernnError if neither exists."""
     for path in (Path(folder) / name, Path(folder) / f"{name}.gz"):
         if path.is_file():
             return path
-    raise FernnError(
-        f"there is no {name} or {name}.gz in {folder}. Bring it there with: fernn fetch mnist --scale SCALE"
-    )
+    raise FernnError(f"there is no {name} or {name}.gz in {folder}. Fetch it: fernn fetch mnist --scale SCALE")
 
 
 def read_idx(path: str | Path) -> np.ndarray:
-    """The array of an IDX file, plain or gzipped (told by its content): uint8 in the shape that the header gives.
+    """The uint8 array of an IDX file, plain or gzipped (detected by its content), in the shape of its header.
 
-    Raises FernnError if the file is missing, is no IDX file of unsigned bytes, is cut off, or has bytes too many.
+    FernnError if the file is missing, is no IDX file of unsigned bytes, or is too short or too long.
     """
     content = read_plain(path)
     if len(content) < 4 or content[:3] != bytes([0, 0, UNSIGNED_BYTE]):
@@ -125,12 +122,12 @@ def read_idx(path: str | Path) -> np.ndarray:
         raise FernnError(f"{path} {fault}: {len(content):,} bytes, expected {wanted}. {CURE}")
     try:
         return np.frombuffer(content, np.uint8, offset=start).reshape(shape).copy()
-    except ValueError as error:  # none of one dimension, far too many of another
+    except ValueError as error:  # one dimension is 0, another far too large
         raise FernnError(f"{path} is damaged: its shape is {'x'.join(map(str, shape))} ({error}). {CURE}") from error
 
 
 def write_idx(path: str | Path, array: np.ndarray) -> None:
-    """Write a uint8 array as a gzipped IDX file; the same array gives the same bytes (no time, no name)."""
+    """Write a uint8 array as a gzipped IDX file; equal arrays give equal bytes."""
     if array.dtype != np.uint8:
         raise TypeError(f"an IDX file here holds uint8, not {array.dtype}")
     header = struct.pack(f">BBBB{array.ndim}I", 0, 0, UNSIGNED_BYTE, array.ndim, *array.shape)
@@ -144,7 +141,7 @@ def read_plain(path: str | Path) -> bytes:
         with open(path, "rb") as file:
             packed = file.peek(2).startswith(GZIP_MAGIC)
             with gzip.GzipFile(fileobj=file) if packed else file as plain:
-                content = plain.read(LARGEST + 1)  # what is packed may swell beyond measure
+                content = plain.read(LARGEST + 1)  # a small gzip file may unpack to a huge one
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise FernnError(f"{path} is a corrupt gzip file ({error}). {CURE}") from error
     except OSError as error:

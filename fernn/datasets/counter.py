@@ -1,7 +1,7 @@
 """Random numbers by position: any part of a stream can be drawn alone, with no state to save.
 
-A stream is Philox 4x64 of NumPy, keyed by (seed, stream name, epoch); item i owns a fixed number of its words. Philox
-is counter based and its raw words are the same on every machine and in every version of NumPy.
+A stream is NumPy's Philox 4x64, keyed by (seed, stream name, epoch); each item has a fixed number of words. Philox is
+counter-based, and its raw words are the same on every machine and in every version of NumPy.
 """
 
 import hashlib

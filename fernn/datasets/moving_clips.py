@@ -1,7 +1,7 @@
 """Moving KTH: clips of annotated sequences, moved over a torus as by a moving camera (paper, Section 5.2).
 
-A clip is a recipe: where its frames lie in the file of all frames, its velocity, and whether it is flipped. Batches of
-clips are gathered from recipes on the device that holds the frames.
+The recipe of a clip has its place in the file of all frames, its velocity, and whether it is flipped. Batches of clips
+are gathered on the device that holds the frames.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from fernn.flows.translation import Translation
 
 @dataclass(frozen=True)
 class Clips(Aligned):
-    """Sequences of one split that are long enough for a clip, with their recipes; all (S,) but where said.
+    """Recipes of the sequences of a split that are long enough for a clip; (S,) unless noted.
 
     Attributes:
         first: int64, the clip's first frame in the file of all frames.
@@ -63,7 +63,7 @@ def select_clips(
 
 
 def in_the_middle(clips: Clips) -> Clips:
-    """Each clip from the middle of its sequence: what evaluation sees."""
+    """Each clip from the middle of its sequence, for evaluation."""
     return replace(clips, first=clips.first + clips.room // 2)
 
 
@@ -76,7 +76,7 @@ def drawn_at_random(clips: Clips, seed: int, stream: str, epoch: int, flip: floa
 
 
 def joined(parts: list[Clips]) -> Clips:
-    """The recipes of several, one after the other."""
+    """Concatenate recipes."""
     return Clips(*map(torch.cat, zip(*(vars(part).values() for part in parts), strict=True)))
 
 
@@ -108,7 +108,7 @@ def gather(frames: Tensor, clips: Clips, length: int, stride: int) -> Tensor:
 
 
 def batches(frames: Tensor, clips: Clips, length: int, stride: int) -> Callable[[int, int], tuple[Tensor, Tensor]]:
-    """Clips that are moved batch by batch: a function of (first, count) that gives clips and labels; see `gather`."""
+    """A function of (first, count) that gives moved clips (see `gather`) and labels."""
 
     def batch(first: int, count: int) -> tuple[Tensor, Tensor]:
         part = clips[first : first + count]

@@ -18,14 +18,8 @@ from fernn.flows.rotation import Rotation
 
 @dataclass(frozen=True)
 class RotationSampler:
-    """The distribution that recipes are drawn from.
-
-    Attributes:
-        seed: of the data set.
-        stream: name of the part, such as "train"; parts are independent.
-        pool: number of digits to choose from.
-        digits: digits in a sequence.
-        flow: velocities are uniform on its generators; starts are uniform on the circle.
+    """The distribution of recipes (see `Motion.sampler`): starts uniform on the circle, velocities uniform on the
+    generators of `flow`.
     """
 
     seed: int
@@ -35,7 +29,7 @@ class RotationSampler:
     flow: Rotation
 
     def draw(self, count: int, first: int = 0, epoch: int = 0) -> Recipes:
-        """Recipes `first` ... `first + count - 1` of an epoch; the same whichever range they are drawn in."""
+        """Recipes `first` ... `first + count - 1` of an epoch; the same for any range that they are drawn in."""
         drawn = words(self.seed, self.stream, epoch, first, count, 3 * self.digits).reshape(count, self.digits, 3)
         generators = np.array(self.flow.generators, dtype=np.float64)
         return Recipes(
@@ -56,8 +50,7 @@ def render(pool: Tensor, recipes: Recipes, frames: int, side: int) -> Tensor:
         pool: (P, h, h) uint8 or float32, the digits, 0 to 255, on the device of the recipes.
         recipes: N sequences.
         frames: T.
-        side: height and width of a frame in pixels. Around a smaller digit there are zeros; of a larger one the frame
-            shows the middle.
+        side: height and width of a frame in pixels; smaller digits are padded with zeros, larger ones cropped.
 
     Returns:
         (N, T, 1, side, side) float32 in [0, 1]: digits are added and clamped, as in the released code.
@@ -80,11 +73,7 @@ def render(pool: Tensor, recipes: Recipes, frames: int, side: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Rotating:
-    """How digits move: each by an angular velocity of V_k^R; a recipe holds for frames of any size. A `Motion`.
-
-    Attributes:
-        degrees: the smallest turn per frame.
-    """
+    """A `Motion`: each digit turns by a velocity of V_k^R, in multiples of `degrees` per frame."""
 
     centred: ClassVar[bool] = True
     degrees: float

@@ -1,7 +1,7 @@
 """Sequences of flowing digits: their recipes, and batches of frames rendered from them.
 
-A recipe says which digits a sequence shows, where each starts, and how fast each moves. What a start and a velocity
-are, and how frames are made of them, is the matter of each flow (`translating`, `rotating`).
+A recipe has the digits of a sequence, their starts and their velocities. `translating` and `rotating` define starts,
+velocities and rendering.
 """
 
 from collections.abc import Callable, Sequence
@@ -42,17 +42,17 @@ class Sampler(Protocol):
     """A distribution that recipes are drawn from."""
 
     def draw(self, count: int, first: int = 0, epoch: int = 0) -> Recipes:
-        """Recipes `first` ... `first + count - 1` of an epoch; the same whichever range they are drawn in."""
+        """Recipes `first` ... `first + count - 1` of an epoch; the same for any range that they are drawn in."""
         ...
 
 
 class Motion(Protocol):
-    """How digits move: what recipes are drawn from, and how frames are made of them.
+    """How digits move: the distribution of recipes, and the rendering of frames.
 
-    A frozen dataclass of plain values. It is an input of data sets and runs, so its module belongs to their code.
+    A frozen dataclass of plain values. It is an input of data sets and runs, so its module is part of their code.
 
     Attributes:
-        centred: whether digits stay in the middle of the frame, so that the rim of a larger one is mostly black.
+        centred: whether digits stay in the middle of the frame, so that the border of a larger one is mostly black.
     """
 
     centred: ClassVar[bool]
@@ -79,7 +79,7 @@ class Motion(Protocol):
         """
 
     def grid(self, flow: str) -> Sequence[Velocity]:
-        """The velocities of a flow's generators, the one that is shown in figures last."""
+        """The velocities of a flow's generators; figures show the last one."""
 
 
 Render = Callable[[Tensor, Recipes, int, int], Tensor]  # see `Motion.render`
@@ -89,7 +89,7 @@ class RenderedSequences:
     """Sequences of one part of a data set, rendered batch by batch on the device that holds the digits.
 
     Args:
-        render: how, by the flow.
+        render: see `Motion.render`.
         pool: (P, h, w) uint8 digits, on that device.
         frames: T, frames of a sequence.
         side: height and width of a frame in pixels.
@@ -104,9 +104,9 @@ class RenderedSequences:
         return lambda first, count: self.render(self.pool, recipes[first : first + count], self.frames, self.side)
 
     def drawn(self, sampler: Sampler, sequences: int) -> Callable[[int, int, int], Tensor]:
-        """Recipes drawn afresh at each epoch: a function of (epoch, first, count) that gives frames.
+        """New recipes for each epoch: a function of (epoch, first, count) that gives frames.
 
-        An epoch's recipes reach the device in one piece, so no batch waits for the host.
+        The recipes of an epoch are copied to the device at once, so no batch waits for the host.
         """
 
         @lru_cache(maxsize=1)
@@ -117,5 +117,5 @@ class RenderedSequences:
 
 
 def mean_brightness(seen: Tensor) -> Tensor:
-    """The baseline of a constant: each sequence's mean over its seen frames (N, T, C, H, W), as (N, 1, 1, 1, 1)."""
+    """The mean baseline: each sequence's mean over its seen frames (N, T, C, H, W), as (N, 1, 1, 1, 1)."""
     return seen.mean((1, 2, 3, 4), keepdim=True)

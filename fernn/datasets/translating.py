@@ -19,15 +19,8 @@ from fernn.flows.translation import Translation
 
 @dataclass(frozen=True)
 class TranslationSampler:
-    """The distribution that recipes are drawn from.
-
-    Attributes:
-        seed: of the data set.
-        stream: name of the part, such as "train"; parts are independent.
-        pool: number of digits to choose from.
-        digits: digits in a sequence.
-        frame: side of the torus in pixels.
-        flow: velocities are uniform on its generators.
+    """The distribution of recipes (see `Motion.sampler`): starts uniform on the torus of `frame` pixels, velocities
+    uniform on the generators of `flow`.
     """
 
     seed: int
@@ -38,7 +31,7 @@ class TranslationSampler:
     flow: Translation
 
     def draw(self, count: int, first: int = 0, epoch: int = 0) -> Recipes:
-        """Recipes `first` ... `first + count - 1` of an epoch; the same whichever range they are drawn in."""
+        """Recipes `first` ... `first + count - 1` of an epoch; the same for any range that they are drawn in."""
         drawn = words(self.seed, self.stream, epoch, first, count, 4 * self.digits).reshape(count, self.digits, 4)
         generators = np.array(self.flow.generators)
         return Recipes(
@@ -63,8 +56,8 @@ def render(pool: Tensor, recipes: Recipes, frames: int, side: int) -> Tensor:
     digits = _centred(pool[recipes.digit], side)
     sequences, each = recipes.digit.shape
     wide = 2 * side
-    # a shift of a digit on the torus is a window of the digit tiled 2x2, and as long as whole rows are taken it is one
-    # contiguous piece: one copy for each frame, and no index for each pixel
+    # A shifted digit on the torus is a window of the digit tiled 2x2. Taken in whole rows it is contiguous: one copy
+    # for each frame, with no index per pixel.
     tiled = F.pad(digits.repeat(1, 1, 2, 2).flatten(), (0, side))
     time = torch.arange(frames, device=pool.device).view(1, 1, -1, 1)
     corner = -(recipes.start.unsqueeze(2) + recipes.velocity.unsqueeze(2) * time) % side  # (N, D, T, 2) as (x, y)
@@ -81,20 +74,14 @@ def render(pool: Tensor, recipes: Recipes, frames: int, side: int) -> Tensor:
 def _centred(digits: Tensor, side: int) -> Tensor:
     height, width = digits.shape[-2:]
     if side < max(height, width):
-        raise FernnError(
-            f"frames of {side}x{side} pixels cannot hold digits of {height}x{width}: let frames be larger."
-        )
+        raise FernnError(f"frames of {side}x{side} pixels cannot hold digits of {height}x{width}: enlarge the frames.")
     top, left = (side - height) // 2, (side - width) // 2
     return F.pad(digits, (left, side - width - left, top, side - height - top))
 
 
 @dataclass(frozen=True)
 class Translating:
-    """How digits move: each by a velocity of V_k^T. A `Motion`.
-
-    Attributes:
-        frame: side of the torus in pixels.
-    """
+    """A `Motion`: each digit moves by a velocity of V_k^T on a torus of `frame` pixels along a side."""
 
     centred: ClassVar[bool] = False
     frame: int

@@ -11,7 +11,7 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from fernn.data.kth.parallel import cores
+from fernn.data.kth.archives import cores
 from fernn.errors import FernnError, answer
 from fernn.experiments import find_experiment
 from fernn.gpus import visible_gpus

@@ -140,7 +140,7 @@ class Counted:
         return work.sequences * _extrapolated(work, self._flops)
 
     def memory(self, work: Pass, sequences: int, precision: str) -> float:
-        """Peak bytes of a training step (`fernn.training.memory`) with that number of sequences."""
+        """Peak bytes of a training step (`fernn.training.device`) with that number of sequences."""
         # a map that is kept is the output of one step and the input of the next: constant from one step later on
         return step_bytes(self.weights, _extrapolated(work, self._kept, 2), sequences, precision)
 

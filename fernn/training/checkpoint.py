@@ -19,19 +19,19 @@ from fernn.files import atomic
 
 @dataclass
 class Checkpoint:
-    """Where a training stands.
+    """The state of a training.
 
     Attributes:
         identity: digest of everything the result depends on.
         epoch: finished epochs.
-        batch: finished batches of the epoch under way.
+        batch: finished batches of the current epoch.
         loss_sum: sum of those batches' losses, a float64 scalar on the training device.
         history: the measures of each validation; the last one of an epoch is at its end.
-        best_epoch: the one with the smallest score so far, from 1; 0 before the first.
+        best_epoch: the epoch with the smallest score so far, from 1; 0 before the first.
         best_score: its score.
-        micro_batch: how much of a batch is computed at a time; None for all of it.
-        environments: of all processes that computed a part of it, in the order in which they came.
-        best_weights: its weights; before the first epoch, those that the training starts with.
+        micro_batch: samples computed at a time; None for the whole batch.
+        environments: of all processes that computed a part of it, oldest first.
+        best_weights: of the best epoch; before the first epoch, the initial weights.
         tensors: weights, optimizer and random states as read from the file, for `restore`.
     """
 
@@ -54,11 +54,11 @@ class Checkpoint:
 
     @property
     def diverged(self) -> bool:
-        """Whether the epoch that just ended has a measure that is not finite: training is over then."""
+        """Whether the epoch that just ended has a measure that is not finite, which ends the training."""
         return self.batch == 0 and bool(self.history) and not all(map(math.isfinite, self.history[-1].values()))
 
     def end_epoch(self, measures: dict[str, float], score: float) -> None:
-        """Count an epoch, keep its measures, and remember it if its score is the smallest; infinity never is."""
+        """Count an epoch and keep its measures; it becomes the best if its score is smaller than all before."""
         self.epoch += 1
         self.batch = 0
         self.loss_sum.zero_()
@@ -67,7 +67,7 @@ class Checkpoint:
             self.best_epoch, self.best_score = self.epoch, score
 
     def restore(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        """Give model, optimizer and random generators the state that was read, if any was."""
+        """Load the state that was read, if any, into model, optimizer and random generators."""
         if not self.tensors:
             return
         model.load_state_dict(self.tensors["model"])
@@ -87,7 +87,7 @@ class Checkpoint:
 
 
 def write_checkpoint(path: Path, state: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """Write the whole state to `path`, whole or not at all."""
+    """Write the whole state to `path` atomically."""
     random = {"cpu": torch.get_rng_state()}
     if state.loss_sum.is_cuda:
         random["cuda"] = torch.cuda.get_rng_state()
@@ -104,22 +104,18 @@ def write_checkpoint(path: Path, state: Checkpoint, model: nn.Module, optimizer:
         for group, values in groups.items()
         for name, value in values.items()
     }
-    told = ("identity", "epoch", "batch", "history", "best_epoch", "best_score", "micro_batch", "environments")
-    about = {name: getattr(state, name) for name in told}
+    names = ("identity", "epoch", "batch", "history", "best_epoch", "best_score", "micro_batch", "environments")
+    about = {name: getattr(state, name) for name in names}
     with atomic(path) as temporary:
         temporary.write_bytes(save(tensors, {"fernn": json.dumps({**about, "checksum": _checksum(about, tensors)})}))
 
 
 class UnusableCheckpointError(Exception):
-    """Why a checkpoint cannot be taken up."""
+    """A checkpoint that cannot be resumed."""
 
 
 def read_checkpoint(path: Path, device: torch.device) -> Checkpoint:
-    """The state in `path`.
-
-    Raises:
-        UnusableCheckpointError: if the file is no checkpoint of this version, or not as it was written.
-    """
+    """The state in `path`. UnusableCheckpointError if it is no checkpoint of this version, or corrupt."""
     groups: dict[str, dict[str, Tensor]] = {"best": {}}
     try:
         with safe_open(str(path), "pt", device="cpu") as file:
@@ -138,10 +134,10 @@ def read_checkpoint(path: Path, device: torch.device) -> Checkpoint:
 def take_up(path: Path, identity: str, device: torch.device, say: Callable[[str], None]) -> Checkpoint | None:
     """The state of this training in `path`, or None if there is none.
 
-    What is damaged, or of a training of other params, code or data, is moved aside and named, never overwritten; that
-    of this training comes back from there.
+    A corrupt checkpoint, or one of other params, code or data, is moved aside and reported, never overwritten. A
+    checkpoint of this training that was moved aside before is moved back.
     """
-    for left in path.parent.glob(".*.partial"):  # of a training that was killed while it wrote; its lock is ours now
+    for left in path.parent.glob(".*.partial"):  # of a training that was killed while it wrote: we hold its lock
         left.unlink()
     own = aside(path, identity)
     state = None
@@ -163,15 +159,15 @@ def take_up(path: Path, identity: str, device: torch.device, say: Callable[[str]
 
 
 def discard(folder: Path) -> None:
-    """Remove what a training kept in `folder` while it was under way; what it had set aside stays."""
+    """Remove the files of a finished training in `folder`; checkpoints that were moved aside stay."""
     for name in ("checkpoint.safetensors", "pace.json"):
         (folder / name).unlink(missing_ok=True)
-    with suppress(OSError):  # something was set aside, or there is no such folder
+    with suppress(OSError):  # not empty, or missing
         folder.rmdir()
 
 
 def aside(path: Path, identity: str) -> Path:
-    """Where a checkpoint of another training is kept, from which it goes on when its params come back."""
+    """Where a checkpoint of another training is kept until its params come back."""
     return path.with_name(f"{path.stem}-{identity}{path.suffix}")
 
 

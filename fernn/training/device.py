@@ -31,11 +31,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # malloc.h of the GNU C library
 
 
 def choose_device(scale: str, allow_cpu: bool) -> torch.device:
-    """CUDA if there is a GPU, else the CPU if that is allowed.
-
-    Raises:
-        FernnError: if there is no GPU and a CPU is not allowed.
-    """
+    """The GPU, or the CPU if there is none and `allow_cpu`; FernnError otherwise."""
     if torch.cuda.is_available():
         return torch.device("cuda", torch.cuda.current_device())
     if allow_cpu:
@@ -48,12 +44,12 @@ def choose_device(scale: str, allow_cpu: bool) -> torch.device:
 
 
 def prepare(device: torch.device, threads: int, precision: str, transformed: bool) -> None:
-    """Make results repeat and steps cheap, for the whole process.
+    """Make results reproducible and steps fast, for the whole process.
 
     Args:
         device: what computes.
-        threads: CPU threads; 0 leaves torch's own choice. The order of sums in a weight's gradient depends on it.
-        precision: see `fernn.models.precision`; it is set here and never inherited.
+        threads: CPU threads; 0 leaves torch's choice. The order of sums in a weight's gradient depends on them.
+        precision: see `fernn.models.precision`.
         transformed: whether convolutions may be computed as in `fernn.models.winograd`.
     """
     if threads:
@@ -61,7 +57,7 @@ def prepare(device: torch.device, threads: int, precision: str, transformed: boo
     use_precision(precision)
     winograd.use(transformed)
     if device.type == "cuda":
-        # every other operation of the models is deterministic by itself; these two are choices of cuDNN and cuBLAS
+        # all other operations of the models are deterministic; these settings are for cuDNN and cuBLAS
         torch.backends.cudnn.deterministic = True
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     else:
@@ -85,34 +81,31 @@ def sequences_at_a_time(
     precision: str,
     device: torch.device,
 ) -> int | None:
-    """What `micro_batch` of params.yaml means on a device.
+    """The micro-batch on a device: a number of sequences, or None for the whole batch.
 
     Args:
-        wanted: a number, None for the whole batch, or "auto": the whole batch, or the half, the quarter ... of it,
-            whichever first fits the card's free memory; on a CPU 16 at most.
+        wanted: `micro_batch` of params.yaml: a number, None, or "auto": the first of the whole batch, its half, its
+            quarter ... that fits the GPU's free memory; on a CPU 16 at most.
         batch: sequences of a batch.
         build: makes the network.
         lengths: side of a frame in pixels, frames seen, frames predicted.
         precision: see `fernn.models.precision`.
         device: what trains.
-
-    Returns:
-        Number of sequences; None for the whole batch.
     """
     if not isinstance(wanted, str):
         return wanted
     if device.type != "cuda":
         return min(batch, MICRO_BATCH_ON_CPU)
     with torch.device("meta"):
-        model = build().to("meta")  # some constants are made on the CPU
+        model = build().to("meta")  # some constants are created on the CPU
     free, _ = torch.cuda.mem_get_info(device)
     return fitting(batch, USABLE_SHARE * free, weights_of(model), kept(model, *lengths), precision)
 
 
 def fitting(batch: int, room: float, weights: int, kept: float, precision: str) -> int:
-    """The whole batch, or the first of its half, its quarter ... that takes no more than `room` bytes; 1 at least.
+    """The first of the whole batch, its half, its quarter ... that needs at most `room` bytes; at least 1.
 
-    Halves, so that a card with a little more or less free memory computes in the same parts.
+    Halves, so that GPUs with a little more or less free memory use the same micro-batch.
     """
     number = batch
     while number > 1 and step_bytes(weights, kept, number, precision) > room:
@@ -121,14 +114,7 @@ def fitting(batch: int, room: float, weights: int, kept: float, precision: str) 
 
 
 def step_bytes(weights: int, kept: float, sequences: int, precision: str) -> float:
-    """Peak bytes of a training step, weights and Adam's moments among them.
-
-    Args:
-        weights: number of them.
-        kept: bytes of one sequence, as `kept` counts them.
-        sequences: at a time.
-        precision: see `fernn.models.precision`.
-    """
+    """Peak bytes of a training step with that many weights and sequences, `kept` bytes for each (see the module)."""
     return BYTES_PER_WEIGHT * weights + OVER_KEPT * sequences * kept / (2 if precision == "bf16" else 1)
 
 
@@ -138,11 +124,11 @@ def kept(model: nn.Module, side: int, frames: int, *predicted: int) -> int:
     Args:
         model: on any device; on the meta device nothing is computed.
         side: of a frame in pixels.
-        frames: taken in.
-        predicted: by a predictor, the number of frames that it makes.
+        frames: of the input.
+        predicted: number of frames that a predictor makes.
     """
     own = {weight.untyped_storage()._cdata for weight in (*model.parameters(), *model.buffers())}
-    storages: dict[int, torch.UntypedStorage] = {}  # alive until all are counted, so that no address comes twice
+    storages: dict[int, torch.UntypedStorage] = {}  # alive until all are counted, so no address is reused
 
     def keep(saved: Tensor) -> Tensor:
         storage = saved.untyped_storage()

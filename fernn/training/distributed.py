@@ -120,7 +120,7 @@ SINGLE_PROCESS = World()
 
 
 class StoppedError(Exception):
-    """The ranks were asked to stop, and have stopped."""
+    """The ranks received a signal to stop, and have stopped."""
 
     def __init__(self, signum: int) -> None:
         super().__init__(signal.Signals(signum).name)
@@ -128,19 +128,18 @@ class StoppedError(Exception):
 
 
 def launch(size: int, work: Callable[..., Any], *arguments: Any) -> Any:
-    """Call work(world, device, *arguments) in `size` new processes; returns what rank 0 returned.
+    """Call work(world, device, *arguments) in `size` new processes; returns the value of rank 0.
 
-    Each process gets a GPU of those that this process sees, or the CPU where there is none. If one dies, torch's
-    launcher asks the others to stop, and kills them after half a minute; if this process dies, they are killed with it.
-    SIGTERM and SIGINT are passed on to them.
+    Each process gets one of the visible GPUs, or the CPU. If one dies, torch's launcher stops the others, and kills
+    them after half a minute; if this process dies, they are killed. SIGTERM and SIGINT are passed on to them.
 
     Args:
         size: the world size.
-        work: a function of a module, since a new Python has to import it.
+        work: a function of a module, since new processes import it.
         arguments: values that can be pickled.
 
     Raises:
-        StoppedError: if they were asked to stop.
+        StoppedError: if a signal stopped them.
         FernnError: with the error of the first rank that failed, or the signal that killed it.
     """
     for name in ("torch.distributed.elastic", "torch.multiprocessing.spawn"):

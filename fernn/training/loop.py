@@ -1,9 +1,10 @@
 """The training loop: Adam, clipping, the best epoch, and a checkpoint from which training resumes bit for bit."""
 
+import csv
+import io
 import math
 import signal
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,71 +15,17 @@ import torch
 from torch import Tensor, nn
 
 from fernn.errors import FernnError
+from fernn.files import write_text
 from fernn.models.precision import autocast
-from fernn.models.storage import channels_last
+from fernn.models.storage import Model, channels_last, write_model
 from fernn.training.checkpoint import Checkpoint, read_checkpoint, take_up, write_checkpoint
+from fernn.training.device import prepare
 from fernn.training.distributed import SINGLE_PROCESS, World
+from fernn.training.tasks import Task
 
 if TYPE_CHECKING:  # what a person sees, and how params are checked, decides no result
     from fernn.params.base import Training
     from fernn.training.progress import TrainingProgress
-
-
-@dataclass
-class Task(ABC):
-    """What a model is trained to do. A batch depends on (epoch, number) alone, so that any batch can be repeated.
-
-    Attributes:
-        train: samples first ... first + count - 1 of an epoch, on the training device: train(epoch, first, count).
-        validation: the same of the validation set: validation(first, count).
-        sequences: training samples of an epoch; those that fill no whole batch make a smaller last one.
-        validation_sequences: number of them.
-        batch_size: samples of a batch.
-        micro_batch: samples that are computed at a time, which bounds the memory of a step; None for the whole batch.
-            Sums are rounded by it, so a resumed training keeps the value that it began with.
-    """
-
-    train: Callable[[int, int, int], Any]
-    validation: Callable[[int, int], Any]
-    sequences: int
-    validation_sequences: int
-    batch_size: int
-    micro_batch: int | None = field(default=None, kw_only=True)
-
-    @property
-    def batches(self) -> int:
-        """Batches of an epoch."""
-        return -(-self.sequences // self.batch_size)
-
-    def size(self, number: int) -> int:
-        """Samples of a batch."""
-        return min(self.batch_size, self.sequences - number * self.batch_size)
-
-    def batch(self, epoch: int, number: int, world: World = SINGLE_PROCESS) -> Any:
-        """This rank's shard of a batch."""
-        first, count = world.shard(self.size(number))
-        return self.train(epoch, number * self.batch_size + first, count)
-
-    def validation_batches(self, world: World = SINGLE_PROCESS) -> Iterator[Any]:
-        """This rank's share of the batches of the validation set."""
-        for first in range(0, self.validation_sequences, self.batch_size)[world.rank :: world.size]:
-            yield self.validation(first, min(self.batch_size, self.validation_sequences - first))
-
-    def parts(self, batch: Any) -> Iterable[tuple[float, Any]]:
-        """The micro-batches of a shard, each with its weight in the loss of the shard."""
-        return [(1.0, batch)]
-
-    @abstractmethod
-    def loss(self, model: nn.Module, part: Any) -> Tensor:
-        """The mean loss of a micro-batch, a scalar to be differentiated."""
-
-    @abstractmethod
-    def validate(self, model: nn.Module, world: World = SINGLE_PROCESS) -> dict[str, float]:
-        """Measures on the validation set, "validation_loss" among them; the ranks share it."""
-
-    @abstractmethod
-    def score(self, measures: dict[str, float]) -> float:
-        """Of an epoch's measures; the epoch of the smallest score is kept, the first one at ties."""
 
 
 @dataclass(frozen=True)
@@ -90,11 +37,11 @@ class TrainingContext:
         checkpoint: file of the training's state.
         identity: digest of everything the result depends on; a checkpoint of another identity is not resumed.
         progress: what a person sees.
-        check: called before the result is written; an error there leaves it unwritten.
-        may_diverge: whether a loss that is not finite at the end of an epoch ends the training, and is no error.
+        check: called before the result is written; an error in it leaves the result unwritten.
+        may_diverge: whether divergence ends the training without an error.
         save_every: seconds between checkpoints inside an epoch.
-        world: the ranks that share each batch; each process has a context of its own.
-        environment: gives the environment of this process; called once its settings are made.
+        world: the ranks that share each batch; each rank has its own context.
+        environment: gives the environment of this process; called after its settings are made.
     """
 
     device: torch.device
@@ -113,13 +60,12 @@ class Fit:
     """A finished training.
 
     Attributes:
-        weights: of the best epoch; those it started with, if it diverged in its first.
-        history: measures of every validation, with its epoch from 1 and the optimizer steps before it; the last ones
-            are not all finite if it diverged.
-        best_epoch: from 1; 0 if it diverged in its first.
-        diverged: whether the loss was not finite at the end of an epoch, which was the last one then.
+        weights: of the best epoch; the initial ones if the first epoch diverged.
+        history: measures of every validation, with its epoch from 1 and the optimizer steps before it.
+        best_epoch: from 1; 0 if the first epoch diverged.
+        diverged: whether the loss was not finite at the end of the last epoch.
         micro_batch: see `Task`.
-        choices: what the model left to the device, as it was computed, by name.
+        choices: implementations that the model selected by device, by name.
         environments: of all processes that computed a part of it; see `fernn.provenance.environment`.
     """
 
@@ -133,11 +79,47 @@ class Fit:
 
 
 class Interrupted(Exception):  # noqa: N818 (an event, not an error)
-    """The run was asked to stop (SIGTERM or SIGINT); its checkpoint holds everything up to here."""
+    """The run received SIGTERM or SIGINT and saved its checkpoint."""
 
     def __init__(self, signum: int, checkpoint: Path) -> None:
         super().__init__(f"stopped by {signal.Signals(signum).name}; the same command goes on from {checkpoint}")
         self.signum = signum
+
+
+def train_to_files(
+    model: Model,
+    task: Callable[[torch.device, int], Task],
+    training: "Training",
+    seed: int,
+    learning_rate: float,
+    context: TrainingContext,
+    outputs: tuple[Path, Path],
+) -> Fit:
+    """Train a model, or resume its training; write the weights of its best epoch and the history of validations.
+
+    Args:
+        model: what to build. A seed gives the same initial weights on every device.
+        task: makes the task, with its data, on a device and for a world size.
+        training: section of params.yaml.
+        seed: of torch's generator: weights and dropout.
+        learning_rate: of Adam, constant.
+        context: of this process.
+        outputs: files of the model (safetensors) and of the history (CSV); rank 0 writes them.
+    """
+    prepare(context.device, training.threads, training.precision, training.winograd)
+    torch.manual_seed(seed)
+    network = model.build().to(context.device)
+    environments = context.world.all_gather(context.environment())
+    done = fit(network, task(context.device, context.world.size), training, learning_rate, context, environments)
+    if context.world.first:
+        context.check()
+        write_model(network, (model.network,), outputs[0], done.weights)
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(done.history[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(done.history)
+        write_text(outputs[1], text.getvalue())
+    return done
 
 
 def fit(
@@ -150,19 +132,18 @@ def fit(
 ) -> Fit:
     """Train `model` on its device, from the checkpoint if there is one of the same identity.
 
-    The checkpoint is written after every epoch, inside one after the first batch that ends `save_every` seconds or more
-    after the last checkpoint, and, at SIGTERM or SIGINT, after the current batch. A run that was stopped or killed and
-    started again ends with the same weights, bit for bit on a CPU. A checkpoint does not depend on the world size: any
-    number of ranks can resume it, and with the same number the bits are the same.
+    The checkpoint is written after every epoch, inside an epoch every `save_every` seconds, and at SIGTERM or SIGINT
+    after the current batch. A run that was stopped or killed and started again ends with the same weights, bit for bit
+    on a CPU. Any number of ranks can resume a checkpoint; with the same number the bits are the same.
 
     Args:
-        model: on the device; with several ranks, each calls this with the same weights.
+        model: on the device; every rank starts with the same weights.
         task: what it is trained to do.
         training: section of params.yaml: epochs, clip_norm, precision, validate_every. A validation inside an epoch
             changes no weight; the best epoch is chosen at ends of epochs.
         learning_rate: of Adam, constant.
         context: of this process.
-        environments: of the processes that train now; the checkpoint keeps those of all.
+        environments: of the processes that train now; the checkpoint collects those of all.
 
     Raises:
         Interrupted: after the checkpoint is saved.
@@ -262,7 +243,7 @@ def fit(
 
 
 def _backward(wrapped: nn.Module, task: Task, precision: str, state: Checkpoint, world: World) -> Iterator[Tensor]:
-    """Accumulate the gradients of a batch over its micro-batches; gives what each adds to the batch's mean loss."""
+    """Accumulate the gradients of a batch over its micro-batches; yields each one's share of the mean loss."""
     size = task.size(state.batch)
     weight = world.weight(size)
     parts = [*task.parts(task.batch(state.epoch, state.batch, world))]
@@ -279,7 +260,7 @@ def _backward(wrapped: nn.Module, task: Task, precision: str, state: Checkpoint,
 
 
 def _take_up(context: TrainingContext, device: torch.device) -> Checkpoint | None:
-    """As `take_up`; rank 0 alone moves files, and the others read what it leaves."""
+    """As `take_up`; only rank 0 moves files, and the others read the result."""
     checkpoint, world = context.checkpoint, context.world
     state = take_up(checkpoint, context.identity, device, context.progress.say) if world.first else None
     (found,) = world.maximum(state is not None)
@@ -301,7 +282,7 @@ def _weights(model: nn.Module) -> dict[str, Tensor]:
 
 
 def _divergence(state: Checkpoint, learning_rate: float, clip_norm: float | None, bad: int) -> str:
-    """The error message; `bad` is the first batch whose loss is not finite, from 0, or -1."""
+    """The error message; `bad` is the index of the first batch whose loss is not finite, or -1."""
     if state.batch:  # inside an epoch
         epoch, losses = state.epoch + 1, f"its loss is {state.loss_sum.item()}"
         if bad < 0:  # the loss was finite, and the step after it made weights that are not

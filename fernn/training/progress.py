@@ -1,4 +1,4 @@
-"""What a person sees of a training, and how fast it runs: a bar on a terminal, one line for each epoch in a log."""
+"""The progress and throughput of a training: a bar on a terminal, one line for each epoch in a log."""
 
 import json
 import time
@@ -12,9 +12,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from fernn.files import write_json
 from fernn.training.checkpoint import Checkpoint
 
-# seconds between looks at the loss, each of which waits for the device
+# seconds between reads of the loss, each of which waits for the device
 LOOK, LOOK_IN_LOG = 1.0, 60.0
-COUNTS = ("epoch", "step")  # of a history; the rest of it are measures
+COUNTS = ("epoch", "step")  # columns of a history that are no measures
 
 
 class TrainingProgress:
@@ -23,13 +23,10 @@ class TrainingProgress:
     def __init__(
         self, name: str, console: Console | None = None, pace_file: Path | None = None, identity: str = ""
     ) -> None:
-        """Show a training.
+        """Show the training of run `name` on `console`, by default standard error.
 
-        Args:
-            name: of the run.
-            console: standard error if not given.
-            pace_file: keeps steps and seconds over all starts of the run, up to its last checkpoint.
-            identity: of the run; a file of another one counts for nothing.
+        `pace_file` keeps steps and seconds over all starts of the run, up to its last checkpoint; a file of another
+        `identity` is ignored.
         """
         self.console = console or Console(stderr=True)
         self.name = name
@@ -53,7 +50,7 @@ class TrainingProgress:
                 if found["identity"] == self._earlier["identity"]:
                     self._earlier |= found
             except (FileNotFoundError, ValueError, TypeError, KeyError):
-                pass  # a first start, or a corrupt file, whose loss costs no more than these two values
+                pass  # the first start, or a corrupt file
         self._bar.start()
         return self
 
@@ -80,7 +77,7 @@ class TrainingProgress:
             self.say(f"{self.name}: goes on after epoch {state.epoch}, batch {state.batch} of {batches}")
 
     def batch(self, state: Checkpoint) -> None:
-        """Count a batch; look at its loss now and then only, since that waits for the device."""
+        """Count a batch; read the loss only now and then, since that waits for the device."""
         self._count(state)
         self._bar.update(self._task, completed=state.epoch * self._batches + state.batch)
         if time.monotonic() - self._looked < (LOOK if self.console.is_terminal else LOOK_IN_LOG):
@@ -94,7 +91,7 @@ class TrainingProgress:
             self.say(f"{self.name}  {where}  train_loss {loss:.4g}{self._saved}")
 
     def saved(self, state: Checkpoint) -> None:
-        """Keep the pace up to a checkpoint, and its time, to be shown with the next losses."""
+        """Keep the pace up to a checkpoint, and the time of saving for the next line."""
         self._count(state)
         self._saved = time.strftime(", saved at %H:%M")
         self._write_pace()

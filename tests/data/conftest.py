@@ -2,10 +2,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from fernn.data import download
 from fernn.data.download import Patience
 
-from .archive import CONTENT, NAME
-from .server import Server
+from .server import CONTENT, NAME, Server
 
 
 @pytest.fixture
@@ -14,10 +14,10 @@ def server() -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture
-def patience() -> Patience:
+@pytest.fixture(autouse=True)
+def patience(monkeypatch) -> None:
     """Waits that a test can bear."""
-    return Patience(attempts=4, wait=0.001, longest=0.01, connect=5.0, read=1.0)
+    monkeypatch.setattr(download, "PATIENCE", Patience(attempts=4, wait=0.001, longest=0.01, connect=5.0, read=1.0))
 
 
 @pytest.fixture

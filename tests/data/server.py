@@ -1,5 +1,6 @@
-"""An HTTP server on the loopback that can break in the ways that servers do."""
+"""An HTTP server on the loopback that can break in the ways that servers do, and a file for it."""
 
+import hashlib
 import re
 import threading
 from collections import defaultdict
@@ -8,6 +9,13 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
+
+from fernn.data.digests import Digest
+
+NAME = "boxing.zip"
+CONTENT = bytes(i * i % 251 for i in range(300_000))
+RIGHT = Digest("sha256", hashlib.sha256(CONTENT).hexdigest())
+SHA1 = Digest("sha1", hashlib.sha1(CONTENT).hexdigest())
 
 
 @dataclass(frozen=True)

@@ -9,94 +9,92 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from fernn.data.download import ALREADY_THERE, DownloadError, fetch
-from fernn.data.partial import Partial, discard_partial
+from fernn.data.download import ALREADY_THERE, DownloadError, Partial, discard_partial, fetch
 
-from .archive import CONTENT, NAME, RIGHT
-from .server import Fault, Server
+from .server import CONTENT, NAME, RIGHT, Fault, Server
 
 
-def test_a_cut_download_is_kept_for_the_next_call(server, target, patience):
+def test_a_cut_download_is_kept_for_the_next_call(server, target):
     server.faults[NAME] = [Fault(cut=50_000)] * 4
     with pytest.raises(DownloadError, match=r"after 200,000 of 300,000 bytes.*\n.*resumes after 200,000 bytes"):
-        fetch([server.url(NAME)], target, [RIGHT], patience=patience)
-    fetch([server.url(NAME)], target, [RIGHT], patience=patience)
+        fetch([server.url(NAME)], target, [RIGHT])
+    fetch([server.url(NAME)], target, [RIGHT])
     assert server.requests[-1].range == "bytes=200000-"
 
 
-def interrupt(server: Server, target, patience, cut: int = 120_000) -> None:
+def interrupt(server: Server, target, cut: int = 120_000) -> None:
     """Leave a partial file of `cut` bytes."""
     server.faults[NAME] = [Fault(cut=cut), Fault(status=404)]
     with pytest.raises(DownloadError):
-        fetch([server.url(NAME)], target, [RIGHT], patience=patience)
+        fetch([server.url(NAME)], target, [RIGHT])
     assert target.with_name(f"{NAME}.partial").stat().st_size == cut
     server.requests.clear()
 
 
 @pytest.mark.parametrize("validators", [True, False])
-def test_another_mirror_continues(server, target, patience, validators):
-    interrupt(server, target, patience)
+def test_another_mirror_continues(server, target, validators):
+    interrupt(server, target)
     with Server(validators=validators) as mirror:
         mirror.files[NAME] = CONTENT
-        fetch([mirror.url(NAME)], target, [RIGHT], patience=patience)
+        fetch([mirror.url(NAME)], target, [RIGHT])
         assert [(request.range, request.status) for request in mirror.requests] == [("bytes=120000-", 206)]
 
 
-def test_no_range_support_starts_again(server, target, patience):
-    interrupt(server, target, patience)
+def test_no_range_support_starts_again(server, target):
+    interrupt(server, target)
     server.ranges = False
-    fetch([server.url(NAME)], target, [RIGHT], patience=patience)
+    fetch([server.url(NAME)], target, [RIGHT])
     assert [request.status for request in server.requests] == [200]
 
 
 @pytest.mark.parametrize("validators", [True, False])
 @pytest.mark.parametrize("change", [b"", b"longer"])
-def test_a_file_that_changed_on_the_server_starts_again(server, target, patience, validators, change):
+def test_a_file_that_changed_on_the_server_starts_again(server, target, validators, change):
     server.files[NAME] = bytes(len(CONTENT)) + change
     server.validators = validators
-    interrupt(server, target, patience)
+    interrupt(server, target)
     server.files[NAME] = CONTENT
     seen = []
-    fetch([server.url(NAME)], target, [RIGHT], progress=lambda *told: seen.append(told[1]), patience=patience)
+    fetch([server.url(NAME)], target, [RIGHT], progress=lambda *told: seen.append(told[1]))
     # noticed by If-Range, else by the size before anything is received, else by the digest
     assert [request.status for request in server.requests] == ([200] if validators else [206, 200])
     assert (seen[0] < 120_000) == (validators or change != b"")
 
 
-def test_a_range_in_pieces(server, target, patience):
-    interrupt(server, target, patience)
+def test_a_range_in_pieces(server, target):
+    interrupt(server, target)
     server.faults[NAME] = [Fault(piece=100_000)]
-    fetch([server.url(NAME)], target, [RIGHT], patience=patience)
+    fetch([server.url(NAME)], target, [RIGHT])
     assert [request.range for request in server.requests] == ["bytes=120000-", "bytes=220000-"]
 
 
-def test_a_partial_file_that_is_whole_is_only_checked(server, target, patience):
-    interrupt(server, target, patience)
+def test_a_partial_file_that_is_whole_is_only_checked(server, target):
+    interrupt(server, target)
     with open(target.with_name(f"{NAME}.partial"), "ab") as file:
         file.write(CONTENT[120_000:])
-    fetch([server.url(NAME)], target, [RIGHT], patience=patience)
+    fetch([server.url(NAME)], target, [RIGHT])
     assert [request.status for request in server.requests] == [416]
 
 
-def test_a_partial_file_too_long_or_unknown_starts_again(server, target, patience):
-    interrupt(server, target, patience)
+def test_a_partial_file_too_long_or_unknown_starts_again(server, target):
+    interrupt(server, target)
     partial = target.with_name(f"{NAME}.partial")
     partial.write_bytes(CONTENT + b"more")
-    fetch([server.url(NAME)], target, [RIGHT], patience=patience)
+    fetch([server.url(NAME)], target, [RIGHT])
     assert [request.status for request in server.requests] == [416, 200]
     target.unlink()
     for note in ("", "[]", '{"url": 1, "colour": 2}'):
         server.requests.clear()
         partial.write_bytes(CONTENT[:10])
         target.with_name(f"{NAME}.partial.json").write_text(note)
-        fetch([server.url(NAME)], target, [RIGHT], patience=patience)
+        fetch([server.url(NAME)], target, [RIGHT])
         assert [request.range for request in server.requests] == [None]
         target.unlink()
 
 
-def test_discard_partial(server, target, patience):
+def test_discard_partial(server, target):
     discard_partial(target)  # nothing there, not even the folder
-    interrupt(server, target, patience)
+    interrupt(server, target)
     with Partial.locked(target):
         discard_partial(target)
         assert len(list(target.parent.iterdir())) == 2
@@ -105,12 +103,12 @@ def test_discard_partial(server, target, patience):
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
-def test_a_file_system_without_locks(server, target, patience, monkeypatch, number):
+def test_a_file_system_without_locks(server, target, monkeypatch, number):
     def flock(file: object, flags: int) -> None:
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr("fcntl.flock", flock)
-    fetch([server.url(NAME)], target, [RIGHT], patience=patience)
+    fetch([server.url(NAME)], target, [RIGHT])
     assert target.exists()
 
 
@@ -135,20 +133,20 @@ def wait_for_partial(target, size: int) -> None:
         time.sleep(0.01)
 
 
-def test_a_killed_download_resumes(server, target, patience):
+def test_a_killed_download_resumes(server, target):
     server.faults[NAME] = [Fault(stall=200_000)]
     with start_fetch(server, target) as process:
         wait_for_partial(target, 131_072)
         process.send_signal(signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
     assert not target.exists()
-    fetch([server.url(NAME)], target, [RIGHT], patience=patience)
+    fetch([server.url(NAME)], target, [RIGHT])
     start = int(server.requests[-1].range[6:-1])
     assert 131_072 <= start <= 200_000
     assert server.requests[-1].status == 206
 
 
-def test_the_second_process_waits_for_the_first(server, target, patience):
+def test_the_second_process_waits_for_the_first(server, target):
     release = threading.Event()
     waited = []
 
@@ -158,7 +156,7 @@ def test_the_second_process_waits_for_the_first(server, target, patience):
             assert release.wait(120)
 
     with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(fetch, [server.url(NAME)], target, [RIGHT], progress=hold, patience=patience)
+        first = pool.submit(fetch, [server.url(NAME)], target, [RIGHT], progress=hold)
         wait_for_partial(target, 1)
         with start_fetch(server, target) as second:
             assert f"another process is fetching {target}.partial: waiting" in second.stdout.readline()
@@ -168,12 +166,3 @@ def test_the_second_process_waits_for_the_first(server, target, patience):
         assert first.result().source == server.url(NAME)
     assert second.returncode == 0
     assert len(server.requests) == 1
-
-
-def test_many_at_once(server, target, patience):
-    server.faults[NAME] = [Fault(cut=10_000), Fault(status=503), Fault(cut=1)]
-    with ThreadPoolExecutor(8) as pool:
-        calls = [pool.submit(fetch, [server.url(NAME)], target, [RIGHT], patience=patience) for _ in range(8)]
-    sources = sorted(call.result().source for call in calls)
-    assert sources == [ALREADY_THERE] * 7 + [server.url(NAME)]
-    assert len(server.requests) == 4

@@ -69,7 +69,7 @@ def test_the_digits_of_a_sequence_turn_on_their_own():
     assert (torch.corrcoef(pairs) - torch.eye(3)).abs().max() < 4 / 8000**0.5
 
 
-@pytest.mark.parametrize(("size", "side"), [(28, 40), (28, 28), (28, 44), (14, 20), (14, 16), (14, 14), (14, 10)])
+@pytest.mark.parametrize(("size", "side"), [(28, 40), (28, 28), (14, 10)])
 def test_rendering_is_the_plain_way(size, side):
     pool = random_pool(size)
     recipes = book(pool=len(pool)).draw(3)

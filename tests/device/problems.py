@@ -14,9 +14,7 @@ from fernn.datasets.sequences import Render, RenderedSequences, Sampler
 from fernn.datasets.translating import TranslationSampler
 from fernn.flows import Rotation, Translation
 from fernn.models import CNN3D, FERNNClassifier, FERNNPredictor, GRNNPlusClassifier, GRNNPredictor, RotationPredictor
-from fernn.training.loop import Task
-from fernn.training.prediction import PredictionTask
-from fernn.training.recognition import RecognitionTask
+from fernn.training.tasks import PredictionTask, RecognitionTask, Task
 
 SIDE, SEEN, FRAMES, BATCH, BATCHES = 10, 3, 5, 4, 4
 TURNS = Rotation(1, 30)

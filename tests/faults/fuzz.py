@@ -57,8 +57,8 @@ def fuzz(name: str, folder: Path, seconds: int) -> None:
 
         from fernn.arrays import read_arrays
         from fernn.data.kth.archives import check_archive
+        from fernn.data.kth.decode import decode_video
         from fernn.data.kth.release import read_annotations
-        from fernn.data.kth.video import decode_video
         from fernn.data.mnist import read_idx
         from fernn.errors import FernnError
         from fernn.experiments import load_params

@@ -64,7 +64,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a download is on the disk before it has its name",
-        "fernn/data/partial.py",
+        "fernn/data/download.py",
         "        os.fsync(self.file.fileno())\n",
         "",
         "tests/data/test_download.py::test_it_is_on_the_disk_before_it_has_its_name",

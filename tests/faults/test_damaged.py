@@ -21,8 +21,8 @@ import torch
 from fernn.arrays import read_about, read_arrays, write_arrays
 from fernn.data.kth.archives import check_archive
 from fernn.data.kth.archives import read_record as read_fetched
+from fernn.data.kth.decode import decode_video
 from fernn.data.kth.release import read_annotations, read_release
-from fernn.data.kth.video import decode_video
 from fernn.data.mnist import read_idx, write_idx
 from fernn.errors import FernnError
 from fernn.experiments import load_params

@@ -24,7 +24,7 @@ from fernn.pipeline import plan
 from fernn.pipeline.jobs import Jobs
 from fernn.pipeline.plan import META, TRAINING, Amount, Rates, State, costs, flops, memory_of, models, name_of
 from fernn.runs import Run, all_runs
-from fernn.training.memory import kept, step_bytes, weights_of
+from fernn.training.device import kept, step_bytes, weights_of
 from tests.kept import everything
 from tests.pipeline.made import benchmark, evaluated, finish, first, under_way
 from tests.workflow.conftest import make_project

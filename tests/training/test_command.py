@@ -10,7 +10,6 @@ import sys
 
 import pytest
 import torch
-from safetensors import safe_open
 
 from fernn.cli import main
 from fernn.experiments import load_params
@@ -88,11 +87,6 @@ def test_a_run_that_is_started_twice_is_trained_once(prepared, root, tmp_path):
     record = json.loads(project.result("record.json"))
     assert record["details"]["steps"] == EPOCHS * BATCHES
     assert record["details"]["seconds"] > 0
-
-
-def identity(project: Project) -> str:
-    with safe_open(project.checkpoint, "pt") as file:
-        return json.loads(file.metadata()["fernn"])["identity"]
 
 
 def fernn(monkeypatch, capsys, *arguments: str) -> tuple[int, str]:

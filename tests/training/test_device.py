@@ -1,8 +1,5 @@
 """Which device trains, its settings, and how many sequences of a batch fit its memory."""
 
-import subprocess
-import sys
-
 import pytest
 import torch
 
@@ -25,14 +22,11 @@ from fernn.training.device import (
 )
 
 
-def test_no_gpu(monkeypatch):
+def test_the_device(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert choose_device("quick", allow_cpu=True) == torch.device("cpu")
     with pytest.raises(FernnError, match=r"scale paper needs a CUDA GPU.*--scale quick.*--allow-cpu"):
         choose_device("paper", allow_cpu=False)
-
-
-def test_a_gpu_goes_first(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
     assert choose_device("paper", allow_cpu=True) == torch.device("cuda", 0)
@@ -55,12 +49,6 @@ def test_precision_is_said_and_not_inherited(switches, inherited, precision, exp
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = inherited
     prepare(torch.device("cpu"), 0, precision, transformed=True)
     assert switches() == expected
-
-
-def test_torchs_defaults_are_what_tf32_stands_for():
-    asked = "import torch; print(torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32)"
-    said = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True).stdout
-    assert said.split() == ["True", "False"]
 
 
 def test_threads():
@@ -129,24 +117,11 @@ def test_it_is_counted_without_numbers_as_with_them(name) -> None:
     torch.set_rng_state(state)
 
 
-def test_to_count_draws_no_random_number() -> None:
-    before = torch.get_rng_state()
-    with torch.device("meta"):
-        kept(MODELS["steerable"][0]().to("meta"), 8, 3, 2)
-    assert torch.equal(torch.get_rng_state(), before)
-
-
-@pytest.mark.parametrize(
-    ("room", "expected"), [(1000, 100), (120, 100), (119.9, 50), (60, 50), (59, 25), (16, 13), (2.4, 2), (0, 1)]
-)
+@pytest.mark.parametrize(("room", "expected"), [(120, 100), (119.9, 50), (59, 25), (16, 13), (0, 1)])
 def test_the_largest_half_that_fits(room, expected) -> None:
     assert fitting(100, room, weights=0, kept=1, precision="float32") == expected
     assert fitting(100, room / 2, weights=0, kept=1, precision="bf16") == expected
-
-
-def test_weights_take_room_too() -> None:
-    assert fitting(4, room=16 * 10 + 1.2 * 4, weights=10, kept=1, precision="tf32") == 4
-    assert fitting(4, room=16 * 10 + 1.2 * 4, weights=11, kept=1, precision="tf32") == 1
+    assert fitting(100, 16 * 10 + room, weights=10, kept=1, precision="tf32") == expected
 
 
 def at_a_time(wanted, device, batch=128, precision="tf32"):
@@ -155,7 +130,7 @@ def at_a_time(wanted, device, batch=128, precision="tf32"):
 
 
 @pytest.mark.parametrize("device", [CPU, CUDA])
-@pytest.mark.parametrize("wanted", [None, 1, 7, 128])
+@pytest.mark.parametrize("wanted", [None, 7])
 def test_a_number_is_taken_at_its_word(wanted, device) -> None:
     assert at_a_time(wanted, device) == wanted
 

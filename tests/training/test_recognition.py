@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from fernn.models import FERNNClassifier
 from fernn.training.loop import Fit, fit
 from fernn.training.progress import TrainingProgress
-from fernn.training.recognition import RecognitionTask
+from fernn.training.tasks import RecognitionTask
 
 from .toy import context, section
 
@@ -62,12 +62,6 @@ def test_batches_hold_every_clip_of_an_epoch_once(size, sizes):
     clips, labels = (torch.cat(parts) for parts in zip(*batches, strict=True))
     assert torch.equal(clips, bars(3, 22)[0])
     assert torch.equal(labels, bars(3, 22)[1])
-
-
-def test_loss_is_the_mean_cross_entropy():
-    model, (clips, label) = classifier().eval(), bars(0, 5)
-    shares = model(clips).softmax(1)[torch.arange(5), label]
-    assert task(4).loss(model, (clips, label)).item() == pytest.approx(-shares.log().mean().item(), rel=1e-6)
 
 
 def test_loss_of_logits_in_bf16():

@@ -22,10 +22,6 @@ def undisturbed(tmp_path_factory) -> Fit:
     return train(tmp_path_factory.mktemp("undisturbed") / "c")
 
 
-def test_two_undisturbed_runs_are_the_same(undisturbed, tmp_path):
-    assert same(train(tmp_path / "c"), undisturbed)
-
-
 @pytest.mark.parametrize("after", [BATCHES + 1, BATCHES + 2, BATCHES + 3])
 def test_looks_inside_an_epoch_change_no_weight(undisturbed, tmp_path, after):
     looked = train(tmp_path / "looked", validate_every=2)
@@ -71,21 +67,6 @@ def test_a_checkpoint_by_time_keeps_looks_inside_its_epoch(tmp_path, monkeypatch
     state = read_checkpoint(tmp_path / "c", CPU)
     assert [row["step"] for row in state.history] == [2, 4, 6]
     assert same(train(tmp_path / "c", save_every=2, validate_every=2), whole)
-
-
-def test_a_batch_that_does_not_save_writes_nothing(tmp_path, monkeypatch):
-    task, written = Toy(), []
-    monkeypatch.setattr("fernn.training.loop.monotonic", lambda: task.trained())
-    monkeypatch.setattr("fernn.training.loop.write_checkpoint", lambda *_: written.append(task.trained()))
-    train(tmp_path / "c", task=task, save_every=3)
-    assert written == [3, 4, 7, 8, 11, 12]
-
-
-def test_killed_again_and_again(undisturbed, tmp_path):
-    for after in (BATCHES + 1, 2, BATCHES + 3):  # in epochs 2, 2 and 3
-        with pytest.raises(Killed):
-            train(tmp_path / "c", after)
-    assert same(train(tmp_path / "c"), undisturbed)
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from fernn.params.base import Training
 from fernn.training.checkpoint import Checkpoint
 from fernn.training.distributed import SINGLE_PROCESS, World
-from fernn.training.loop import Fit, Task, TrainingContext, fit
+from fernn.training.loop import Fit, TrainingContext, fit
 from fernn.training.progress import TrainingProgress
+from fernn.training.tasks import Task
 
 EPOCHS, BATCHES = 3, 4
 VALIDATION = 99  # in place of an epoch

@@ -1,13 +1,15 @@
-"""The fetched files: their record, and the archives of video, whose members are checked and read, never unpacked."""
+"""The fetched files: their record, and the archives of videos, whose members are verified and read, never unpacked."""
 
 import hashlib
 import json
+import os
 import zipfile
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fernn.data.digests import CHUNK
 from fernn.data.kth.release import FILES, Annotations, Video
@@ -17,36 +19,38 @@ from fernn.files import sha256
 if TYPE_CHECKING:
     from fernn.data.download import Progress
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 RECORD = "fetched.json"
 ENTRY = {"sha256", "source", "accepted", "digest"}
 LARGEST = 1 << 28  # bytes of one video; the longest official one has a few million
 CURE = "Delete it and fetch it again; if you accepted its digest yourself, it is not what you took it for"
+FETCH = "fernn fetch kth --scale SCALE"
 
 
 def read_record(folder: str | Path) -> dict[str, Any]:
-    """The record that `fetch_kth` left in `folder`. FernnError if it never came to its end there."""
+    """The record that `fetch_kth` wrote in `folder`. FernnError if it is missing or broken."""
+    path = Path(folder) / RECORD
     try:
-        record: dict[str, Any] = json.loads((Path(folder) / RECORD).read_text(encoding="utf-8"))
-        if set(record["files"]) != set(FILES) or any(set(told) != ENTRY for told in record["files"].values()):
-            raise ValueError("it does not tell of all files")
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if set(record["files"]) != set(FILES) or any(set(entry) != ENTRY for entry in record["files"].values()):
+            raise ValueError("it does not list all files")
         return record
     except FileNotFoundError:
-        raise FernnError(
-            f"{folder} holds no {RECORD}: the files are not all there. Run: fernn fetch kth --scale SCALE"
-        ) from None
+        raise FernnError(f"{folder} holds no {RECORD}: the files are not all there. Run: {FETCH}") from None
     except (ValueError, KeyError, TypeError) as error:
-        raise FernnError(f"{Path(folder) / RECORD} is broken ({error}). Run: fernn fetch kth --scale SCALE") from None
+        raise FernnError(f"{path} is broken ({error}). Run: {FETCH}") from None
 
 
 def contents(path: str | Path) -> str:
-    """A digest (sha256) of what a record says was fetched, from wherever: the same files give the same one."""
+    """A digest (sha256) of the files that a record lists, whatever their source."""
     try:
         record = json.loads(Path(path).read_text(encoding="utf-8"))
-        told = {file: entry["sha256"] for file, entry in record["files"].items()}
-        plain = json.dumps([record["release"], record["stand_in"], told], sort_keys=True)
+        digests = {file: entry["sha256"] for file, entry in record["files"].items()}
+        plain = json.dumps([record["release"], record["stand_in"], digests], sort_keys=True)
         return hashlib.sha256(plain.encode()).hexdigest()
     except (ValueError, KeyError, TypeError, AttributeError):
-        return sha256(path)  # broken, and so no other's
+        return sha256(path)  # a broken record: equal to no other
 
 
 def members(annotations: Annotations, action: str) -> dict[str, Video]:
@@ -56,20 +60,20 @@ def members(annotations: Annotations, action: str) -> dict[str, Video]:
 
 @contextmanager
 def open_archive(path: str | Path, names: Collection[str]) -> Iterator[zipfile.ZipFile]:
-    """Open a zip archive whose members must be exactly the files `names`; entries of directories do not count.
+    """Open a zip archive whose members must be exactly the files `names`; directories are ignored.
 
-    A member is only ever read under a name that was asked for, so no name in an archive leads anywhere.
+    A member is only read by an expected name, so no name in an archive leads outside.
 
     Raises:
-        FernnError: if it is missing or no zip archive, or if a member is unknown, missing, there twice or huge; also
-            for whatever is found broken while it is open.
+        FernnError: if it is missing or no zip archive, if a member is unknown, missing, duplicate, encrypted or huge,
+            or for whatever is found broken while it is open.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             _check_names(path, archive, set(names))
             yield archive
     except FileNotFoundError:
-        raise FernnError(f"{path}: no such file. Bring it there with: fernn fetch kth --scale SCALE") from None
+        raise FernnError(f"{path}: no such file. Fetch it: {FETCH}") from None
     except OSError as error:
         raise FernnError(f"cannot read {path}: {error}") from error
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeDecodeError) as error:
@@ -77,7 +81,7 @@ def open_archive(path: str | Path, names: Collection[str]) -> Iterator[zipfile.Z
 
 
 def check_archive(path: str | Path, names: Collection[str], progress: "Progress | None" = None) -> None:
-    """Check the names of all members and the CRC of each. FernnError as in `open_archive`."""
+    """Verify the names of all members and the CRC of each. FernnError as in `open_archive`."""
     with open_archive(path, names) as archive:
         infos = _files(archive)
         total, done = sum(info.file_size for info in infos), 0
@@ -95,12 +99,13 @@ def _check_names(path: str | Path, archive: zipfile.ZipFile, names: set[str]) ->
     faults = {
         "unknown members": sorted(set(found) - names),
         "missing members": sorted(names - set(found)),
-        "members that are there twice": sorted({name for name in found if found.count(name) > 1}),
+        "duplicate members": sorted({name for name in found if found.count(name) > 1}),
         f"members of more than {LARGEST:,} bytes": [info.filename for info in infos if info.file_size > LARGEST],
         "encrypted members": [info.filename for info in infos if info.flag_bits & 1],
     }
-    if told := [f"{what}: {_some(which)}" for what, which in faults.items() if which]:
-        raise FernnError(f"{path} has {'; '.join(told)}. {CURE}")
+    if any(faults.values()):
+        words = "; ".join(f"{what}: {_some(which)}" for what, which in faults.items() if which)
+        raise FernnError(f"{path} has {words}. {CURE}")
 
 
 def _files(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
@@ -110,3 +115,20 @@ def _files(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
 def _some(names: list[str], most: int = 5) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(map(repr, names[:most])) + more
+
+
+def cores() -> int:
+    """The number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def in_order(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+    """`function` of each item, in their order, on all cores: FFmpeg and NumPy release Python's lock.
+
+    The first exception is raised here.
+    """
+    pool = ThreadPoolExecutor(cores())
+    try:
+        yield from pool.map(function, items)
+    finally:
+        pool.shutdown(cancel_futures=True)

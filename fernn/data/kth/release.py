@@ -20,7 +20,7 @@ FILES = (ANNOTATIONS, *ARCHIVES.values())  # the small one first: what is wrong 
 MISSING = "*missing*"
 LINE = re.compile(r"(?P<name>[^\t]*?) *\t+(?:frames\t+(?P<ranges>[^\t]*)|(?P<missing>\*missing\*))\s*")
 RANGE = re.compile(r"([0-9]{1,6})-([0-9]{1,6})")
-LISTED = 8  # faults told in one message
+LISTED = 8  # faults listed in one message
 
 
 @dataclass(frozen=True, order=True)
@@ -33,7 +33,7 @@ class Video:
 
     @property
     def name(self) -> str:
-        """As the annotations have it, such as "person01_boxing_d1"."""
+        """As in the annotations, such as "person01_boxing_d1"."""
         return f"person{self.person:02}_{self.action}_d{self.scenario}"
 
     @property
@@ -49,9 +49,9 @@ class Video:
 
 @dataclass(frozen=True)
 class Release:
-    """The files of a data set with the digests they are accepted by, and the videos that they hold.
+    """The files of a data set with their accepted digests, and the videos in them.
 
-    `missing` videos are named by the annotations and exist nowhere. `stand_in` says that all of it was drawn.
+    `missing` videos are named by the annotations and exist nowhere. `stand_in`: all videos are synthetic.
     """
 
     name: str
@@ -63,8 +63,8 @@ class Release:
 
 LOST = frozenset({Video(13, "handclapping", 3)})
 
-# A file may have several digests: whether the pins of one public library (sha1) and of another project (sha256 of
-# boxing.zip) name the same bytes was never seen, so either is right.
+# boxing.zip has two accepted digests: one project published its sha1, another its sha256, and we never saw whether they
+# name the same bytes.
 OFFICIAL = Release(
     name="KTH actions",
     digests={
@@ -88,7 +88,7 @@ OFFICIAL = Release(
 
 
 def parse_video(name: str) -> Video:
-    """The video of that name. ValueError if there can be none of it."""
+    """The video of that name. ValueError if no video can have it."""
     person, action, scenario = [*name.split("_"), "", ""][:3]
     known = {f"person{p:02}": p for p in PERSONS}, {f"d{s}": s for s in SCENARIOS}
     if person not in known[0] or action not in ACTIONS or scenario not in known[1] or name.count("_") != 2:
@@ -110,7 +110,7 @@ def write_release(path: str | Path, release: Release) -> None:
 
 
 def read_release(path: str | Path) -> Release:
-    """Read what `write_release` wrote. FernnError if it is not there or malformed."""
+    """Read what `write_release` wrote. FernnError if it is missing or malformed."""
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
         return Release(
@@ -121,15 +121,14 @@ def read_release(path: str | Path) -> Release:
             stand_in=bool(content["stand_in"]),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        said = f"{type(error).__name__}: {error}"[:200]
-        raise FernnError(f"{path} does not describe a release ({said}). Make it again with its archives") from error
+        reason = f"{type(error).__name__}: {error}"[:200]
+        raise FernnError(f"{path} does not describe a release ({reason}). Rebuild it with its archives") from error
 
 
 class Annotations(NamedTuple):
-    """The sequences of each video, and the videos that are said to be missing, both in the order of the file.
+    """The sequences of each video, and the missing videos, both in the order of the file.
 
-    A sequence is a `range` of frame numbers that count from 0; its end is not part of it. The sequences of a video are
-    as the file gives them: they need not be in order and may overlap.
+    A sequence is a `range` of frame numbers from 0. The sequences of a video may be out of order and may overlap.
     """
 
     videos: Mapping[Video, tuple[range, ...]]
@@ -139,18 +138,17 @@ class Annotations(NamedTuple):
 def read_annotations(path: str | Path) -> Annotations:
     r"""Read 00sequences.txt.
 
-    A prose header goes before the first video. A line of a video is its name, tabs (blanks may go before them),
-    `frames`, tabs and its sequences, such as `1-95, 96-185`: from the first to the last frame, counted from 1. In place
-    of `frames` and the sequences there may be `*missing*`. Lines end in \n or \r\n; blanks at their ends and empty
-    lines mean nothing.
+    The file starts with a header in prose. A line of a video has its name, tabs (after blanks), `frames`, tabs and its
+    sequences, such as `1-95, 96-185`: first and last frame, from 1; or `*missing*` instead of `frames` and sequences.
+    Lines end in \n or \r\n; blanks at their ends and empty lines are ignored.
 
     Raises:
-        FernnError: if the file cannot be read or holds no video, and for each malformed line, with its number.
+        FernnError: if the file cannot be read or holds no video, and for malformed lines, with their numbers.
     """
     try:
         lines = Path(path).read_bytes().decode("ascii").split("\n")
     except OSError as error:
-        raise FernnError(f"cannot read {path}: {error}. Bring it there with: fernn fetch kth --scale SCALE") from error
+        raise FernnError(f"cannot read {path}: {error}. Fetch it: fernn fetch kth --scale SCALE") from error
     except UnicodeDecodeError as error:
         number = error.object[: error.start].count(b"\n") + 1
         raise FernnError(f"{path}, line {number}: byte {error.object[error.start]:#04x}, expected plain text") from None
@@ -181,7 +179,7 @@ def read_annotations(path: str | Path) -> Annotations:
 
 
 def _parse(line: str) -> tuple[Video, tuple[range, ...] | None]:
-    """The video of a line and its sequences, or None if it is missing. ValueError if malformed."""
+    """The video of a line, and its sequences or None if it is missing. ValueError if malformed."""
     match = LINE.fullmatch(line)
     if match is None:
         raise ValueError(f"{line.strip()!r}; expected a video, tabs, and `frames`, tabs, sequences or `{MISSING}`")

@@ -1,7 +1,7 @@
-"""Synthetic videos in the format of KTH: an ellipse before a still background, whose motion tells the action.
+"""Synthetic videos in the format of KTH: an ellipse on a still background, whose motion is the action.
 
-They stand in for the originals, which may not be redistributed: same codec, container, file names, archives and
-annotations, oddities included, so they pass the same download, checks and decoding. `serve` serves a folder of them.
+They replace the originals, which may not be redistributed: same codec, container, file names, archives and annotations,
+oddities included, so the same code downloads, verifies and decodes them. `serve` serves a folder of them.
 """
 
 import io
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fernn.data.digests import Digest
-from fernn.data.kth.parallel import in_order
+from fernn.data.kth.archives import in_order
 from fernn.data.kth.release import ACTIONS, ANNOTATIONS, ARCHIVES, FILES, LOST, MISSING, Release, Video, write_release
 from fernn.files import atomic, remove_leftovers, sha256
 
@@ -47,17 +47,17 @@ def make_standins(
 ) -> Release:
     """Write the six archives, `00sequences.txt` and `release.json`, which holds their digests.
 
-    The bytes depend on the arguments and on the versions of numpy and PyAV alone.
+    The bytes depend on the arguments and on the versions of NumPy and PyAV alone.
 
     Args:
-        folder: created if need be.
+        folder: created if missing.
         persons: some of 1 to 25.
         scenarios: some of 1 to 4.
         frames: of each video; a sequence has about a quarter of them.
         seed: of all random draws.
 
     Returns:
-        The release that `fetch_kth` takes to check the files as it checks the originals.
+        The release, by which `fetch_kth` verifies the files.
 
     Raises:
         ValueError: if `frames` is too small.
@@ -84,7 +84,7 @@ def make_standins(
 
 
 def plan(video: Video, frames: int, seed: int) -> tuple[range, ...]:
-    """The sequences of a video of `frames` frames, from 0; after each run the picture is empty for a while."""
+    """The sequences of a video of `frames` frames, from 0; after each runner the picture is empty for a while."""
     slot = frames // SEQUENCES
     rng = np.random.default_rng([seed, 1, video.person, video.label, video.scenario])
     jitter = rng.integers(-(slot // 20), slot // 20 + 1, SEQUENCES - 1)
@@ -98,8 +98,8 @@ def plan(video: Video, frames: int, seed: int) -> tuple[range, ...]:
 def annotate(sequences: Mapping[Video, tuple[range, ...]], missing: frozenset[Video] = LOST) -> str:
     r"""The text of 00sequences.txt, with the oddities of the official one.
 
-    Lines end in \r\n and may carry blanks, some sequences are out of order or overlap, a video is missing, and one has
-    three sequences where all others have four.
+    Lines end in \r\n and may end in blanks, some sequences are out of order or overlap, a video is missing, and one
+    video has three sequences instead of four.
     """
     lines = HEADER.split("\n")
     videos = sorted({*sequences, *missing}, key=lambda video: video.name)
@@ -185,7 +185,7 @@ def _motion(
 
 
 def encode(frames: Frames) -> bytes:
-    """The AVI file (codec MPEG-4 part 2, tag DIVX) of grey frames (T, H, W); same frames, same bytes."""
+    """The AVI file (codec MPEG-4 part 2, tag DIVX) of grey frames (T, H, W); equal frames give equal bytes."""
     count, height, width = frames.shape
     planes = np.full((count, height * 3 // 2, width), 128, np.uint8)  # luma above, colour below: none
     planes[:, :height] = (16 + (frames.astype(np.uint32) * (2 * 219) + 255) // (2 * 255)).astype(np.uint8)
@@ -216,7 +216,7 @@ def cut(content: bytes, frame: int) -> bytes:
 
 @contextmanager
 def serve(folder: str | Path) -> Iterator[str]:
-    """Serve the files of `folder` on a free port of the loopback interface, in a `with` block; yields the base URL."""
+    """Serve the files of `folder` on a free port of the loopback interface; yields the base URL."""
     http = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, directory=str(folder)))
     thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()

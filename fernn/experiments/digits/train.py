@@ -9,9 +9,8 @@ from fernn.arrays import read_arrays
 from fernn.datasets.sequences import Motion, Recipes, RenderedSequences
 from fernn.models.storage import Model
 from fernn.training.device import sequences_at_a_time
-from fernn.training.loop import Fit, TrainingContext
-from fernn.training.prediction import PredictionTask
-from fernn.training.run import train_to_files
+from fernn.training.loop import Fit, TrainingContext, train_to_files
+from fernn.training.tasks import PredictionTask
 
 if TYPE_CHECKING:  # what decides a result is their values, not how they are checked
     from fernn.experiments.digits.params import DigitData, DigitTraining

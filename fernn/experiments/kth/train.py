@@ -11,9 +11,8 @@ from fernn.arrays import read_arrays
 from fernn.datasets.moving_clips import Clips, batches, drawn_at_random
 from fernn.errors import FernnError
 from fernn.models.storage import Model
-from fernn.training.loop import Fit, TrainingContext
-from fernn.training.recognition import RecognitionTask
-from fernn.training.run import train_to_files
+from fernn.training.loop import Fit, TrainingContext, train_to_files
+from fernn.training.tasks import RecognitionTask
 
 if TYPE_CHECKING:  # what decides a result is their values, not how they are checked
     from fernn.experiments.kth.params import KthData

@@ -27,20 +27,17 @@ def rewrite(path: Path, contents: bytes, change) -> None:
     ("change", "message"),
     [
         (lambda m: m.update({"../../evil.avi": b"x"}), r"unknown members: '\.\./\.\./evil\.avi'"),
-        (lambda m: m.update({"/etc/evil.avi": b"x"}), "unknown members: '/etc/evil.avi'"),
         (
             lambda m: m.update({f"../{VIDEO}": m.pop(VIDEO)}),
             rf"unknown members: '\.\./{VIDEO}'; missing members: '{VIDEO}'",
         ),
         (lambda m: m.update({"readme.txt": b"x"}), "unknown members: 'readme.txt'"),
         (lambda m: m.pop(VIDEO), f"missing members: '{VIDEO}'"),
-        (dict.clear, "missing members: .*'person01_boxing_d3_uncomp.avi'"),
     ],
-    ids=["up", "absolute", "up instead", "unknown", "missing", "empty"],
+    ids=["up", "up instead", "unknown", "missing"],
 )
 def test_members_that_must_not_be(broken, contents, release, change, message):
     rewrite(broken / BOXING, contents[BOXING], change)
-    (broken / "fetched.json").unlink()
     check_refused(broken, release, message)
 
 
@@ -54,6 +51,7 @@ def test_directories_do_not_count(broken, contents, release):
 
 def check_refused(folder, release, message):
     """An archive that the user accepted is not believed beyond its digest."""
+    (folder / "fetched.json").unlink()
     with pytest.raises(UnknownDigestError) as caught:
         fetch_kth(folder, release=release)
     with pytest.raises(FernnError, match=message):
@@ -65,8 +63,7 @@ def check_refused(folder, release, message):
 def test_a_member_that_is_there_twice(broken, release):
     with zipfile.ZipFile(broken / BOXING, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
         archive.writestr(VIDEO, b"x")
-    (broken / "fetched.json").unlink()
-    check_refused(broken, release, f"members that are there twice: '{VIDEO}'")
+    check_refused(broken, release, f"duplicate members: '{VIDEO}'")
 
 
 @pytest.mark.parametrize("stored", [True, False])
@@ -80,36 +77,28 @@ def test_a_corrupt_member(broken, contents, release, stored):
     damaged = bytearray((broken / BOXING).read_bytes())
     damaged[start : start + 4] = bytes(255 - byte for byte in damaged[start : start + 4])
     (broken / BOXING).write_bytes(damaged)
-    (broken / "fetched.json").unlink()
     check_refused(broken, release, r"boxing\.zip is a broken archive: .*Delete it and fetch it again")
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>", "cut"], ids=["empty", "html", "cut"])
 def test_no_archive_at_all(broken, contents, release, content):
     (broken / BOXING).write_bytes(contents[BOXING][:-100] if content == "cut" else content)
-    (broken / "fetched.json").unlink()
     check_refused(broken, release, r"boxing\.zip is a broken archive")
 
 
-def test_a_name_that_is_no_text(broken, release):
+@pytest.mark.parametrize(
+    ("place", "bits", "letter", "message"),
+    [
+        (9, 8, 0xCE, r"boxing\.zip is a broken archive: 'utf-8' codec can't decode"),  # a name in UTF-8, says the flag
+        (8, 1, None, "encrypted members: 'person01_boxing_d3_uncomp.avi'"),
+    ],
+    ids=["name", "encrypted"],
+)
+def test_flags_of_the_first_member(broken, release, place, bits, letter, message):
     content = bytearray((broken / BOXING).read_bytes())
     entry = content.index(b"PK\1\2")
-    content[entry + 9] |= 8  # its name is in UTF-8, says the flag
-    content[entry + 46] = 0xCE
+    content[entry + place] |= bits
+    if letter:
+        content[entry + 46] = letter
     (broken / BOXING).write_bytes(content)
-    (broken / "fetched.json").unlink()
-    check_refused(broken, release, r"boxing\.zip is a broken archive: 'utf-8' codec can't decode")
-
-
-def test_an_encrypted_member(broken, release):
-    content = bytearray((broken / BOXING).read_bytes())
-    content[content.index(b"PK\1\2") + 8] |= 1  # the flag of the first member
-    (broken / BOXING).write_bytes(content)
-    (broken / "fetched.json").unlink()
-    check_refused(broken, release, "encrypted members: 'person01_boxing_d3_uncomp.avi'")
-
-
-def test_huge_members(fetched, release, monkeypatch):
-    monkeypatch.setattr("fernn.data.kth.archives.LARGEST", 1000)
-    with pytest.raises(FernnError, match=r"walking\.zip has members of more than 1,000 bytes: 'person01_walking_d3_"):
-        fetch_kth(fetched, release=release)
+    check_refused(broken, release, message)

@@ -7,11 +7,10 @@ import pytest
 
 from fernn.arrays import read_arrays
 from fernn.data.digests import Digest
-from fernn.data.kth import decode, parallel
-from fernn.data.kth.decode import decode_kth
+from fernn.data.kth import archives, decode
+from fernn.data.kth.decode import decode_kth, decode_video
 from fernn.data.kth.fetching import fetch_kth
 from fernn.data.kth.release import ACTIONS, ARCHIVES, FILES, Release, Video, read_annotations
-from fernn.data.kth.video import decode_video
 from fernn.errors import FernnError
 from fernn.files import sha256
 
@@ -91,7 +90,7 @@ def test_the_record(fetched, made, tmp_path):
 
 def test_same_bytes_for_any_number_of_cores(fetched, tmp_path, monkeypatch):
     for cores in (1, 2):
-        monkeypatch.setattr(parallel, "cores", lambda cores=cores: cores)
+        monkeypatch.setattr(archives, "cores", lambda cores=cores: cores)
         decode_kth(fetched, tmp_path / str(cores), size=16, most_dropped=MOST)
     assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()
 
@@ -105,17 +104,14 @@ def test_a_video_that_is_broken_in_the_official_archive(fetched, tmp_path, monke
 
 
 def test_too_many_dropped(fetched, tmp_path):
-    message = r"1 of 92 sequences are not whole, expected no more than 1\.0% of them:\n  person01_boxing_d4, sequence 4"
+    message = r"1 of 92 sequences are not whole, expected at most 1\.0%:\n  person01_boxing_d4, sequence 4"
     with pytest.raises(FernnError, match=message):
         decode_kth(fetched, tmp_path / "frames", size=32, most_dropped=0.01)
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(
-    "change", [lambda c: b"", lambda c: c[:300], lambda c: bytes(len(c))], ids=["empty", "cut", "zero"]
-)
-def test_all_videos_broken(made, tmp_path, change):
-    remake(made, tmp_path / "kth", lambda name, content: change(content))
+def test_all_videos_broken(made, tmp_path):
+    remake(made, tmp_path / "kth", lambda name, content: content[:300])
     with pytest.raises(FernnError, match=r"92 of 92 sequences are not whole.*(\n.*){6}and 87 more\nDo the archives"):
         decode_kth(tmp_path / "kth", tmp_path / "frames", size=32, most_dropped=0.01)
     assert not (tmp_path / "frames").exists()
@@ -131,13 +127,6 @@ def test_one_video_broken(made, tmp_path):
     assert about["sequences"] == len(people) == 87
 
 
-def test_archives_that_were_not_fetched(tmp_path):
-    with pytest.raises(
-        FernnError, match=r"holds no fetched\.json: the files are not all there. Run: fernn fetch kth --scale SCALE"
-    ):
-        decode_kth(tmp_path, tmp_path / "frames", size=32, most_dropped=0.01)
-
-
 def test_an_archive_that_changed(broken, tmp_path):
     with open(broken / "running.zip", "ab") as file:
         file.write(b"x")
@@ -146,9 +135,3 @@ def test_an_archive_that_changed(broken, tmp_path):
     (broken / "running.zip").unlink()
     with pytest.raises(FernnError, match=r"running\.zip: no such file.*fernn fetch kth"):
         decode_kth(broken, tmp_path / "frames", size=32, most_dropped=0.01)
-
-
-def test_a_folder_that_cannot_be_written(fetched, tmp_path):
-    (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(FernnError, match=r"cannot write .*Make room"):
-        decode_kth(fetched, tmp_path / "file" / "frames", size=8, most_dropped=MOST)

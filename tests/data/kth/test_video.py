@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fernn.data.kth.decode import area_sums, decode_video
 from fernn.data.kth.release import Video
 from fernn.data.kth.synthetic import cut, encode, film
-from fernn.data.kth.video import area_sums, decode_video
 
 FRAMES = 112
 ORIGINALS = os.environ.get("FERNN_KTH_ORIGINALS")  # a folder of videos, beside originals.csv
@@ -141,14 +141,6 @@ def test_a_sound():
     assert decode_video(file.getvalue(), 32, 2).ended == "it has no video stream"
 
 
-def test_tag_and_rate_are_those_of_the_originals(content):
-    with av.open(io.BytesIO(content)) as container:
-        stream = container.streams.video[0]
-        context = stream.codec_context
-        assert (context.name, context.codec_tag, context.pix_fmt) == ("mpeg4", "DIVX", "yuv420p")
-        assert (context.width, context.height, stream.average_rate) == (160, 120, 25)
-
-
 @pytest.mark.skipif(not ORIGINALS, reason="FERNN_KTH_ORIGINALS names no folder; the originals may not be redistributed")
 def test_originals_are_decoded_to_the_same_bytes_as_before():
     with open(Path(ORIGINALS).parent / "originals.csv", newline="") as file:
@@ -168,7 +160,7 @@ def test_area_sums_are_the_mean_over_the_area(size, more_rows, more_columns, see
     np.testing.assert_array_equal(area_sums(images, size), blocks)
 
 
-@pytest.mark.parametrize("shape", [(31, 160), (120, 31), (120, 4097)])
+@pytest.mark.parametrize("shape", [(31, 160), (120, 4097)])
 def test_area_sums_refuse_other_sizes(shape):
     with pytest.raises(ValueError, match=rf"images of {shape[1]}x{shape[0]} pixels cannot be averaged down to 32x32"):
         area_sums(np.zeros((1, *shape), np.uint8), 32)
