@@ -13,8 +13,8 @@ from scipy import stats
 from fernn.errors import FernnError
 from fernn.files import sha256
 from fernn.layout import Layout
+from fernn.pipeline.archive import METADATA
 from fernn.pipeline.compare import MeanOverRuns, compare
-from fernn.pipeline.export.archive import METADATA
 from fernn.provenance.records import Record, read_record, write_record
 
 ENVIRONMENT: dict[str, Any] = {

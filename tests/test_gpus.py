@@ -33,7 +33,7 @@ def test_runs_spread_over_gpus_and_wait_when_all_are_taken(tmp_path, root):
     first, second = start(tmp_path, root, "3,5"), start(tmp_path, root, "3,5")
     assert {first.stdout.readline(), second.stdout.readline()} == {"3\n", "5\n"}
     third = start(tmp_path, root, "3,5")
-    assert third.stdout.readline() == "too few of the GPUs that this may use are free (3, 5); waiting for one\n"
+    assert third.stdout.readline() == "too few of these GPUs are free: 3, 5; waiting for 1\n"
     first.kill()  # the system gives back what it held
     first.communicate()
     assert third.stdout.readline() in ("3\n", "5\n")
@@ -47,9 +47,9 @@ def test_one_who_wants_several_is_not_passed_by(tmp_path, root):
     first, second = start(tmp_path, root, "3,5"), start(tmp_path, root, "3,5")
     holders = {each.stdout.readline(): each for each in (first, second)}
     both = start(tmp_path, root, "3,5", 2)
-    assert both.stdout.readline() == "too few of the GPUs that this may use are free (3, 5); waiting for 2\n"
+    assert both.stdout.readline() == "too few of these GPUs are free: 3, 5; waiting for 2\n"
     later = start(tmp_path, root, "3,5")
-    assert later.stdout.readline().endswith("waiting for one\n")
+    assert later.stdout.readline().endswith("waiting for 1\n")
     elsewhere = start(tmp_path, root, "7")  # whose GPU is none of those
     assert elsewhere.stdout.readline() == "7\n"
     for holder in holders.values():
@@ -80,7 +80,7 @@ def test_fewer_gpus_than_asked_for(tmp_path, monkeypatch):
     said = []
     with some_gpus(4, said.append, tmp_path) as number:
         assert (number, os.environ[VISIBLE]) == (2, "GPU-a,GPU-b")
-    assert said == ["4 GPUs were asked for and 2 are here: it takes these (GPU-a, GPU-b)"]
+    assert said == ["4 GPUs were requested and 2 are here: using these (GPU-a, GPU-b)"]
 
 
 def test_a_gpu_is_given_back(tmp_path, monkeypatch):
@@ -152,7 +152,7 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch):
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     monkeypatch.setenv(VISIBLE, "GPU-a")
     monkeypatch.setattr(fcntl, "flock", refused)
-    with pytest.raises(FernnError, match="has no locks, by which"), some_gpus(1, print, tmp_path):
+    with pytest.raises(FernnError, match="the file system has no locks"), some_gpus(1, print, tmp_path):
         pass
 
 

@@ -106,7 +106,7 @@ def test_a_killed_process_is_followed_at_once(tmp_path, root):
     with hold(tmp_path, said.append, Pace(beat=3600.0, look=0.01)):
         assert time.monotonic() - began < 600  # the beat is of an hour
         assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "2"]
-    assert any("died at its work on it" in line for line in said)
+    assert any("died while it held the lock" in line for line in said)
     first.communicate()
 
 
@@ -258,7 +258,7 @@ def test_who_was_taken_for_dead_writes_nothing_more(tmp_path):
     with hold(tmp_path, print, Pace(beat=3600.0)) as held:
         held.check()
         leave(tmp_path, ELSEWHERE, number=2)
-        with pytest.raises(TakenOverError, match="another process took this one for dead"):
+        with pytest.raises(TakenOverError, match="another process assumed that this one was dead"):
             held.check()
     assert owner_of(tmp_path)[0] == ELSEWHERE
 
@@ -269,7 +269,7 @@ def test_a_process_that_slept_leaves_when_it_wakes(tmp_path, root):
     first.send_signal(signal.SIGSTOP)
     leave(tmp_path, ELSEWHERE, number=2)
     first.send_signal(signal.SIGCONT)
-    assert "goes on with the run; this one leaves it" in first.stdout.read()
+    assert "continues the run; this one stops" in first.stdout.read()
     first.communicate()
     assert first.returncode == 1
 
