@@ -80,10 +80,11 @@ def _claim(
 
     with ExitStack() as turns:
         for file in sorted(files.values()):  # all processes take turns in one order, so that there is no deadlock
-            _take(_open(file.with_name(f"{file.name}.turn"), turns), locks, wait)
+            while not _lock(file.with_name(f"{file.name}.turn"), turns, wait):
+                pass  # the file was cleaned away while this process waited for it
         while True:
             for gpu, file in files.items():
-                if len(held) < number and gpu not in held and _hold(file, locks, open_files):
+                if len(held) < number and gpu not in held and _lock(file, open_files):
                     held.add(gpu)
             if len(held) == number:
                 return [gpu for gpu in gpus if gpu in held]
@@ -91,33 +92,24 @@ def _claim(
             time.sleep(look)
 
 
-def _hold(file: Path, locks: Path, open_files: ExitStack) -> bool:
-    """Whether a GPU was free, and is locked now."""
+def _lock(file: Path, open_files: ExitStack, wait: Callable[[], object] | None = None) -> bool:
+    """Lock a file until `open_files` closes it; returns whether this process has it. Without `wait` it never waits."""
     with ExitStack() as attempt:
-        descriptor = _open(file, attempt)
-        if not _take(descriptor, locks):
-            return False
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+        attempt.callback(os.close, descriptor)
+        try:
+            if not take(descriptor, wait):
+                return False
+        except OSError as error:
+            raise FernnError(
+                f"{file.parent}: the file system has no locks ({error.strerror}), with which runs share GPUs. Set "
+                "TMPDIR to a folder on a local disk."
+            ) from error
         os.utime(descriptor)  # old files in /tmp may be cleaned away
         if not in_place(descriptor, file):
             return False
         open_files.push(attempt.pop_all())
         return True
-
-
-def _open(file: Path, closing: ExitStack) -> int:
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
-    closing.callback(os.close, descriptor)
-    return descriptor
-
-
-def _take(descriptor: int, locks: Path, wait: Callable[[], object] | None = None) -> bool:
-    try:
-        return take(descriptor, wait)
-    except OSError as error:
-        raise FernnError(
-            f"{locks}: the file system has no locks ({error.strerror}), with which runs share GPUs. Set TMPDIR to a "
-            "folder on a local disk."
-        ) from error
 
 
 def _uuids() -> list[str]:

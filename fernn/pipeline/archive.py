@@ -34,43 +34,24 @@ MIT = Terms("https://spdx.org/licenses/MIT", "MIT License", "The code, and the r
 
 @dataclass(frozen=True)
 class Member:
-    """A file of the archive.
+    """A file of the archive."""
 
-    Attributes:
-        name: its path in the archive, which is the one in the project's folder.
-        source: its path here.
-        sha256: of its bytes.
-        size: in bytes.
-        time: when it was made, in UTC; for files of the project, when the last result was.
-        job: what wrote it; None for files of the project.
-    """
-
-    name: str
-    source: Path
+    name: str  # its path in the archive, which is the one in the project's folder
+    source: Path  # its path here
     sha256: str
-    size: int
-    time: str
-    job: Job | None = None
+    size: int  # in bytes
+    time: str  # when it was made, in UTC; for files of the project, when the last result was
+    job: Job | None = None  # what wrote it; None for files of the project
 
 
 class Contents:
-    """Everything that an archive holds and describes.
-
-    Attributes:
-        jobs: of the scale.
-        found: the result of each job.
-        records: those that could be read.
-        faults: what is not up to date, one line for each result.
-        without: names of files that were left out on request.
-        ended: when the last result was finished, in UTC.
-        members: the files by name, sorted.
-    """
+    """Everything that an archive holds and describes; `gather` adds the members."""
 
     def __init__(self, jobs: Jobs, without: Sequence[str]) -> None:
         self.jobs, self.without, self.audit = jobs, without, Audit(jobs)
         self.found = {job: self.audit.of(job) for job in jobs.all.values()}
         self.records = {job: found.record for job, found in self.found.items() if found.record}
-        self.faults = [
+        self.faults = [  # one line for each result that is not up to date
             f"{job} is {found.status.value}: {'; '.join(found.reasons)}"
             for job, found in self.found.items()
             if found.status is not Status.CURRENT
@@ -78,7 +59,7 @@ class Contents:
             and not (job.stage in RECORD_ONLY and found.status is Status.MISSING)
         ]
         self.ended = max((record.ended for record in self.records.values()), default="")
-        self.members: dict[str, Member] = {}
+        self.members: dict[str, Member] = {}  # by name, sorted
         self._of_folders: dict[Path, Terms] = {}
         for job in jobs.of("dataset").values():
             if terms := find_experiment(job.name.partition("/")[0]).terms(jobs.params):
@@ -167,13 +148,8 @@ def _tree_files() -> Iterator[Path]:
 def write_archive(path: Path, members: Iterable[Member], metadata: str, time: str) -> None:
     """Write the archive, completely or not at all; the same members give the same bytes.
 
-    Nothing is compressed: compressed bytes differ between versions of zlib, and weights do not shrink.
-
-    Args:
-        path: of the zip file.
-        members: its files, sorted by name.
-        metadata: the text of ro-crate-metadata.json.
-        time: of the metadata, in UTC.
+    Nothing is compressed: compressed bytes differ between versions of zlib, and weights do not shrink. `metadata` is
+    the text of ro-crate-metadata.json, and `time` its time in UTC.
 
     Raises:
         FernnError: if a file changed since its digest was taken.

@@ -61,23 +61,15 @@ class MeanOverRuns:
 
 
 class _Side:
-    """The results of a scale in one folder.
-
-    Attributes:
-        records: by stage and name.
-        digests: sha256 of each result's files; of a file that is not in the folder, the one in its record.
-        corrupt: results whose files differ from their record, with a line about each such file.
-        missing: files of runs that are not in the folder.
-        left_out: other files that are not in the folder: data sets, and files that an archive was exported without.
-    """
+    """The results of a scale in one folder, by stage and name."""
 
     def __init__(self, layout: Layout, folder: Path) -> None:
         found, packed = _records(layout), files_of(folder)
         self.records = {key: record for key, record in found.items() if key[0] in STAGES}
-        self.digests: dict[Key, dict[str, str]] = {}
-        self.corrupt: dict[Key, list[str]] = {}
-        self.missing: list[str] = []
-        self.left_out: list[str] = []
+        self.digests: dict[Key, dict[str, str]] = {}  # sha256; of a file that is not here, the one in its record
+        self.corrupt: dict[Key, list[str]] = {}  # a line about each file that differs from its record
+        self.missing: list[str] = []  # files of runs that are not here
+        self.left_out: list[str] = []  # other files that are not here: data sets, and what an archive was made without
         for key, record in found.items():
             here = {name: sha256(folder / name) for name in record.outputs if (folder / name).is_file()}
             self.digests[key] = record.outputs | here
@@ -98,7 +90,7 @@ def compare(here: Layout, folder: Path, say: Callable[[str], None]) -> bool:
 
     Args:
         here: layout of the scale in the current folder.
-        folder: another project, or an unpacked archive: results/<scale> is in it.
+        folder: another project or an unpacked archive, with results/<scale>.
         say: prints a line.
 
     Returns:

@@ -6,7 +6,7 @@ values that actions share. One more action is the run of the whole workflow, and
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -22,7 +22,7 @@ from fernn.experiments import experiments
 from fernn.layout import Layout
 from fernn.params import Params
 from fernn.pipeline.archive import MIT, Contents, Member, gather, write_archive
-from fernn.pipeline.audit import Status
+from fernn.pipeline.audit import Status, leaves
 from fernn.pipeline.jobs import Job, Jobs
 from fernn.provenance.records import Record, identity
 
@@ -59,20 +59,19 @@ def export(
     force: bool = False,
     without: Sequence[str] = (),
 ) -> Path:
-    """Pack the results of a scale; returns the zip file.
+    """Pack the results of a scale; returns the zip file, by default results/fernn-<scale>.zip.
 
     Args:
         params: of the scale.
         layout: of its results.
         params_file: the file that the params were read from; in the archive it is params.yaml.
-        to: the zip file; results/fernn-<scale>.zip if not given.
-        force: pack results that are not up to date as well, and say so in the archive.
+        to: the zip file.
+        force: also pack results that are not up to date, and say so in the archive.
         without: names of files to leave out, such as "samples.safetensors"; * matches any part of a name.
 
     Raises:
-        FernnError: if there are no results, or (without `force`) some are missing, outdated or corrupt; if an archive
-            cannot be without a file that is to be left out; if a file of the project is not here, or CITATION.cff
-            lacks a key.
+        FernnError: if there are no results; without `force`, if some are not up to date; if a file of the project is
+            missing, or the archive needs a file that is to be left out; or if CITATION.cff lacks a key.
     """
     contents = gather(Jobs(params, layout), params_file, force, without)
     path = to or layout.root / f"fernn-{params.scale}.zip"
@@ -263,9 +262,10 @@ class _Description:
             actionStatus=COMPLETED,
             subjectOf=self._file(job.record.as_posix()),
             additionalProperty=[
-                # actions with the same value share it
+                # actions with the same value share it; the name of the host stays in the record
                 self._entity(f"#{name}/{identity(value)}", "PropertyValue", name=name, value=value)
-                for name, value in _facts(record.environment)
+                for name, value in leaves(record.environment)
+                if value not in (None, [], {}) and name != "host"
             ],
         )
 
@@ -291,15 +291,6 @@ def _citation(path: Path) -> dict[str, Any]:
     if lacking := CITED - set(content if isinstance(content, dict) else ()):
         raise FernnError(f"{path} lacks {', '.join(sorted(lacking))}, which the archive states; add them.")
     return dict(content)
-
-
-def _facts(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """An environment as pairs, such as packages.torch; the name of the host stays in the record."""
-    for name, value in values.items():
-        if isinstance(value, dict):
-            yield from _facts(value, f"{prefix}{name}.")
-        elif value not in (None, []) and name != "host":
-            yield f"{prefix}{name}", value
 
 
 def _name(job: Job) -> str:

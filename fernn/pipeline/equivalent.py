@@ -55,10 +55,10 @@ def show_equivalent(
     """Run the probe for the commits that made results, and write what it shows; returns whether all bytes agree.
 
     Args:
-        results: folders such as results/quick, or of unpacked archives of `fernn export`.
-        params_file: of today.
+        results: folders such as results/quick, or unpacked archives of `fernn export`.
+        params_file: today's.
         commit: whose code made the results; if None, those that the records name.
-        agreeing: whether to write which stages agree although others differ.
+        agreeing: whether to write the stages that agree if others differ.
         say: prints a line.
 
     Raises:
@@ -94,13 +94,9 @@ def show_equivalent(
 
 
 def probe(commit: str, params_file: Path, scales: set[str], first: bool = False) -> Outcome:
-    """Make all results of the probe by the code of a commit, each of them again by today's, and compare.
+    """Make all results of the probe by the code of a commit (in full), each again by today's code, and compare.
 
-    Args:
-        commit: in full.
-        params_file: of today.
-        scales: whose jobs are wanted.
-        first: whether to stop at the first job that differs.
+    `scales` are those whose lineages are wanted. With `first` this stops at the first job that differs.
 
     Raises:
         FernnError: if either code cannot run the probe.

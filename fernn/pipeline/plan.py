@@ -45,21 +45,13 @@ STAGES = ("standins", "dataset", "train", "evaluate", "tables", "figures", "repo
 
 @dataclass
 class State:
-    """The runs of a scale that are finished or have a checkpoint.
+    """The runs of a scale that are finished or have a checkpoint."""
 
-    Attributes:
-        trained: seconds of the job of each finished training, of all its ranks together; None if it diverged.
-        evaluated: seconds of the job of each finished evaluation.
-        epochs: finished epochs of each unfinished training, by its checkpoint.
-        devices: what the finished runs were trained on.
-        on_gpu: whether one of those is a GPU.
-    """
-
-    trained: dict[Run, float | None] = field(default_factory=dict)
-    evaluated: dict[Run, float] = field(default_factory=dict)
-    epochs: dict[Run, int] = field(default_factory=dict)
-    devices: set[str] = field(default_factory=set)
-    on_gpu: bool = False
+    trained: dict[Run, float | None] = field(default_factory=dict)  # seconds, over all ranks; None: diverged
+    evaluated: dict[Run, float] = field(default_factory=dict)  # seconds
+    epochs: dict[Run, int] = field(default_factory=dict)  # finished epochs in the checkpoint of an unfinished training
+    devices: set[str] = field(default_factory=set)  # that trained the finished runs
+    on_gpu: bool = False  # whether one of those is a GPU
 
 
 def done_jobs(jobs: Jobs) -> dict[str, list[bool]]:

@@ -139,14 +139,8 @@ def _set_aside(job: Job, layout: Layout, lineage: str) -> None:
 def make_result(params: Params, layout: Layout, stage: str, name: str = "", planned: str | None = None) -> list[Path]:
     """Make stand-ins, a part of a data set, tables, figures or the report; returns the files, their record last.
 
-    Safe to start twice, even with other params: the second waits for the first.
-
-    Args:
-        params: of a scale.
-        layout: of its files.
-        stage: the command of `fernn`.
-        name: of a part, such as "translation/test-V2T".
-        planned: lineage of the only result that may be made, if given.
+    Safe to start twice, even with other params: the second waits for the first. If `planned` is given, the result must
+    have this lineage.
 
     Raises:
         FernnError: if there is no such part, the scale draws no stand-ins, or the job cannot be done (see `making`).
@@ -178,8 +172,8 @@ def train_run(
         layout: of its files.
         name: of the run.
         allow_cpu: whether it may be trained without a GPU.
-        planned: lineage of the only result that may be made, if given.
-        workers: the world size; if not given, as many as the params ask GPUs for, one on a CPU.
+        planned: lineage that the result must have, if given.
+        workers: the world size; by default the number of GPUs that the params ask for, or 1 on a CPU.
 
     Raises:
         Interrupted: after the checkpoint is saved.

@@ -38,7 +38,7 @@ def verify(results: list[Path], params_file: Path, again: bool = False) -> Resul
 
     Args:
         results: files or folders below results/<scale>; a folder means all results in it.
-        params_file: of today.
+        params_file: today's.
         again: also rebuild each result in a temporary folder, and compare the bytes.
 
     Raises:
