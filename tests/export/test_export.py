@@ -152,7 +152,7 @@ def remove(made: Made) -> str:
 
 def change(made: Made) -> str:
     made.edit(lambda content: content["scales"]["tiny"]["translation"]["training"].update(epochs=99))
-    return "train translation/V2T/G-RNN/lr0.005/seed0 is outdated: input epochs"
+    return "train translation/V2T/G-RNN/lr0.005/seed0 is outdated: input training.epochs"
 
 
 def forget(made: Made) -> str:
