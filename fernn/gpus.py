@@ -1,4 +1,4 @@
-"""One run per GPU of a machine: a training or an evaluation claims its GPUs, and waits until they are free."""
+"""One run per GPU of a machine: a training or an evaluation waits until its GPUs are free, and claims them."""
 
 import os
 import tempfile
@@ -15,7 +15,7 @@ LOOK = 5.0  # seconds between checks of a waiting process
 
 
 def visible_gpus() -> list[str]:
-    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them; empty: none."""
+    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
     if VISIBLE in os.environ:
         named = [name.strip() for name in os.environ[VISIBLE].split(",")]
         return [name for name in named if name and name not in ("-1", "NoDevFiles")]
@@ -24,21 +24,21 @@ def visible_gpus() -> list[str]:
 
 @contextmanager
 def some_gpus(number: int, say: Callable[[str], None], locks: Path | None = None, look: float = LOOK) -> Iterator[int]:
-    """Claim GPUs for this process: CUDA sees only those inside. Does nothing where there is none.
+    """Claim GPUs for this process: inside, CUDA sees only those. Does nothing on a machine without GPUs.
 
-    Of the processes that wait for the same GPUs, one at a time claims those that become free until it has enough: so a
-    process that wants several is not overtaken by others that want one, and no two hold what the other waits for.
+    Of the processes that wait for the same GPUs, one at a time claims those that become free until it has enough. So a
+    process that wants several is not overtaken by others that want one, and there is no deadlock.
 
-    Under Slurm the GPUs that a job sees belong to it, and are numbered anew in every job: nothing is claimed there.
+    Under Slurm the GPUs that a job sees belong to it and are numbered per job, so nothing is claimed.
 
     Args:
         number: how many; all GPUs, if there are fewer.
         say: prints a line.
         locks: folder of the locks, on this machine; of this user, if not given.
-        look: seconds between checks while too many are claimed.
+        look: seconds between checks while waiting.
 
     Yields:
-        How many GPUs are visible inside; 0: none at all.
+        The number of GPUs visible inside.
 
     Raises:
         FernnError: if the folder of the locks is on a file system without locks.
@@ -48,7 +48,7 @@ def some_gpus(number: int, say: Callable[[str], None], locks: Path | None = None
         yield min(number, len(gpus))
         return
     if number > len(gpus):
-        say(f"{number} GPUs were asked for and {len(gpus)} are here: it takes these ({', '.join(gpus)})")
+        say(f"{number} GPUs were requested and {len(gpus)} are here: using these ({', '.join(gpus)})")
     locks = locks or Path(tempfile.gettempdir()) / f"fernn-gpus-{os.getuid()}"
     locks.mkdir(mode=0o700, parents=True, exist_ok=True)
     before = os.environ.get(VISIBLE)
@@ -75,17 +75,16 @@ def _claim(
     def wait() -> None:
         nonlocal reported
         if not reported:
-            wanted = "one" if number == 1 else f"{number}"
-            say(f"too few of the GPUs that this may use are free ({', '.join(gpus)}); waiting for {wanted}")
+            say(f"too few of these GPUs are free: {', '.join(gpus)}; waiting for {number}")
         reported = True
 
     with ExitStack() as turns:
-        for file in sorted(files.values()):  # all processes take them in one order, so that there is no deadlock
-            turn = file.with_name(f"{file.name}.turn")
-            _take(_open(turn, turns), locks, wait)
+        for file in sorted(files.values()):  # all processes take turns in one order, so that there is no deadlock
+            while not _lock(file.with_name(f"{file.name}.turn"), turns, wait):
+                pass  # the file was cleaned away while this process waited for it
         while True:
             for gpu, file in files.items():
-                if len(held) < number and gpu not in held and _hold(file, locks, open_files):
+                if len(held) < number and gpu not in held and _lock(file, open_files):
                     held.add(gpu)
             if len(held) == number:
                 return [gpu for gpu in gpus if gpu in held]
@@ -93,12 +92,19 @@ def _claim(
             time.sleep(look)
 
 
-def _hold(file: Path, locks: Path, open_files: ExitStack) -> bool:
-    """Whether a GPU was free, and is locked now."""
+def _lock(file: Path, open_files: ExitStack, wait: Callable[[], object] | None = None) -> bool:
+    """Lock a file until `open_files` closes it; returns whether this process has it. Without `wait` it never waits."""
     with ExitStack() as attempt:
-        descriptor = _open(file, attempt)
-        if not _take(descriptor, locks):
-            return False
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+        attempt.callback(os.close, descriptor)
+        try:
+            if not take(descriptor, wait):
+                return False
+        except OSError as error:
+            raise FernnError(
+                f"{file.parent}: the file system has no locks ({error.strerror}), with which runs share GPUs. Set "
+                "TMPDIR to a folder on a local disk."
+            ) from error
         os.utime(descriptor)  # old files in /tmp may be cleaned away
         if not in_place(descriptor, file):
             return False
@@ -106,24 +112,8 @@ def _hold(file: Path, locks: Path, open_files: ExitStack) -> bool:
         return True
 
 
-def _open(file: Path, closing: ExitStack) -> int:
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
-    closing.callback(os.close, descriptor)
-    return descriptor
-
-
-def _take(descriptor: int, locks: Path, wait: Callable[[], object] | None = None) -> bool:
-    try:
-        return take(descriptor, wait)
-    except OSError as error:
-        raise FernnError(
-            f"{locks} has no locks, by which runs share the GPUs of a machine ({error.strerror}). Set TMPDIR to a "
-            "folder on a disk of this machine."
-        ) from error
-
-
 def _uuids() -> list[str]:
-    """UUIDs of all GPUs of this machine, by their numbers."""
+    """UUIDs of all GPUs of this machine, in the order of their numbers."""
     listed = answer("nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader") or ""
     return [line for line in map(str.strip, listed.splitlines()) if line.startswith("GPU-")]
 

@@ -1,4 +1,4 @@
-"""Where the files of a scale lie: the one place that knows their names."""
+"""Paths of the files of a scale."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,17 +6,17 @@ from pathlib import Path
 MODEL, METRICS, EVALUATION, SAMPLES = "model.safetensors", "metrics.csv", "results.csv", "samples.safetensors"
 RECORD = "record.json"  # beside each result
 RELEASE = "release.json"  # of stand-ins: their digests, written last
-SUPERSEDED = "superseded"  # the folder of finished runs that made room for others of their names
+SUPERSEDED = "superseded"  # folder of finished runs that others of the same name replaced
 REPORT = "report.html"
-COST = ("cost.csv", "cost.md")  # of the tables, those that tell how fast a machine was
+COST = ("cost.csv", "cost.md")  # the tables that depend on the speed of a machine
 NOTES = "notes.csv"  # the titles of tables, and the notes below them
-CLAIMS = ("claims.csv", "claims.md")  # what became of the claims of the paper
+CLAIMS = ("claims.csv", "claims.md")  # verdicts on the claims of the paper
 KEPT = ("datasets", "runs", "evaluations", "tables", "metrics", "figures")  # the folders of results
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the files of a scale lie, under results/<scale>."""
+    """Paths of the files of a scale, under results/<scale>."""
 
     scale: str
     root: Path = Path("results")
@@ -39,7 +39,7 @@ class Layout:
         return self.base / "datasets" / experiment / f"{part}.{RECORD}"
 
     def part(self, path: Path) -> str | None:
-        """What lies there as a part of a data set, such as "translation/test-V2T"; None for any other file."""
+        """The part of a data set that is stored there, such as "translation/test-V2T"; None for any other file."""
         experiment = path.parent.name
         return f"{experiment}/{path.stem}" if path == self.dataset(experiment, path.stem) else None
 
@@ -56,15 +56,15 @@ class Layout:
         return self.base / "evaluations" / run / file
 
     def unfinished(self, run: str) -> Path:
-        """The folder in which a run that is under way keeps its checkpoint."""
+        """The folder with the checkpoint of an unfinished run."""
         return self.base / "unfinished" / run
 
     def superseded(self, run: str, lineage: str) -> Path:
-        """The folder of a finished run that made room for another one of its name."""
+        """The folder of a finished run that another one of the same name replaced."""
         return self.base / SUPERSEDED / run / lineage
 
     def lock(self, result: str) -> Path:
-        """The folder of the lock that whoever trains or evaluates a run, or makes another result, holds."""
+        """The folder of the lock of a run, or of another result while it is made."""
         return self.base / "locks" / result
 
     def table(self, file: str) -> Path:
@@ -76,7 +76,7 @@ class Layout:
         return self.base / "figures" / file
 
     def metrics(self, experiment: str, flow: str, model: str) -> Path:
-        """A model's numbers in the tables, for machines: a file for each, so that DVC shows them as rows."""
+        """A model's values in the tables as JSON, one file for each, so that DVC shows them as rows."""
         return self.base / "metrics" / experiment / flow / f"{model}.json"
 
     def report(self) -> Path:

@@ -1,13 +1,12 @@
 """Locks: `hold` for a result, across machines; `take` for an open file, within one machine.
 
-Locks of the operating system hold within one machine; on the file systems that the nodes of a cluster share they often
-do not. So the lock of a result is a file `<n>` in a folder: complete or absent, and created by exactly one of several
-that try. It names its owner, which updates the file's time while it lives. Whoever finds the newest lock free, or its
-owner dead, creates `<n+1>`.
+Locks of the operating system often fail on the file systems that nodes of a cluster share. So the lock of a result is a
+file `<n>` in a folder, created atomically by one of several processes that try. It names its owner, which updates the
+file's time while it lives. A process that finds the newest lock free, or its owner dead, creates `<n+1>`.
 
-These files are never removed: a lock that is given back stays, as a free one. So each number is created once, and its
-creator has seen the newest lock before. If numbers were reused, a process that looked before others came and went could
-create the number it had in mind while another process holds the lock.
+These files are never removed: a released lock stays, as a free one. So each number is created once, by a process that
+has seen the newest lock before. If numbers were reused, a process that read the folder before others came and went
+could create its number while another process holds the lock.
 """
 
 import errno
@@ -29,7 +28,7 @@ from fernn.files import finish, temporary_beside, write_json
 
 NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # errors of flock(2) on file systems without locks
 NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}  # of link(2) on those without hard links
-# missed signs of life after which the owner on another machine counts as dead: where Slurm says that it ended, or else
+# missed heartbeats after which an owner on another machine counts as dead: if Slurm says that it ended, or else
 PATIENCE_IF_SLURM_SAYS_SO, PATIENCE = 3, 30
 
 
@@ -38,14 +37,14 @@ def take(descriptor: int, wait: Callable[[], object] | None = None, without: boo
 
     Args:
         descriptor: of a file open for writing; network file systems require that.
-        wait: called before waiting for another process; without it, nothing waits.
-        without: the answer on a file system without locks; its error, if not given.
+        wait: called before waiting for another process; if None, this does not wait.
+        without: returned on a file system without locks; if None, its error is raised.
 
     Returns:
-        Whether this process has the lock now; False: another one does.
+        Whether this process has the lock now.
 
     Raises:
-        OSError: if the file system is in trouble.
+        OSError: if the file system fails.
     """
     try:
         try:
@@ -98,12 +97,12 @@ def myself() -> Owner:
 
 
 def is_dead(owner: Owner, still: float, beat: float) -> bool:
-    """Whether an owner ended without giving its lock back.
+    """Whether an owner ended without releasing its lock.
 
     Args:
         owner: of the lock.
-        still: seconds since its last sign of life was seen.
-        beat: seconds between two of them.
+        still: seconds since its last heartbeat was seen.
+        beat: seconds between two heartbeats.
     """
     if owner.machine == _machine():
         return not _lives(owner)
@@ -159,14 +158,14 @@ def _started(pid: int) -> str:
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds between signs of life of an owner, and between checks of a waiting process."""
+    """Seconds between heartbeats of an owner, and between checks of a waiting process."""
 
     beat: float = 10.0
     look: float = 3.0
 
 
 class TakenOverError(FernnError):
-    """Another process took this one for dead and continues its run."""
+    """Another process assumed that this one was dead and took its lock."""
 
 
 @contextmanager
@@ -186,7 +185,7 @@ def hold(folder: Path, say: Callable[[str], None], pace: Pace = Pace()) -> Itera
             try:
                 lock.check()
             except TakenOverError as error:
-                # this process was suspended, and another one continues from its checkpoint: write nothing more
+                # this process was suspended, and another one resumed from its checkpoint: write nothing more
                 say(str(error))
                 os._exit(1)
 
@@ -214,8 +213,8 @@ class Lock:
         """
         if not self.sign_of_life():
             raise TakenOverError(
-                f"{self.path.parent}: another process took this one for dead and goes on with the run; "
-                "this one leaves it."
+                f"{self.path.parent}: another process assumed that this one was dead and continues the run; "
+                "this one stops."
             )
 
     def sign_of_life(self) -> bool:
@@ -226,7 +225,7 @@ class Lock:
         except FileNotFoundError:
             return False  # removed by hand
         except OSError:
-            return True  # a file system in trouble; others see an old time, and wait long before they act on it
+            return True  # the file system fails; others see an old time, and wait long before they act on it
 
     def give_back(self) -> None:
         """Leave the lock free for the next process."""
@@ -263,9 +262,8 @@ def write_once(path: Path, text: str) -> bool:
         except OSError as error:
             if error.errno in NO_LINKS:
                 raise FernnError(
-                    f"{path.parent}: the file system there has no hard links ({(error.strerror or '').lower()}), which "
-                    "the locks of results are made with, so that two cannot work at one; keep the project on one that "
-                    "has them, such as ext4, xfs or NFS."
+                    f"{path.parent}: the file system has no hard links ({(error.strerror or '').lower()}), which the "
+                    "locks of results need; keep the project on one that has them, such as ext4, xfs or NFS."
                 ) from None
             raise
         return True
@@ -286,12 +284,12 @@ def _acquire(folder: Path, say: Callable[[str], None], pace: Pace) -> Lock:
                 seen, since = (number, moved), now
             if not is_dead(owner, still=now - since, beat=pace.beat):
                 if reported != number:
-                    say(f"{owner} is at work on it; waiting for its end")
+                    say(f"{owner} holds the lock; waiting for it")
                     reported = number
                 looked = time.monotonic()  # is_dead may query Slurm, which takes time
                 time.sleep(pace.look)
                 continue
-            say(f"{owner} died at its work on it; going on from what it left")
+            say(f"{owner} died while it held the lock; resuming from what it left")
         mine = folder / str(number + 1)
         if write_once(mine, json.dumps(asdict(myself()))):
             return Lock(mine)

@@ -30,7 +30,7 @@ class Run:
 
 
 def runs_of(params: Params, experiment: str) -> Iterator[Run]:
-    """All runs of an experiment, in the order of params.yaml; one that several groups name is one run."""
+    """All runs of an experiment, in the order of params.yaml; a run of several groups is listed once."""
     section = params.section(experiment)
     named = (
         Run(experiment, group.flow, model, rate, seed)
@@ -51,7 +51,7 @@ def find_run(params: Params, identifier: str) -> Run:
     """The run of that id.
 
     Raises:
-        FernnError: if params.yaml has no such run; the message lists those that come near.
+        FernnError: if params.yaml has no such run; the message lists similar ones.
     """
     runs = all_runs(params)
     if identifier not in runs:
@@ -61,12 +61,12 @@ def find_run(params: Params, identifier: str) -> Run:
 
 
 def evaluations_of(params: Params, run: Run) -> list[str]:
-    """The evaluations that params.yaml asks for, of this run."""
+    """The evaluations of this run that params.yaml asks for."""
     return list(dict.fromkeys(name for group in _groups(params, run) for name in group.evaluate))
 
 
 def gpus_of(params: Params, run: Run) -> int:
-    """How many GPUs a training is shared over; 0: it asks for none, as no run of the scale does where `gpu` is 0."""
+    """The number of GPUs that share a training; 0 for every run if the params set `gpu` to 0."""
     asked = params.resources.train
     if not asked.gpu:
         return 0

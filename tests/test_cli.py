@@ -21,11 +21,6 @@ def test_help_lists_the_stages() -> None:
         assert stage in ended.stdout
 
 
-def test_runs_lists_each_run() -> None:
-    ended = fernn("runs", "--scale", "quick")
-    assert "translation/V2T/FERNN-V2T/lr" in ended.stdout
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

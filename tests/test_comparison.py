@@ -13,8 +13,8 @@ from scipy import stats
 from fernn.errors import FernnError
 from fernn.files import sha256
 from fernn.layout import Layout
+from fernn.pipeline.archive import METADATA
 from fernn.pipeline.compare import MeanOverRuns, compare
-from fernn.pipeline.export.archive import METADATA
 from fernn.provenance.records import Record, read_record, write_record
 
 ENVIRONMENT: dict[str, Any] = {
@@ -27,7 +27,7 @@ HEAD = "experiment,model,flow,metric,mean,std,n\n"
 
 
 def make(base: Path, **changes: Any) -> None:
-    """Results of a scale: one training, and a table of it."""
+    """Results of a scale: one training, and a table with its cell."""
     layout = Layout("tiny", base / "results")
     layout.table("table1.csv").parent.mkdir(parents=True)
     cell = changes.pop("cell", "0.01,0.001,3")
@@ -49,16 +49,24 @@ def train(base: Path, name: str = RUN, model: str = "weights", **changes: Any) -
 
 
 @pytest.fixture
-def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
-    """Where one stands, and where the others' results are."""
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
+    """The current folder with results, and another one without."""
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    return Path(), tmp_path / "there"
+    make(Path())
+    return {"here": Path(), "there": tmp_path / "there"}
 
 
-def compared(there: Path) -> tuple[bool, str]:
+@pytest.fixture
+def same(folders: dict[str, Path]) -> dict[str, Path]:
+    """Both with the same results."""
+    make(folders["there"])
+    return folders
+
+
+def compared(folders: dict[str, Path]) -> tuple[bool, str]:
     lines: list[str] = []
-    return compare(Layout("tiny"), there, lines.append), "\n".join(lines)
+    return compare(Layout("tiny"), folders["there"], lines.append), "\n".join(lines)
 
 
 AVX2 = ENVIRONMENT | {"determinism": {"instructions": "AVX2"}}
@@ -83,145 +91,118 @@ OTHERWISE = {"model": "other weights"}
         (OTHERWISE | {"lineage": "2"}, True, "1 of 1 results are of other params or code, such as train a/V2T"),
     ],
 )
-def test_what_it_says(folders: tuple[Path, Path], changes: dict[str, Any], agrees: bool, said: str) -> None:
-    here, there = folders
-    make(here)
-    make(there, **changes)
-    found, text = compared(there)
+def test_what_it_says(folders: dict[str, Path], changes: dict[str, Any], agrees: bool, said: str) -> None:
+    make(folders["there"], **changes)
+    found, text = compared(folders)
     assert found is agrees
     assert said in text
     assert "\nagrees: a V2T last frame mse: 0.25 here, 0.25 there" in text
 
 
-def test_what_was_moved_out_of_the_way_is_no_result_of_today(folders: tuple[Path, Path]) -> None:
-    here, there = folders
-    make(here)
-    make(there)
-    aside = here / "results/tiny/superseded/a/0/record.json"
-    aside.parent.mkdir(parents=True)
-    (record,) = (here / "results/tiny/runs").rglob("record.json")
-    old = read_record(record)
+def test_what_was_moved_out_of_the_way_is_no_result_of_today(same: dict[str, Path]) -> None:
+    old = read_record(Layout("tiny").run(RUN, "record.json"))
     assert old
+    aside = Path("results/tiny/superseded/a/0/record.json")
+    aside.parent.mkdir(parents=True)
     write_record(aside, old.model_copy(update={"outputs": {"model": "another"}}))
-    agrees, said = compared(there)
+    agrees, said = compared(same)
     assert agrees
     assert "1 results are here and there: 1 have the same bytes, 0 others." in said
 
 
-def test_other_bytes_without_a_table_agree_in_nothing(folders: tuple[Path, Path]) -> None:
-    here, there = folders
-    make(here)
-    make(there, **OTHERWISE, environment=AVX2)
+def test_other_bytes_without_a_table_agree_in_nothing(folders: dict[str, Path]) -> None:
+    make(folders["there"], **OTHERWISE, environment=AVX2)
     shutil.rmtree("results/tiny/tables")
-    assert not compare(Layout("tiny"), there, print)
+    assert not compared(folders)[0]
+
+
+def alter_the_model(folder: Path) -> None:
+    Layout("tiny", folder / "results").model(RUN).write_text("altered")
+
+
+def add_a_run(folder: Path) -> None:
+    train(folder, SECOND)
+
+
+def add_a_data_set(folder: Path) -> None:
+    train(folder, "a/digits", stage="dataset")
+
+
+def add_a_cell(folder: Path) -> None:
+    table = Layout("tiny", folder / "results").table("table1.csv")
+    table.write_text(f"{table.read_text()}a,G-RNN,V1T,mse,0.01,,1\n")
 
 
 @pytest.mark.parametrize("side", ["here", "there"])
-def test_altered_bytes_are_corrupt_whatever_the_record_says(folders: tuple[Path, Path], side: str) -> None:
-    for folder in folders:
-        make(folder)
-    model = Layout("tiny", folders[side == "there"] / "results").model(RUN)
-    model.write_text("altered")
-    agrees, said = compared(folders[1])
-    assert not agrees
-    assert f"error: train {RUN} is corrupt {side}; rebuild or copy it:\n  results/tiny/runs/{RUN}/model" in said
-    assert "0 have the same bytes, 0 others, 1 are corrupt." in said
+@pytest.mark.parametrize(
+    ("change", "agrees", "expected"),
+    [
+        (alter_the_model, False, f"error: train {RUN} is corrupt SIDE; rebuild or copy it:\n  results/tiny/runs/{RUN}"),
+        (alter_the_model, False, "0 have the same bytes, 0 others, 1 are corrupt."),
+        (add_a_run, False, f"error: 1 results are only SIDE:\n  train {SECOND}"),
+        (add_a_data_set, True, "1 results are only SIDE:\n  dataset a/digits"),
+        (add_a_cell, False, "1 cells of table1.csv are only SIDE:\n  a V1T G-RNN mse"),
+    ],
+)
+def test_a_change_of_one_side(same: dict[str, Path], side: str, change: Any, agrees: bool, expected: str) -> None:
+    change(same[side])
+    found, said = compared(same)
+    assert found is agrees
+    assert expected.replace("SIDE", side) in said
+    assert not (agrees and "error: " in said)
 
 
-def test_an_altered_table_is_corrupt(folders: tuple[Path, Path]) -> None:
-    for folder in folders:
-        make(folder)
-    there = folders[1]
+def test_an_altered_table_is_corrupt(same: dict[str, Path]) -> None:
+    there = same["there"]
     name = "results/tiny/tables/table1.csv"
     record = read_record(Layout("tiny").run(RUN, "record.json"))
     assert record
     of = {"stage": "tables", "name": "", "outputs": {name: sha256(there / name)}}
     write_record(there / "results/tiny/tables/record.json", record.model_copy(update=of))
-    assert compared(there)[0]
-    (there / name).write_text((there / name).read_text() + "a,last frame,V1T,mse,0.25,,0\n")
-    agrees, said = compared(there)
+    assert compared(same)[0]
+    add_a_cell(there)
+    agrees, said = compared(same)
     assert not agrees
     assert f"error: tables is corrupt there; rebuild or copy it:\n  {name}: sha256" in said
 
 
-@pytest.mark.parametrize("side", ["here", "there"])
-def test_a_run_of_one_side_is_named(folders: tuple[Path, Path], side: str) -> None:
-    for folder in folders:
-        make(folder)
-    train(folders[side == "there"], SECOND)
-    agrees, said = compared(folders[1])
-    assert not agrees
-    assert f"error: 1 results are only {side}:\n  train {SECOND}" in said
-
-
-def test_a_model_that_is_not_there_is_missing_unless_an_archive_was_made_without_it(
-    folders: tuple[Path, Path],
-) -> None:
-    here, there = folders
-    make(here)
-    make(there)
+def test_a_model_that_is_not_there_is_missing_unless_an_archive_was_made_without_it(same: dict[str, Path]) -> None:
+    there = same["there"]
     (model,) = there.rglob("model.safetensors")
     model.unlink()
     name = model.relative_to(there).as_posix()
-    agrees, said = compared(there)
+    agrees, said = compared(same)
     assert not agrees
     assert f"error: 1 files of runs are missing there; rebuild or copy them:\n  {name}" in said
     (there / METADATA).write_text(json.dumps({"@graph": []}))
-    agrees, said = compared(there)
+    agrees, said = compared(same)
     assert agrees
     assert f"1 files are not there, such as {name}: compared by the sha256 in their records." in said
-    listing = {"@id": name, "@type": "File", "sha256": sha256(here / name), "contentSize": "7"}
+    listing = {"@id": name, "@type": "File", "sha256": sha256(Path(name)), "contentSize": "7"}
     (there / METADATA).write_text(json.dumps({"@graph": [listing]}))
-    assert not compared(there)[0]
+    assert not compared(same)[0]
 
 
-def test_a_data_set_of_one_side_is_named_and_no_fault(folders: tuple[Path, Path]) -> None:
-    for folder in folders:
-        make(folder)
-    train(folders[0], "a/digits", stage="dataset")
-    agrees, said = compared(folders[1])
-    assert agrees
-    assert said.startswith("1 results are only here:\n  dataset a/digits")
-
-
-@pytest.mark.parametrize("side", ["here", "there"])
-def test_a_cell_of_one_side_is_named(folders: tuple[Path, Path], side: str) -> None:
-    for folder in folders:
-        make(folder)
-    (table,) = folders[side == "there"].rglob("table1.csv")
-    table.write_text(f"{table.read_text()}a,G-RNN,V1T,mse,0.01,,1\n")
-    agrees, said = compared(folders[1])
-    assert not agrees
-    assert f"1 cells of table1.csv are only {side}:\n  a V1T G-RNN mse" in said
-
-
-def test_a_table_of_one_side_is_no_fault_where_all_bytes_are_the_same(folders: tuple[Path, Path]) -> None:
-    for folder in folders:
-        make(folder)
+def test_a_table_of_one_side_is_no_fault_where_all_bytes_are_the_same(same: dict[str, Path]) -> None:
     shutil.rmtree("results/tiny/tables")
-    agrees, said = compared(folders[1])
+    agrees, said = compared(same)
     assert agrees
     assert "2 cells of table1.csv are only there" in said
 
 
-def test_nothing_in_common_is_an_error(folders: tuple[Path, Path]) -> None:
-    here, there = folders
-    make(here)
+def test_nothing_in_common_is_an_error(folders: dict[str, Path]) -> None:
     with pytest.raises(FernnError, match=r"no result in common: 1 records here, 0 there"):
-        compare(Layout("tiny"), there, print)
+        compared(folders)
 
 
-def test_a_damaged_record_or_table_is_named(folders: tuple[Path, Path]) -> None:
-    here, there = folders
-    make(here)
-    make(there)
-    (there / "results/tiny/tables/table1.csv").write_text("a,b\n1,2\n")
+def test_a_damaged_record_or_table_is_named(same: dict[str, Path]) -> None:
+    (same["there"] / "results/tiny/tables/table1.csv").write_text("a,b\n1,2\n")
     with pytest.raises(FernnError, match=r"table1\.csv: not a table"):
-        compare(Layout("tiny"), there, print)
-    (record,) = there.rglob("record.json")
+        compared(same)
+    (record,) = same["there"].rglob("record.json")
     record.write_text(json.dumps({"stage": 1}))
     with pytest.raises(FernnError, match=str(record.name)):
-        compare(Layout("tiny"), there, print)
+        compared(same)
 
 
 @pytest.mark.parametrize(

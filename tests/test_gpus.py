@@ -22,9 +22,13 @@ with some_gpus(int(sys.argv[2]), lambda line: print(line, flush=True), Path(sys.
 """
 
 
+@pytest.fixture(autouse=True)
+def _no_slurm(monkeypatch):
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+
+
 def start(folder: Path, root: Path, gpus: str, number: int = 1) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": str(root), VISIBLE: gpus}
-    environment.pop("SLURM_JOB_ID", None)
     command = [sys.executable, "-c", CLAIM, str(folder), str(number)]
     return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
@@ -33,7 +37,7 @@ def test_runs_spread_over_gpus_and_wait_when_all_are_taken(tmp_path, root):
     first, second = start(tmp_path, root, "3,5"), start(tmp_path, root, "3,5")
     assert {first.stdout.readline(), second.stdout.readline()} == {"3\n", "5\n"}
     third = start(tmp_path, root, "3,5")
-    assert third.stdout.readline() == "too few of the GPUs that this may use are free (3, 5); waiting for one\n"
+    assert third.stdout.readline() == "too few of these GPUs are free: 3, 5; waiting for 1\n"
     first.kill()  # the system gives back what it held
     first.communicate()
     assert third.stdout.readline() in ("3\n", "5\n")
@@ -47,9 +51,9 @@ def test_one_who_wants_several_is_not_passed_by(tmp_path, root):
     first, second = start(tmp_path, root, "3,5"), start(tmp_path, root, "3,5")
     holders = {each.stdout.readline(): each for each in (first, second)}
     both = start(tmp_path, root, "3,5", 2)
-    assert both.stdout.readline() == "too few of the GPUs that this may use are free (3, 5); waiting for 2\n"
+    assert both.stdout.readline() == "too few of these GPUs are free: 3, 5; waiting for 2\n"
     later = start(tmp_path, root, "3,5")
-    assert later.stdout.readline().endswith("waiting for one\n")
+    assert later.stdout.readline().endswith("waiting for 1\n")
     elsewhere = start(tmp_path, root, "7")  # whose GPU is none of those
     assert elsewhere.stdout.readline() == "7\n"
     for holder in holders.values():
@@ -75,16 +79,14 @@ def test_two_who_want_all_do_not_wait_for_each_other(tmp_path, root):
 
 
 def test_fewer_gpus_than_asked_for(tmp_path, monkeypatch):
-    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     monkeypatch.setenv(VISIBLE, "GPU-a,GPU-b")
     said = []
     with some_gpus(4, said.append, tmp_path) as number:
         assert (number, os.environ[VISIBLE]) == (2, "GPU-a,GPU-b")
-    assert said == ["4 GPUs were asked for and 2 are here: it takes these (GPU-a, GPU-b)"]
+    assert said == ["4 GPUs were requested and 2 are here: using these (GPU-a, GPU-b)"]
 
 
 def test_a_gpu_is_given_back(tmp_path, monkeypatch):
-    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     monkeypatch.setenv(VISIBLE, "GPU-a,GPU-b")
     for _ in range(3):
         with some_gpus(1, print, tmp_path):
@@ -94,7 +96,6 @@ def test_a_gpu_is_given_back(tmp_path, monkeypatch):
 
 def test_a_claim_whose_file_was_cleaned_away(tmp_path, monkeypatch):
     """/tmp may be cleaned: one who opened the file before takes no hold of the one that is gone."""
-    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     monkeypatch.setenv(VISIBLE, "GPU-a")
     lock, opened = fcntl.flock, []
 
@@ -137,7 +138,6 @@ def test_what_the_environment_allows(monkeypatch, variable, expected):
 @pytest.mark.parametrize("named", ["1", "GPU-bb", "GPU-bbbb"])
 def test_a_gpu_has_one_lock_however_it_is_named(named, tmp_path, monkeypatch):
     """By its number, its UUID, or the beginning of that."""
-    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     monkeypatch.setattr("fernn.gpus.answer", lambda *_: "GPU-aaaa\nGPU-bbbb\n")
     monkeypatch.setenv(VISIBLE, named)
     with some_gpus(1, print, tmp_path):
@@ -149,16 +149,16 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch):
     def refused(*_: object) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     monkeypatch.setenv(VISIBLE, "GPU-a")
     monkeypatch.setattr(fcntl, "flock", refused)
-    with pytest.raises(FernnError, match="has no locks, by which"), some_gpus(1, print, tmp_path):
+    with pytest.raises(FernnError, match="the file system has no locks"), some_gpus(1, print, tmp_path):
         pass
 
 
 @pytest.mark.parametrize(("job", "visible"), [("12", "0,1"), (None, "")])
 def test_jobs_of_slurm_and_machines_without_gpus_claim_none(tmp_path, monkeypatch, job, visible):
-    monkeypatch.setenv("SLURM_JOB_ID", job) if job else monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    if job:
+        monkeypatch.setenv("SLURM_JOB_ID", job)
     monkeypatch.setenv(VISIBLE, visible)
     with some_gpus(1, print, tmp_path):
         assert os.environ[VISIBLE] == visible

@@ -1,17 +1,10 @@
-"""Compare results with their records and with today's params, code and files. The record alone decides.
+"""Compare results with their records and with today's params, code and files.
 
-A result is
-
-    up to date  if its record has today's lineage, or one known to give the same bytes, and its files have its digests
-    missing     if it is not here, or not complete
-    outdated    if it was made from other params, code or files, or has no record
-    corrupt     if it has today's lineage, and other bytes
-
-What a result was made from need not be here: a part that was pulled alone is up to date if its record says so.
+The record alone decides: what a result was made from need not be here.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -27,21 +20,17 @@ from fernn.provenance.records import CorruptRecordError, Record, identity, read_
 class Status(Enum):
     """The status of a result."""
 
-    CURRENT = "up to date"
-    MISSING = "missing"
-    OUTDATED = "outdated"
-    CORRUPT = "corrupt"
+    CURRENT = "up to date"  # its record has today's lineage, or an equivalent one, and its files have their digests
+    MISSING = "missing"  # not here, or not complete
+    OUTDATED = "outdated"  # made from other params, code or files, or without a record
+    CORRUPT = "corrupt"  # of today's lineage, with other bytes
 
 
 @dataclass(frozen=True)
 class Audited:
-    """What was found of a result.
+    """The status of a result, the reasons (one sentence each), and its record if it has one.
 
-    Attributes:
-        status: see `Status`.
-        reasons: why, one sentence each.
-        record: of the result, if it has one.
-        equivalent: whether other code made it, which is known to make the same bytes.
+    `equivalent`: other code made it, which is known to make the same bytes.
     """
 
     status: Status
@@ -62,17 +51,23 @@ class Audit:
         self._found: dict[Job, Audited] = {}
 
     def of(self, job: Job) -> Audited:
-        """The result of a job."""
+        """The status of a job's result."""
         if job not in self._found:
             self._found[job] = self._check(job)
         return self._found[job]
 
-    def digests(self, paths: tuple[Path, ...]) -> dict[str, str]:
+    def digest(self, path: Path) -> str:
+        """The digest of a file: its sha256, or that of its content for some sources (`Experiment.content_digests`)."""
+        if path not in self._digests:
+            self._digests[path] = self._content_digests.get(path.name, sha256)(path)
+        return self._digests[path]
+
+    def digests(self, paths: Iterable[Path]) -> dict[str, str]:
         """The digests of files that are here, by path."""
-        return {path.as_posix(): self._digest(path) for path in paths if path.exists()}
+        return {path.as_posix(): self.digest(path) for path in paths if path.exists()}
 
     def problems(self, job: Job) -> dict[Path, str]:
-        """Why a job may not start: what is wrong with the files that it reads."""
+        """Why a job cannot start: what is wrong with the files that it reads."""
         makers = self.jobs.makers(job)
         wrong = {}
         for path in job.read_files:
@@ -81,14 +76,13 @@ class Audit:
                 wrong[path] = f"{path} is missing"
             elif found.status is not Status.CURRENT:
                 wrong[path] = f"{path} is {found.status.value}: {'; '.join(found.reasons)}"
-            elif reason := self._not_original(path, self._digest(path)):
+            elif reason := self._not_original(path, self.digest(path)):
                 wrong[path] = reason
         return wrong
 
     def _not_original(self, path: Path, digest: str) -> str:
         """Why a source is not the published one; empty if it is, or if no digest is known."""
-        known = self.jobs.known(path)
-        if known is None or known == digest:
+        if (known := self.jobs.known(path) or digest) == digest:
             return ""
         return f"{path} is not the original: sha256 {digest[:12]}..., expected {known[:12]}...; remove it and fetch it"
 
@@ -98,8 +92,8 @@ class Audit:
         except CorruptRecordError as error:
             return Audited(Status.CORRUPT, (str(error),))
         if record is None:
-            left = tuple(f"no record says where {path} comes from" for path in job.writes if path.exists())
-            return Audited(Status.OUTDATED, left) if left else Audited(Status.MISSING, (f"{job.record} is missing",))
+            stray = tuple(f"no record says where {path} comes from" for path in job.writes if path.exists())
+            return Audited(Status.OUTDATED, stray) if stray else Audited(Status.MISSING, (f"{job.record} is missing",))
         if outdated := [*self._differences(job, record)]:
             return Audited(Status.OUTDATED, tuple(outdated), record)
         if corrupt := [*self._changed(record.outputs, "written")]:
@@ -109,7 +103,6 @@ class Audit:
         return Audited(Status.MISSING if missing else Status.CURRENT, missing, record, equivalent)
 
     def _differences(self, job: Job, record: Record) -> Iterator[str]:
-        """How the job of a record differs from that of today."""
         if (record.stage, record.name) != (job.stage, job.name):
             yield f"the record is of {record.stage} {record.name}"
             return
@@ -129,32 +122,23 @@ class Audit:
                 yield reason
         yield from self._changed({name: then for name, then in record.read_files.items() if name in reads}, "read")
 
-    def _why_another_lineage(self, job: Job, record: Record) -> Iterator[str]:
+    def _why_another_lineage(self, job: Job, record: Record) -> list[str]:
         commit = (record.environment.get("commit") or {}).get("id")
-        found = False
+        reasons = []
         for line in differences(record.inputs, job.inputs):
             see = f"; see git diff {commit[:12]} -- fernn" if commit and line.startswith("code ") else ""
-            yield f"input {line}{see}"
-            found = True
+            reasons.append(f"input {line}{see}")
         for role, paths in job.reads.items():
             then, now = record.files.get(role, {}).keys(), _names(paths)
             if then != now and "" not in record.files:
-                yield f"as {role} it read {_listed(then - now)} then, {_listed(now - then)} now"
-                found = True
-        if not found:
-            yield "it was made of results of other params or code"
+                reasons.append(f"as {role} it read {_listed(then - now)} then, {_listed(now - then)} now")
+        return reasons or ["it was made of results of other params or code"]
 
     def _changed(self, digests: dict[str, str], what: str) -> Iterator[str]:
-        """Of the files that are here, those whose bytes changed."""
         for name, then in digests.items():
-            now = self._digest(Path(name)) if Path(name).exists() else then
+            now = self.digest(Path(name)) if Path(name).exists() else then
             if now != then:
                 yield f"{name} is not what was {what}: sha256 {then[:12]}... then, {now[:12]}... now"
-
-    def _digest(self, path: Path) -> str:
-        if path not in self._digests:
-            self._digests[path] = self._content_digests.get(path.name, sha256)(path)
-        return self._digests[path]
 
 
 def _names(paths: tuple[Path, ...]) -> set[str]:
@@ -168,15 +152,16 @@ def _listed(names: set[str]) -> str:
 
 def differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """Where two mappings of plain values differ, one line each."""
-    before, after = dict(_leaves(then)), dict(_leaves(now))
+    before, after = dict(leaves(then)), dict(leaves(now))
     names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
     return [f"{name} {_shown(before, name)} then, {_shown(after, name)} now" for name in names]
 
 
-def _leaves(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Nested values by their path, such as "packages.torch"."""
     for name, value in values.items():
         if isinstance(value, dict) and value:
-            yield from _leaves(value, f"{prefix}{name}.")
+            yield from leaves(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value
 

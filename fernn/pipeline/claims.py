@@ -1,7 +1,4 @@
-"""`fernn claims`: judge the paper's claims while runs are missing, or by an archive.
-
-The tables stage writes the verdicts once all runs are there.
-"""
+"""`fernn claims`: judge the paper's claims while runs are missing, or by an archive; later the tables stage does."""
 
 from collections.abc import Callable, Mapping
 from contextlib import chdir
@@ -13,8 +10,8 @@ from fernn.errors import FernnError, listed
 from fernn.experiments import load_params
 from fernn.layout import Layout
 from fernn.params import Params
+from fernn.pipeline.archive import METADATA, ArchivedFile, files_of
 from fernn.pipeline.audit import Audit, Status
-from fernn.pipeline.export.archive import METADATA, ArchivedFile, files_of
 from fernn.pipeline.jobs import Job, Jobs
 from fernn.provenance.records import read_record
 from fernn.results.claims.evidence import Evidence
@@ -29,29 +26,24 @@ def judge_claims(params: Params, layout: Layout) -> list[Judgement]:
         FernnError: if a file of claims, or of a finished run, is malformed.
     """
     audit = Audit(Jobs(params, layout))
-    return _judge(audit.jobs, "what would tell more is not here", lambda job: audit.of(job).status is Status.CURRENT)
+    return _judge(audit.jobs, "its data set is not here", lambda job: audit.of(job).status is Status.CURRENT)
 
 
 def judge_archive(folder: Path, scale: str | None = None) -> tuple[Params, list[Judgement]]:
-    """Judge the claims by an unpacked archive of `fernn export`, with its own params.
+    """Judge the claims by an unpacked archive of `fernn export`; returns its own params and the verdicts.
 
-    The params and all results must be files that the archive's metadata list, with the same bytes. Whether today's
-    code gives the same results is not checked here; `fernn verify` does that. A run that was packed by force, since it
-    was not up to date then, does not count.
+    The params and all results must be files that the archive's metadata list, with the same bytes. Today's code is not
+    compared here; `fernn verify` does that. A run that was outdated when it was packed does not count.
 
     Args:
         folder: of the archive.
         scale: the scale that it must hold, if given.
 
-    Returns:
-        The params, and the verdicts.
-
     Raises:
         FernnError: if it is no such folder, holds another scale, or a file is missing, not listed, or has other bytes
             than the metadata or its record state.
     """
-    files = files_of(folder)
-    if files is None:
+    if (files := files_of(folder)) is None:
         raise FernnError(
             f"{folder}: no unpacked archive of `fernn export` (docs/archive.md). Without a folder, the results of this "
             "project are judged."
@@ -60,14 +52,14 @@ def judge_archive(folder: Path, scale: str | None = None) -> tuple[Params, list[
     if len(scales) != 1 or scale not in (None, *scales):
         raise FernnError(f"{folder}: expected results of {scale or 'one scale'}; found those of {scales or 'none'}.")
     _check(folder, files)
-    with chdir(folder):  # records name files from there
+    with chdir(folder):  # paths in records are relative to it
         params = load_params(Path("params.yaml"), scales[0])
         jobs = Jobs(params, Layout(scales[0]))
         return params, _judge(jobs, "an archive comes without its data sets", lambda job: _finished(folder, job, files))
 
 
 def without_data(evidence: Evidence, why: str) -> Evidence:
-    """Evidence that bars a claim, with the reason `why`, if the data set to judge it by is not here."""
+    """Evidence that bars a claim, for the reason `why`, if the data set to judge it by is not here."""
 
     def barred(params: Params, layout: Layout) -> str:
         try:

@@ -1,9 +1,8 @@
 """`fernn compare`: compare the results of a scale with those made from the same params elsewhere.
 
-Files are compared by the sha256 of their bytes; for a file that a folder comes without, such as a data set, by the
-sha256 in the record of its result, and the output says so. Files made on the same kind of machine with the same
-versions are equal. Elsewhere sums round differently, and thousands of training steps amplify that as another seed
-would: then the cells of the tables are compared, with their spread over seeds.
+Files are compared by sha256; a file that is not in the folder, such as a data set, by the sha256 in its record, and the
+output says so. The same kind of machine with the same versions makes equal files. On others sums round differently, and
+training amplifies that as another seed would: then the cells of the tables are compared, with their spread over seeds.
 """
 
 import csv
@@ -16,8 +15,8 @@ from pathlib import Path
 from fernn.errors import FernnError, listed
 from fernn.files import sha256
 from fernn.layout import RECORD, SUPERSEDED, Layout
+from fernn.pipeline.archive import files_of
 from fernn.pipeline.audit import differences
-from fernn.pipeline.export.archive import files_of
 from fernn.provenance.records import Record, read_record
 from fernn.results.claims.statistics import positive, stated
 
@@ -62,23 +61,15 @@ class MeanOverRuns:
 
 
 class _Side:
-    """The results of a scale in one folder.
-
-    Attributes:
-        records: by stage and name.
-        digests: sha256 of each result's files; of a file that is not in the folder, the one in its record.
-        corrupt: results whose files differ from their record, with a line about each such file.
-        missing: files of runs that are not in the folder.
-        left_out: other files that are not in the folder: data sets, and files that an archive was exported without.
-    """
+    """The results of a scale in one folder, by stage and name."""
 
     def __init__(self, layout: Layout, folder: Path) -> None:
         found, packed = _records(layout), files_of(folder)
         self.records = {key: record for key, record in found.items() if key[0] in STAGES}
-        self.digests: dict[Key, dict[str, str]] = {}
-        self.corrupt: dict[Key, list[str]] = {}
-        self.missing: list[str] = []
-        self.left_out: list[str] = []
+        self.digests: dict[Key, dict[str, str]] = {}  # sha256; of a file that is not here, the one in its record
+        self.corrupt: dict[Key, list[str]] = {}  # a line about each file that differs from its record
+        self.missing: list[str] = []  # files of runs that are not here
+        self.left_out: list[str] = []  # other files that are not here: data sets, and what an archive was made without
         for key, record in found.items():
             here = {name: sha256(folder / name) for name in record.outputs if (folder / name).is_file()}
             self.digests[key] = record.outputs | here
@@ -88,9 +79,10 @@ class _Side:
                 if digest != record.outputs[name]
             ]:
                 self.corrupt[key] = wrong
-            for name in record.outputs.keys() - here.keys() if key in self.records else ():
-                needed = key[0] in RUNS and (packed is None or name in packed)
-                (self.missing if needed else self.left_out).append(name)
+            if key in self.records:
+                for name in record.outputs.keys() - here.keys():
+                    needed = key[0] in RUNS and (packed is None or name in packed)
+                    (self.missing if needed else self.left_out).append(name)
 
 
 def compare(here: Layout, folder: Path, say: Callable[[str], None]) -> bool:
@@ -98,7 +90,7 @@ def compare(here: Layout, folder: Path, say: Callable[[str], None]) -> bool:
 
     Args:
         here: layout of the scale in the current folder.
-        folder: another project, or an unpacked archive: results/<scale> is in it.
+        folder: another project or an unpacked archive, with results/<scale>.
         say: prints a line.
 
     Returns:
@@ -112,7 +104,7 @@ def compare(here: Layout, folder: Path, say: Callable[[str], None]) -> bool:
     if not (both := sorted(mine.records.keys() & theirs.records.keys())):
         raise FernnError(
             f"{here.base} and {there.base} have no result in common: {len(mine.records)} records here, "
-            f"{len(theirs.records)} there. Make them: snakemake --cores all --config scale={here.scale}; name the "
+            f"{len(theirs.records)} there. Make them: snakemake --cores all --config scale={here.scale}; or name the "
             f"folder that holds {here.base}."
         )
     complete = [_report_gaps(mine, theirs, "here", say), _report_gaps(theirs, mine, "there", say)]
@@ -120,15 +112,16 @@ def compare(here: Layout, folder: Path, say: Callable[[str], None]) -> bool:
     if params:
         say(f"{len(params)} of {len(both)} results are of other params or code, such as {' '.join(params[0])}.")
     corrupt = mine.corrupt.keys() | theirs.corrupt.keys()
-    other = [key for key in both if key not in corrupt and mine.digests[key] != theirs.digests[key]]
-    same = [key for key in both if key not in corrupt and key not in other]
-    broken = f", {count} are corrupt" if (count := len(both) - len(same) - len(other)) else ""
-    say(f"{len(both)} results are here and there: {len(same)} have the same bytes, {len(other)} others{broken}.")
+    sound = [key for key in both if key not in corrupt]
+    other = [key for key in sound if mine.digests[key] != theirs.digests[key]]
+    broken = f", {count} are corrupt" if (count := len(both) - len(sound)) else ""
+    same = len(sound) - len(other)
+    say(f"{len(both)} results are here and there: {same} have the same bytes, {len(other)} others{broken}.")
     machines = Counter(
         line for key in other for line in differences(*(_machine(side.records[key]) for side in (theirs, mine)))
     )
     for line, count in machines.items():
-        say(f"  made otherwise ({count} of {len(other)}; there, then here): {line}")
+        say(f"  made differently ({count} of {len(other)}; there, then here): {line}")
     if other and not machines and not params:
         say(f"Made by the same versions on the same kind of machine, they should be the same: {' '.join(other[0])}.")
     agree = [*_cells(here, there, bool(other), say)]
@@ -190,11 +183,9 @@ def _table(path: Path) -> dict[Key, MeanOverRuns]:
         with open(path, newline="", encoding="utf-8") as file:
             return {
                 (row["experiment"], row["flow"], row["model"], row["metric"]): MeanOverRuns(
-                    float(row["mean"]),
-                    float(row["std"]) if row["std"] else None,
-                    int(row["n"]),
+                    float(row["mean"]), float(row["std"]) if row["std"] else None, int(row["n"])
                 )
                 for row in csv.DictReader(file)
             }
     except (KeyError, ValueError) as error:
-        raise FernnError(f"{path}: not a table of `fernn tables` ({error!r}). Make it again.") from None
+        raise FernnError(f"{path}: not a table of `fernn tables` ({error!r}). Rebuild it.") from None

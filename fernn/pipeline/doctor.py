@@ -1,4 +1,4 @@
-"""`fernn doctor`: what this machine has for the work, and what to do where it lacks something."""
+"""`fernn doctor`: what this machine has, and what to do where it lacks something."""
 
 import os
 import re
@@ -29,7 +29,7 @@ PATIENCE = 10  # seconds for a program to answer
 
 @dataclass(frozen=True)
 class Finding:
-    """One row: what was looked at, what is there, and what to do about it (empty: nothing)."""
+    """One row: the subject, what was found, and what to do (empty: nothing)."""
 
     about: str
     found: str
@@ -37,7 +37,7 @@ class Finding:
 
 
 def examine(params: Params, layout: Layout) -> list[Finding]:
-    """Look at this machine, with the eyes of a scale."""
+    """Check this machine for a scale."""
     checks = (_python, _torch, _room, _data, _slurm, _gres, _containers, _remote)
     return [finding for check in checks for finding in check(params, layout)]
 
@@ -57,7 +57,7 @@ def _python(params: Params, layout: Layout) -> Iterator[Finding]:
     fits = OLDEST <= sys.version_info[:2] <= NEWEST
     pythons = " to ".join(f"{major}.{minor}" for major, minor in (OLDEST, NEWEST))
     yield Finding("Python", sys.version.split()[0], "" if fits else f"Python {pythons}: make setup PYTHON=...")
-    # in the image a job runs, or a whole workflow: what keeps results and submits jobs is at work outside
+    # in the image a job runs, or a whole workflow; DVC and Slurm are used outside
     wanted = ("snakemake",) if "FERNN_IMAGE" in os.environ else ("snakemake", "dvc", "snakemake-executor-plugin-slurm")
     missing = [name for name in wanted if not version_of(name)]
     versions = ", ".join(f"{name} {version_of(name)}" for name in ("snakemake", "dvc") if version_of(name))
@@ -72,14 +72,13 @@ def _torch(params: Params, layout: Layout) -> Iterator[Finding]:
     gpus = visible_gpus()
     wanted = not params.allow_cpu
     advice = ""
-    if gpus and not torch.version.cuda:
-        advice = "install a CUDA build of the same torch version into .venv: there is a GPU that it cannot use"
-    elif wanted and not torch.version.cuda:
-        advice = "install a CUDA build of the same torch version into .venv, for the nodes that have GPUs"
+    if (gpus or wanted) and not torch.version.cuda:
+        why = "to use the GPU here" if gpus else "for the nodes that have GPUs"
+        advice = f"install a CUDA build of the same torch version into .venv, {why}"
     elif gpus and not torch.cuda.is_available():
         advice = (
-            "it cannot use the GPU that is here, as when the driver is older than its CUDA: renew the driver, or "
-            "install a build of torch for an older CUDA (python -c 'import torch; torch.zeros(1).cuda()' tells more)"
+            "it cannot use the GPU, as when the driver is older than its CUDA: update the driver, or install a build "
+            "of torch for an older CUDA (python -c 'import torch; torch.zeros(1).cuda()' says more)"
         )
     yield Finding("torch", f"{torch.__version__}, {build}", advice)
     advice = "none needed here if Slurm runs the jobs; else --scale quick, or allow_cpu" if wanted and not gpus else ""
@@ -91,8 +90,8 @@ def _room(params: Params, layout: Layout) -> Iterator[Finding]:
     free = shutil.disk_usage(".").free
     try:
         wanted = sum(max(0, whole - taken) for _, taken, whole in disk(params, layout, models(params)))
-        advice = f"the scale takes {wanted / 1e9:.1f} GB more: link results/ and data/ elsewhere"
-        advice = "" if free > 1.2 * wanted else advice
+        enough = free > 1.2 * wanted
+        advice = "" if enough else f"the scale takes {wanted / 1e9:.1f} GB more: link results/ and data/ elsewhere"
     except FernnError as error:  # a package of a model is missing
         advice = str(error)
     yield Finding("disk", f"{free / 1e9:.0f} GB free here", advice)
@@ -100,19 +99,15 @@ def _room(params: Params, layout: Layout) -> Iterator[Finding]:
 
 def _data(params: Params, layout: Layout) -> Iterator[Finding]:
     missing = [path for path in Jobs(params, layout).sources() if not path.exists()]
+    # an experiment that downloads data keeps it outside of results/
+    folders = {folder for name in params.experiments for folder in find_experiment(name).disk(params, layout)}
     if not missing:
         yield Finding("data", "all there")
-    elif not params.mnist.sources and not _downloads(params, layout):
+    elif not params.mnist.sources and not folders - {str(layout.base)}:
         yield Finding("data", "part of the repository, or drawn when needed")
     else:
         advice = f"snakemake data --cores 1 --config scale={params.scale}, with a network"
         yield Finding("data", f"{len(missing)} sources missing", advice)
-
-
-def _downloads(params: Params, layout: Layout) -> bool:
-    """Whether an experiment keeps data outside of results/: what it downloads."""
-    folders = {folder for name in params.experiments for folder in find_experiment(name).disk(params, layout)}
-    return bool(folders - {str(layout.base)})
 
 
 def _slurm(params: Params, layout: Layout) -> Iterator[Finding]:
@@ -128,7 +123,7 @@ def _slurm(params: Params, layout: Layout) -> Iterator[Finding]:
     yield Finding("Slurm", f"{version[1] if version else 'there'}; partitions: {', '.join(partitions) or 'none'}")
     profile = yaml.safe_load(PROFILE.read_text(encoding="utf-8"))
     age = re.search(r"MinJobAge\s*=\s*(\d+)", config)
-    # what a site left away is as the plugin has it by itself
+    # defaults of the plugin
     least = 3 * int(profile.get("slurm-init-seconds-before-status-checks", 40))
     asked = profile.get("slurm-status-command", "sacct")
     if asked == "squeue" and age:
@@ -144,11 +139,8 @@ def _gres(params: Params, layout: Layout) -> Iterator[Finding]:
     if shutil.which("sinfo") is None or not params.resources.train.gpu:
         return
     offered = sorted(set((answer("sinfo", "--noheader", "--format=%G", seconds=PATIENCE) or "").split()))
-    there = any("gpu" in each for each in offered)
-    asks = params.resources.slurm.gpus
-    advice = ""
-    if not there and asks != "none":
-        advice = "no GPUs by name here: resources.slurm.gpus: none in params.yaml, and gpu_partition"
+    fits = params.resources.slurm.gpus == "none" or any("gpu" in each for each in offered)
+    advice = "" if fits else "no GPUs by name here: resources.slurm.gpus: none in params.yaml, and gpu_partition"
     yield Finding("GRES", ", ".join(offered) or "none", advice)
 
 
@@ -168,6 +160,6 @@ def _remote(params: Params, layout: Layout) -> Iterator[Finding]:
     listed = answer("dvc", "remote", "list", seconds=PATIENCE) if shutil.which("dvc") else None
     if listed is None:
         advice = "" if "FERNN_IMAGE" in os.environ else "make setup, in a clone"
-        yield Finding("DVC remote", "not asked: no dvc here, or no repository of its", advice)
+        yield Finding("DVC remote", "unknown: no dvc, or no DVC repository here", advice)
     else:
         yield Finding("DVC remote", ", ".join(line.split()[0] for line in listed.splitlines() if line) or "none")

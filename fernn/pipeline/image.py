@@ -1,7 +1,7 @@
-"""`fernn image fetch`: the container image of jobs, downloaded once, to where every job finds it.
+"""`fernn image fetch`: the container image of jobs, downloaded once as an Apptainer file in the checkout.
 
-The image is a file of Apptainer's in the checkout, named by its digest. A note beside it says which digest the name in
-params.yaml had when it was fetched: all jobs run in that image, even if a tag has moved since.
+The file is named by its digest. A note beside it says which digest the name in params.yaml had when it was fetched:
+all jobs run in that image, even if a tag has moved since.
 """
 
 import hashlib
@@ -23,34 +23,25 @@ FOLDER = Path("data/image")
 
 @dataclass(frozen=True)
 class FetchedImage:
-    """An image that is here.
+    """An image that was fetched."""
 
-    Attributes:
-        image: its name in params.yaml.
-        digest: in its registry, or of the file for one that came as a file; such as sha256:0123...
-        file: Apptainer's file.
-        state: the size and time of a file that others may replace, when it was fetched; empty for a pulled one.
-    """
-
-    image: str
-    digest: str
-    file: str
-    state: str = ""
+    image: str  # its name in params.yaml
+    digest: str  # in its registry, or of the file for one that came as a file; such as sha256:0123...
+    file: str  # Apptainer's file
+    state: str = ""  # size and time, when it was fetched, of a file that others may replace; empty for a pulled one
 
 
 def fetched(image: str, folder: Path = FOLDER) -> FetchedImage:
     """The image as it was fetched.
 
     Raises:
-        FernnError: if it was not, or its file is gone or was written anew.
+        FernnError: if it was not, or its file was removed or replaced.
     """
     found = _read(_note(image, folder))
     if found is None or not Path(found.file).exists():
         raise FernnError(f"the image {image} is not here. Where there is a network (the login node): fernn image fetch")
     if found.state and found.state != _state(found.file):
-        raise FernnError(
-            f"{image} was written anew since it was fetched. This says whether it is another: fernn image fetch"
-        )
+        raise FernnError(f"{image} was replaced since it was fetched. To check whether it differs: fernn image fetch")
     return found
 
 
@@ -58,7 +49,7 @@ def fetch(image: str, folder: Path = FOLDER) -> FetchedImage:
     """Download the image, unless it is here already.
 
     Raises:
-        FernnError: if it cannot be downloaded, or its name means another image than when it was fetched before.
+        FernnError: if it cannot be downloaded, or its name refers to another image than when it was fetched before.
     """
     name = in_registry(image)
     if name is None and not Path(image).exists():
@@ -69,15 +60,11 @@ def fetch(image: str, folder: Path = FOLDER) -> FetchedImage:
     note = _note(image, folder)
     before = _read(note)
     if before and before.digest != digest:
-        stay = (
-            f"To stay with it, write image: docker://{name.host}/{name.name}@{before.digest} in params.yaml."
-            if name
-            else "To stay with it, bring the file back."
-        )
+        pinned = f"write image: docker://{name.host}/{name.name}@{before.digest} in params.yaml" if name else ""
         raise FernnError(
             f"{image} is another image now:\n  fetched before: {before.digest}\n  now:            {digest}\n"
-            f"Results made so far name the first one. {stay} To go over to the new one, remove {note} and fetch again: "
-            "what is finished stays as it is, and what is made from then on names the new image."
+            f"Results made so far name the first. To stay with it, {pinned or 'bring the file back'}. To switch to the "
+            f"new one, remove {note} and fetch again: finished results stay, and later ones name the new image."
         )
     if name and not Path(file).exists():
         _pull(name, digest, Path(file))
@@ -86,7 +73,7 @@ def fetch(image: str, folder: Path = FOLDER) -> FetchedImage:
 
 
 def program() -> str | None:
-    """Apptainer under the name that it has here."""
+    """The command of Apptainer, which older versions call singularity; None if there is none."""
     return next((name for name in ("apptainer", "singularity") if shutil.which(name)), None)
 
 
@@ -105,8 +92,7 @@ def _read(note: Path) -> FetchedImage | None:
 
 def _pull(image: InRegistry, digest: str, file: Path) -> None:
     """Let Apptainer download an image and convert it to its own format."""
-    apptainer = program()
-    if apptainer is None:
+    if (apptainer := program()) is None:
         raise FernnError(
             "neither apptainer nor singularity is found here. On many clusters: module load apptainer. Elsewhere the "
             "image runs by docker or podman (docs/image.md)."
@@ -117,7 +103,7 @@ def _pull(image: InRegistry, digest: str, file: Path) -> None:
         command = [apptainer, "pull", *options, "--force", str(temporary), address]
         ended = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if ended.returncode:
-            raise FernnError(f"{apptainer} could not bring {address}:\n{ended.stdout.strip()[-2000:]}")
+            raise FernnError(f"{apptainer} could not download {address}:\n{ended.stdout.strip()[-2000:]}")
 
 
 def _is_local(image: InRegistry) -> bool:

@@ -1,8 +1,4 @@
-"""The jobs of a scale: what each depends on, reads and writes.
-
-Everything that needs to know what a result is made of asks here: the stages, Snakemake's rules, DVC's dependencies,
-`fernn verify` and `fernn plan`.
-"""
+"""The jobs of a scale: what each depends on, reads and writes. Stages, Snakemake's rules and DVC follow this list."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -15,10 +11,11 @@ from fernn.data.mnist import FILES as MNIST
 from fernn.errors import FernnError, say
 from fernn.experiment import Work
 from fernn.experiments import find_experiment
-from fernn.files import sha256
-from fernn.layout import EVALUATION, METRICS, MODEL, RECORD, RELEASE, SAMPLES, Layout
+from fernn.files import sha256, write_json
+from fernn.layout import EVALUATION, KEPT, METRICS, MODEL, RECORD, RELEASE, SAMPLES, SUPERSEDED, Layout
 from fernn.params import Params
 from fernn.provenance.code import code_digest
+from fernn.provenance.equivalence import representative
 from fernn.provenance.records import identity
 from fernn.results import figures, tables
 from fernn.results.claims.claim import PAPER
@@ -36,11 +33,11 @@ class Job:
         stage: the command of `fernn` that makes it: standins, dataset, train, evaluate, tables, figures or report.
         name: of the run or the part; empty where there is one job of a stage.
         roots: the functions and modules whose code, with all that they import, decides the bytes of the result.
-        values: gives everything else that does, besides the files; asked for once, and only when it is needed, since
-            those of the report are the digests of nearly all code.
+        values: returns the plain values that decide them too. A function, since those of the report are the digests
+            of nearly all code.
         reads: the files that it is made of, by the role that each plays.
         writes: its files.
-        record: the file that tells how it was made.
+        record: its record.
         make: makes it; for a training or an evaluation, from its context and the files to write.
     """
 
@@ -55,13 +52,13 @@ class Job:
 
     @cached_property
     def inputs(self) -> dict[str, Any]:
-        """The values, and the digest of the code as "code"; as a record gives them back, so that the two compare."""
+        """The values, and the digest of the code as "code"; as JSON returns them, to compare with those of records."""
         plain: dict[str, Any] = json.loads(json.dumps({**self.values(), "code": code_digest(*self.roots)}))
         return plain
 
     @cached_property
     def digest(self) -> str:
-        """A digest of the inputs and of which file plays which role, which code decides that is in no digest."""
+        """A digest of the inputs and of the files by role, which are decided by code that is in no digest."""
         reads = {role: [path.as_posix() for path in paths] for role, paths in self.reads.items()}
         return identity([self.stage, self.name, self.inputs, reads, [path.as_posix() for path in self.writes]])
 
@@ -90,13 +87,8 @@ class Jobs:
         shown = [self._tables(), self._figures()]
         trained = [self._train(run) for run in self.runs.values()]
         evaluated = [self._evaluate(run) for run in self.runs.values()]
-        made = [
-            *self._standins(),
-            *self._datasets([*trained, *evaluated, *shown]),
-            *trained,
-            *evaluated,
-            *shown,
-        ]
+        datasets = self._datasets([*trained, *evaluated, *shown])
+        made = [*self._standins(), *datasets, *trained, *evaluated, *shown]
         return {(job.stage, job.name): job for job in [*made, self._report(made)]}
 
     def of(self, stage: str) -> dict[str, Job]:
@@ -107,7 +99,7 @@ class Jobs:
         """A job, or a part of a data set that no run of the scale reads.
 
         Raises:
-            FernnError: if params.yaml has no such run or part; the message lists those that come near.
+            FernnError: if params.yaml has no such run or part; the message lists similar ones.
         """
         if (stage, name) in self.all:
             return self.all[stage, name]
@@ -121,7 +113,7 @@ class Jobs:
     def maker(self, path: Path) -> Job | None:
         """The job that makes a file, None for a source: a download, or a file of the repository."""
         if path not in self._makers and (part := self.layout.part(path)):
-            self._makers[path] = self._dataset(part)  # which no run of the scale reads, but another such part
+            self._makers[path] = self._dataset(part)  # no run of the scale reads it, but another such part does
         return self._makers.get(path)
 
     def makers(self, job: Job) -> dict[Path, Job]:
@@ -129,7 +121,7 @@ class Jobs:
         return {path: maker for path in job.read_files if (maker := self.maker(path))}
 
     def before(self, job: Job) -> list[Job]:
-        """The jobs whose results this one is made of."""
+        """The jobs whose results this one reads."""
         return list(dict.fromkeys(self.makers(job).values()))
 
     def lineage(self, job: Job) -> str:
@@ -144,13 +136,13 @@ class Jobs:
         return [path for path in read if not self.maker(path)]
 
     def known(self, path: Path) -> str | None:
-        """The sha256 that a source must have; None where none is known, as for digits of your own."""
+        """The sha256 that a source must have; None if none is known, as for a user's own digits."""
         if self.params.mnist.sources and path.parent == Path(self.params.mnist.folder) and path.name in MNIST:
             return MNIST[path.name].sha256.value
         return None
 
     def carried(self, path: Path) -> bool:
-        """Whether a source is part of the repository: its time is that of a checkout and means nothing."""
+        """Whether a source is part of the repository."""
         return not self.params.mnist.sources and path.parent == Path(self.params.mnist.folder)
 
     @cached_property
@@ -167,17 +159,17 @@ class Jobs:
         return []
 
     def _datasets(self, readers: list[Job]) -> list[Job]:
-        """The parts of data sets that these read, such as "translation/test-V2T"; what others are made of first."""
+        """The parts of data sets that these read; those that others are made of first."""
         names = dict.fromkeys(self.layout.part(path) for job in readers for path in job.read_files)
         found = [self._dataset(name) for name in names if name]
         made = {path for job in found for path in job.writes}
-        return sorted(found, key=lambda job: any(path in made for path in job.read_files))
+        return sorted(found, key=lambda job: not made.isdisjoint(job.read_files))
 
     def _dataset(self, name: str) -> Job:
         experiment, _, part = name.partition("/")
         work = find_experiment(experiment).dataset(self.params, self.layout, part)
         files = [self.layout.dataset(experiment, part), self.layout.dataset_record(experiment, part)]
-        # DVC sees no more of files of the repository than this
+        # files of the repository are no inputs of DVC's stages; only these digests tell it of a change
         carried = {path.as_posix(): sha256(path) for path in work.files.values() if self.carried(path) if path.exists()}
         return self._of_work("dataset", name, work, files, partial(work.do, files[0], say), carried)
 
@@ -225,25 +217,23 @@ class Jobs:
         return Job("figures", "", roots, self._shown, reads, writes, self.layout.figure(RECORD), make)
 
     def _report(self, made: list[Job]) -> Job:
-        """It is made of what tables and figures show, and of the records of trainings."""
         tables_job, figures_job = made[-2:]
         reads = {
             "tables": tables_job.writes,
             "figures": tuple(path for path in figures_job.writes if path.suffix == ".png"),
             RECORD: tuple(self.layout.run(run, RECORD) for run in self.runs),
         }
-        names = [table.name for table in tables_of(self.params, self.experiments)]
 
         def inputs() -> dict[str, Any]:
+            names = [table.name for table in tables_of(self.params, self.experiments)]
             datasets = {job.name: job.inputs for job in made if job.stage == "dataset"}
             panels = figures.panels(self.params, self.experiments)
             return report.report_inputs(self.params, self.experiments, panels, names, datasets)
 
-        writes, record = (self.layout.report(),), self.layout.report_record()
-
         def make() -> None:
             report.write_report(self.layout, inputs())
 
+        writes, record = (self.layout.report(),), self.layout.report_record()
         return Job("report", "", (report.__name__,), inputs, reads, writes, record, make)
 
     def _of_runs(self, *files: str) -> dict[str, tuple[Path, ...]]:
@@ -254,7 +244,7 @@ class Jobs:
         sections = {each.name: each.section(self.params) for each in self.experiments}
         return {
             "scale": self.params.scale,
-            # as lists, since rows and panels stand in this order
+            # as lists, since rows and panels are in this order
             "runs": [[run.id, evaluations_of(self.params, run)] for run in self.runs.values()],
             "models": [sorted(section.models) for section in sections.values()],
             "criteria": [each.criterion.name for each in self.experiments],
@@ -262,5 +252,47 @@ class Jobs:
         }
 
     def _show(self, write: Callable[..., None]) -> None:
-        """Write tables or figures."""
         write(self.params, self.layout, self.experiments, select(self.params, self.layout, self.experiments))
+
+
+# --- the jobs as DVC sees them
+
+
+def dependencies(jobs: Jobs) -> dict[str, Any]:
+    """The lineages of the jobs of each stage by name. A change that no result depends on changes none of them."""
+
+    def lineages(stage: str) -> dict[str, str]:
+        return {name: representative(jobs.lineage(job), None) for name, job in jobs.of(stage).items()}
+
+    return {
+        "data": {"files": [path.as_posix() for path in jobs.sources()], "stand_ins": lineages("standins")},
+        "datasets": lineages("dataset"),
+        **{stage: lineages(stage) for stage in ("train", "evaluate", "tables", "figures", "report")},
+    }
+
+
+def write_dependencies(params: Params, layout: Layout) -> list[Path]:
+    """Write the dependencies of each stage to a file that DVC watches; returns the files."""
+    found = dependencies(Jobs(params, layout))
+    for stage, values in found.items():
+        write_json(layout.dependencies(stage), values)
+    return [layout.dependencies(stage) for stage in found]
+
+
+def left_behind(params: Params, layout: Layout) -> list[Path]:
+    """Results that the params no longer name, such as runs of a dropped seed."""
+    wanted = {path for job in Jobs(params, layout).all.values() for path in (*job.writes, job.record)}
+    found = (path for folder in (*KEPT, SUPERSEDED) for path in sorted((layout.base / folder).rglob("*")))
+    return [path for path in found if path.is_file() and path not in wanted]
+
+
+def prune(params: Params, layout: Layout) -> list[Path]:
+    """Remove what `left_behind` finds, and the folders that become empty; returns the files."""
+    gone = left_behind(params, layout)
+    for path in gone:
+        path.unlink()
+        for folder in path.parents:
+            if folder == layout.base or any(folder.iterdir()):
+                break
+            folder.rmdir()
+    return gone

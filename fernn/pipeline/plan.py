@@ -7,6 +7,7 @@ the step in measured.yaml, or `--rate`. FLOPs and memory are counted on torch's 
 import csv
 import json
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -35,7 +36,7 @@ from fernn.training.device import kept, step_bytes, weights_of
 
 META = torch.device("meta")
 # FLOPs of a training step over those of its forward pass: the gradients of weights and of inputs cost one forward pass
-# each (measured 2.94 to 3.13). What the steerable convolution recomputes in its backward pass is left out.
+# each (measured 2.94 to 3.13), without what the steerable convolution recomputes in its backward pass.
 TRAINING = 3
 MNIST_BYTES = 55_000_000  # the four files, unpacked
 PROFILE = Path("slurm/config.yaml")  # for clusters
@@ -44,37 +45,22 @@ STAGES = ("standins", "dataset", "train", "evaluate", "tables", "figures", "repo
 
 @dataclass
 class State:
-    """The results of a scale that exist.
+    """The runs of a scale that are finished or have a checkpoint."""
 
-    Attributes:
-        done: by rule, whether each job has all its files.
-        trained: seconds of the job of each finished training, of all its ranks together; None if it diverged.
-        evaluated: seconds of the job of each finished evaluation.
-        epochs: finished epochs of each unfinished training, by its checkpoint.
-        devices: what the finished runs were trained on.
-        on_gpu: whether one of those is a GPU.
-    """
-
-    done: dict[str, list[bool]] = field(default_factory=dict)
-    trained: dict[Run, float | None] = field(default_factory=dict)
-    evaluated: dict[Run, float] = field(default_factory=dict)
-    epochs: dict[Run, int] = field(default_factory=dict)
-    devices: set[str] = field(default_factory=set)
-    on_gpu: bool = False
+    trained: dict[Run, float | None] = field(default_factory=dict)  # seconds, over all ranks; None: diverged
+    evaluated: dict[Run, float] = field(default_factory=dict)  # seconds
+    epochs: dict[Run, int] = field(default_factory=dict)  # finished epochs in the checkpoint of an unfinished training
+    devices: set[str] = field(default_factory=set)  # that trained the finished runs
+    on_gpu: bool = False  # whether one of those is a GPU
 
 
-def read_state(jobs: Jobs) -> State:
-    """Read which jobs are done. Whether results are outdated is not checked: `snakemake -n` does that."""
-    state = read_runs(jobs)
-    for stage in STAGES:
-        made = [(*job.writes, job.record) for job in jobs.of(stage).values()]
-        state.done[stage] = [all(path.exists() for path in files) for files in made]
-    fetched: dict[Path, list[bool]] = {}  # one job downloads a folder
-    for path in jobs.sources():
-        if not jobs.carried(path):
-            fetched.setdefault(path.parent, []).append(path.exists())
-    state.done["fetch"] = [all(files) for files in fetched.values()]
-    return state
+def done_jobs(jobs: Jobs) -> dict[str, list[bool]]:
+    """By rule, whether each job has all its files. Outdated files count: `snakemake -n` compares them."""
+    files = {stage: [(*job.writes, job.record) for job in jobs.of(stage).values()] for stage in STAGES}
+    fetched = [path for path in jobs.sources() if not jobs.carried(path)]
+    folders = dict.fromkeys(path.parent for path in fetched)  # one job downloads a folder
+    files["fetch"] = [tuple(path for path in fetched if path.parent == folder) for folder in folders]
+    return {rule: [all(path.exists() for path in paths) for paths in made] for rule, made in files.items()}
 
 
 def read_runs(jobs: Jobs) -> State:
@@ -95,10 +81,9 @@ def _read_training(state: State, layout: Layout, run: Run) -> None:
             state.epochs[run] = _epoch_of(layout.unfinished(run.id) / "checkpoint.safetensors")
         return
     with suppress(FernnError, KeyError):  # a record of another version: Snakemake reruns the job
-        record = read_record(file)
-        if record is None:  # moved aside in the meantime
+        if (record := read_record(file)) is None:  # moved aside in the meantime
             return
-        # the job also starts a process; but that of a resumed training is only the last part
+        # Snakemake's time includes the start of the process, but covers only the last part of a resumed training
         seconds = max(record.details["seconds"], _benchmark(layout, "train", run) or 0.0)
         if record.details.get("diverged"):
             state.trained[run] = None
@@ -140,8 +125,8 @@ class Counted:
         return work.sequences * _extrapolated(work, self._flops)
 
     def memory(self, work: Pass, sequences: int, precision: str) -> float:
-        """Peak bytes of a training step (`fernn.training.device`) with that number of sequences."""
-        # a map that is kept is the output of one step and the input of the next: constant from one step later on
+        """Peak bytes of a training step (`fernn.training.device.step_bytes`) with that number of sequences."""
+        # a saved map is the output of one step and the input of the next: constant from one step later on
         return step_bytes(self.weights, _extrapolated(work, self._kept, 2), sequences, precision)
 
 
@@ -174,11 +159,10 @@ def models(params: Params) -> Models:
         FernnError: if a package of one is not installed.
     """
     found: Models = {}
-    for run in all_runs(params).values():
-        if name_of(run) not in found:
-            work = find_experiment(run.experiment).training(params, Layout(params.scale), run)
-            with META:
-                found[name_of(run)] = Counted(work.inputs["model"].build().to(META).eval())
+    for name, run in {name_of(run): run for run in all_runs(params).values()}.items():
+        work = find_experiment(run.experiment).training(params, Layout(params.scale), run)
+        with META:
+            found[name] = Counted(work.inputs["model"].build().to(META).eval())
     return found
 
 
@@ -196,11 +180,11 @@ class Amount:
 
     @property
     def total(self) -> float:
-        """Training and evaluation."""
+        """The sum of both."""
         return self.train + self.evaluate
 
     def __truediv__(self, rate: float) -> "Amount":
-        """At that rate."""
+        """Seconds of these FLOPs at a rate in FLOP/s."""
         return Amount(self.train / rate, self.evaluate / rate)
 
 
@@ -222,19 +206,12 @@ def memory_of(params: Params, run: Run, models: Models) -> float:
 
 @dataclass(frozen=True)
 class Rates:
-    """How fast a device trains where no run has finished yet.
+    """How fast a device trains where no run has finished yet."""
 
-    Attributes:
-        unit: "GPU" or "core".
-        source: what the hours are based on.
-        of_model: measured FLOP/s by "experiment/model".
-        default: FLOP/s of models of experiments without a measured one.
-    """
-
-    unit: str
-    source: str
-    of_model: Mapping[str, float]
-    default: float
+    unit: str  # "GPU" or "core"
+    source: str  # what the hours are based on
+    of_model: Mapping[str, float]  # measured FLOP/s by "experiment/model"
+    default: float  # FLOP/s of models of experiments without a measured one
 
     def of(self, name: str) -> float:
         """FLOP/s of a model: measured, or the median of its experiment's models, or the default."""
@@ -244,10 +221,7 @@ class Rates:
 
 
 def rates_of(params: Params, state: State, rate: float | None = None) -> Rates:
-    """The measured rates of an H200 or of a CPU core, or `rate` in TFLOP/s.
-
-    A core's where runs finished on a CPU, or where the params allow it and there is no GPU.
-    """
+    """`rate` in TFLOP/s, or the measured rates of an H200, or of a CPU core if that is what trains."""
     if rate is not None:
         return Rates("GPU", f"FLOPs at {rate:g} TFLOP/s", {}, rate * 1e12)
     on_cpu = not state.on_gpu if state.devices else params.allow_cpu and not torch.cuda.is_available()
@@ -259,24 +233,18 @@ def rates_of(params: Params, state: State, rate: float | None = None) -> Rates:
 
 @dataclass(frozen=True)
 class Costs:
-    """Seconds of each run on one GPU, or on one CPU core.
+    """Seconds of each run on one GPU, or on one CPU core."""
 
-    Attributes:
-        whole: from its start to its end.
-        left: not done yet.
-        source: what they are based on, by experiment.
-    """
-
-    whole: dict[Run, Amount]
-    left: dict[Run, Amount]
-    source: dict[str, str]
+    whole: dict[Run, Amount]  # from its start to its end
+    left: dict[Run, Amount]  # not done yet
+    source: dict[str, str]  # what they are based on, by experiment
 
 
 def costs(params: Params, state: State, rates: Rates, models: Models) -> Costs:
     """Estimate the seconds of each run.
 
-    A model with finished runs costs what they took. Other models cost their FLOPs at `rates`, times the ratio of
-    measured to so estimated seconds in the finished runs of their experiment, or of all where it has none.
+    A model with finished runs costs what they took. Other models cost their FLOPs at `rates`, scaled by the ratio of
+    measured to estimated seconds in the finished runs of their experiment or, if it has none, of all experiments.
     """
     kinds: dict[tuple[str, str, str], list[Run]] = {}
     for run in all_runs(params).values():
@@ -311,7 +279,6 @@ def _left(params: Params, state: State, run: Run, whole: Amount) -> Amount:
 
 
 def _source(rates: Rates, runs: list[Run], timed: Mapping[Run, float]) -> str:
-    """What the hours of an experiment's runs are based on."""
     models, finished = {run.model for run in runs}, [run for run in runs if run in timed]
     if finished:
         others = ", ".join(sorted(models - {run.model for run in finished}))
@@ -329,12 +296,12 @@ def shared_by(params: Params, run: Run, gpus: int | None) -> int:
 def disk(params: Params, layout: Layout, models: Models) -> list[tuple[str, int, int]]:
     """Each folder, its bytes now, and its bytes when the scale is finished (about)."""
     # weights in float32: once when a run is finished, four times more in the checkpoint until it is evaluated
-    final = {str(layout.base): sum(20 * models[name_of(run)].weights + 2_000_000 for run in all_runs(params).values())}
+    results = sum(20 * models[name_of(run)].weights + 2_000_000 for run in all_runs(params).values())
+    final = Counter({str(layout.base): results})
     if params.mnist.sources:
         final[params.mnist.folder] = MNIST_BYTES
     for name in params.experiments:
-        for folder, size in find_experiment(name).disk(params, layout).items():
-            final[folder] = final.get(folder, 0) + size
+        final.update(find_experiment(name).disk(params, layout))
     taken = {name: sum(path.stat().st_size for path in Path(name).rglob("*") if path.is_file()) for name in final}
     return [(name, taken[name], max(taken[name], size)) for name, size in final.items()]
 
@@ -347,10 +314,10 @@ def retries_of(profile: Path = PROFILE) -> int | None:
 
 
 def too_short(params: Params, left: Mapping[Run, Amount], retries: int) -> Iterator[str]:
-    """A sentence for each time limit of Slurm's jobs that the longest run (`left`, in seconds) does not keep.
+    """A sentence for each time limit of Slurm's jobs that the longest run (`left`, in seconds) exceeds.
 
-    To Snakemake a job that reached its limit has failed. A restarted training resumes from its checkpoint, so all tries
-    count together; an evaluation starts from the beginning, so one try has to be enough.
+    For Snakemake a job that reached its limit has failed. A restarted training resumes from its checkpoint, so all
+    tries count together; an evaluation starts from the beginning, so one try must suffice.
     """
     longest = max(left, key=lambda run: left[run].train)
     hours, limit, tries = left[longest].train / 3600, params.resources.train.runtime / 60, retries + 1
@@ -372,11 +339,13 @@ def too_short(params: Params, left: Mapping[Run, Amount], retries: int) -> Itera
 
 def show(params: Params, layout: Layout, rate: float | None, gpus: int | None, console: Console) -> None:
     """Print the plan of a scale, for GPUs of `rate` TFLOP/s (None: measured rates) of which `gpus` share each run."""
-    state, counted = read_state(Jobs(params, layout)), models(params)
+    jobs = Jobs(params, layout)
+    state, counted = read_runs(jobs), models(params)
     rates = rates_of(params, state, rate)
     found = costs(params, state, rates, counted)
     table = Table("rule", "jobs", "done", "left", title=f"Jobs of scale {params.scale}", title_justify="left")
-    for rule, done in {**state.done, "all": [*chain(*state.done.values())]}.items():
+    finished = done_jobs(jobs)
+    for rule, done in {**finished, "all": [*chain(*finished.values())]}.items():
         counts = len(done), sum(done), len(done) - sum(done)
         table.add_row(rule, *map(str, counts), style="bold" if rule == "all" else None)
     console.print(table)
@@ -396,12 +365,13 @@ def show(params: Params, layout: Layout, rate: float | None, gpus: int | None, c
         )
     left = {run: Amount(amount.train / shared[run], amount.evaluate) for run, amount in found.left.items()}
     longest = max(left, key=lambda run: left[run].total)
-    owned = f"a {rates.unit}"
-    if max(shared.values()) > 1:
-        owned = "its GPUs"
+    several = max(shared.values()) > 1
+    if several:
         console.print("GPUs that share a run divide its hours of training; exchanging gradients is not counted.")
     console.print(
-        f"Longest path, with {owned} for every run: {_hours(left[longest].total)} h, by {longest.id}.", soft_wrap=True
+        f"Longest path, with {'its GPUs' if several else f'a {rates.unit}'} for every run: "
+        f"{_hours(left[longest].total)} h, by {longest.id}.",
+        soft_wrap=True,
     )
     if (retries := retries_of()) is not None:
         for sentence in too_short(params, left, retries):
@@ -414,7 +384,7 @@ def show(params: Params, layout: Layout, rate: float | None, gpus: int | None, c
 
 
 def _by_model(params: Params, found: Costs, models: Models, unit: str, shared: Mapping[Run, int]) -> Table:
-    """By model: hours left, its longest training and evaluation, memory of a GPU, and GPUs of a run."""
+    """By model: hours left, longest training and evaluation, memory of a GPU, and GPUs of a run."""
     title = f"A {unit}: hours of the runs left, of one training, of one evaluation"
     table = Table("experiment", "model", title=title, title_justify="left")
     for column in ("runs", "hours", "train", "evaluate", "GiB", "GPUs"):

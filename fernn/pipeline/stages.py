@@ -1,16 +1,16 @@
-"""The stages of the pipeline over any experiment: how a job's result is made, wherever and by whomever it is asked for.
+"""The stages of the pipeline, over any experiment: how a job's result is made.
 
 Each stage follows one path (`making`): compare the job with what the workflow planned, verify every file that it reads,
-leave a result alone that is up to date, do the work, verify the files once more, and write the record last. Locks, GPUs
-and ranks are the business of this module; the code that decides the bytes of a result is in modules of its own, whose
-digest is in the record.
+stop if the result is up to date, do the work, verify the files again, and write the record last. This module handles
+locks, GPUs and ranks. The code that decides the bytes of a result is in other modules, whose digest is in the record.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +37,6 @@ from fernn.training.distributed import SINGLE_PROCESS, StoppedError, World, laun
 from fernn.training.loop import Interrupted, TrainingContext
 from fernn.training.progress import TrainingProgress
 
-Digests = dict[str, dict[str, str]]  # of files, by role and path
-
 
 @dataclass
 class Making:
@@ -48,20 +46,18 @@ class Making:
         jobs: of the scale.
         job: that is done.
         lineage: of the job, as it was when the stage started.
-        files: digests of the files that it reads, taken before they are read.
+        files: digests of the files that it reads by role and path, taken before they are read.
         device: "cpu" or "cuda", where torch computes.
-        environment: of the process that computed the result, if that was another one.
-        others: environments of other processes that computed a part of it.
+        environments: of all processes that computed a part of it, the last one last; if none, that of this process.
         details: values that only this stage records.
     """
 
     jobs: Jobs
     job: Job
     lineage: str
-    files: Digests
+    files: dict[str, dict[str, str]]
     device: str | None = None
-    environment: dict[str, Any] | None = None
-    others: list[dict[str, Any]] = field(default_factory=list)
+    environments: list[dict[str, Any]] = field(default_factory=list)
     details: dict[str, Any] = field(default_factory=dict)
 
     def check(self) -> None:
@@ -71,20 +67,19 @@ class Making:
             FernnError: if a file was changed since.
         """
         later = Audit(self.jobs).digests(self.job.read_files)
-        for files in self.files.values():
-            for name, digest in files.items():
-                if later.get(name) != digest:
-                    raise FernnError(f"{name} was changed while {self.job} read it: run this again.")
+        for name, digest in chain.from_iterable(files.items() for files in self.files.values()):
+            if later.get(name) != digest:
+                raise FernnError(f"{name} was changed while {self.job} read it: run this again.")
         self.job.record.unlink(missing_ok=True)
 
 
 @contextmanager
 def making(jobs: Jobs, job: Job, planned: str | None) -> Iterator[Making | None]:
-    """Make a job's result inside; the record is written at the end. Gives None if the result is up to date.
+    """Make a job's result inside; the record is written at the end. Yields None if the result is up to date.
 
     Raises:
         FernnError: if params or code are not those that the workflow planned with, or a file that the job reads is
-            missing, or not what params, code and data of today make.
+            missing, outdated or corrupt.
     """
     lineage = jobs.lineage(job)
     if planned not in (None, lineage):
@@ -95,19 +90,16 @@ def making(jobs: Jobs, job: Job, planned: str | None) -> Iterator[Making | None]
     audit = Audit(jobs)
     if problems := audit.problems(job):
         raise FernnError(
-            f"{job} cannot start, since what it reads is not as it should be:{listed(list(problems.values()))}\n"
-            f"This makes it: snakemake {next(iter(problems))} --cores all --config scale={jobs.params.scale}"
+            f"{job} cannot start, since its inputs are not up to date:{listed(list(problems.values()))}\n"
+            f"This makes them: snakemake {next(iter(problems))} --cores all --config scale={jobs.params.scale}"
         )
     found = audit.of(job)
     if found.status is Status.CURRENT:
-        say(
-            f"{job}: there already, of the same params, code and files, says {job.record}. Remove the result to "
-            "rebuild it."
-        )
+        say(f"{job}: already up to date, by {job.record}. Remove the result to rebuild it.")
         yield None
         return
     if found.status is not Status.MISSING:
-        say(f"{job}: what is there is {found.status.value} and is rebuilt: {'; '.join(found.reasons)}")
+        say(f"{job} is {found.status.value} and is rebuilt: {'; '.join(found.reasons)}")
         if job.stage == "train" and found.status is Status.OUTDATED:
             _set_aside(job, jobs.layout, found.record.lineage if found.record else "unknown")
     for path in (*job.writes, job.record):
@@ -115,6 +107,7 @@ def making(jobs: Jobs, job: Job, planned: str | None) -> Iterator[Making | None]
     started = now()
     made = Making(jobs, job, lineage, {role: audit.digests(paths) for role, paths in job.reads.items()})
     yield made
+    *others, here = made.environments or [environment(made.device)]
     record = Record(
         stage=job.stage,
         name=job.name,
@@ -126,15 +119,15 @@ def making(jobs: Jobs, job: Job, planned: str | None) -> Iterator[Making | None]
         outputs=Audit(jobs).digests(job.writes),
         started=started,
         ended=now(),
-        environment=made.environment or environment(made.device),
-        others=made.others,
+        environment=here,
+        others=others,
         details=made.details,
     )
     write_record(job.record, record)
 
 
 def _set_aside(job: Job, layout: Layout, lineage: str) -> None:
-    """Keep a trained run that makes room for another one: it took long, and its params may come back."""
+    """Keep a trained run that another one replaces: it took long, and its params may come back."""
     folder = layout.superseded(job.name, lineage)
     folder.mkdir(parents=True, exist_ok=True)
     for path in (*job.writes, job.record):
@@ -146,14 +139,8 @@ def _set_aside(job: Job, layout: Layout, lineage: str) -> None:
 def make_result(params: Params, layout: Layout, stage: str, name: str = "", planned: str | None = None) -> list[Path]:
     """Make stand-ins, a part of a data set, tables, figures or the report; returns the files, their record last.
 
-    Safe to start twice, with other params, too: the second waits for the first.
-
-    Args:
-        params: of a scale.
-        layout: of its files.
-        stage: the command of `fernn`.
-        name: of a part, such as "translation/test-V2T".
-        planned: lineage of the only result that may be made, if given.
+    Safe to start twice, even with other params: the second waits for the first. If `planned` is given, the result must
+    have this lineage.
 
     Raises:
         FernnError: if there is no such part, the scale draws no stand-ins, or the job cannot be done (see `making`).
@@ -174,20 +161,19 @@ def train_run(
 ) -> Path:
     """Train a run and write model.safetensors, metrics.csv and record.json; returns the model's file.
 
-    A candidate of a search for the learning rate that diverges is finished all the same, and its record says so; any
-    other run ends in an error.
+    A trial of a search for the learning rate that diverges is finished, and its record says so; any other run that
+    diverges ends in an error.
 
     Safe to start twice: the second waits for the first, and finds the work done. The checkpoint stays until the run is
-    evaluated: Snakemake removes the outputs of a job that it starts, also when it was killed and its successor does not
-    know that a job of its predecessor went on.
+    evaluated: Snakemake removes the outputs of a job that it starts, even if a job of a killed Snakemake still runs.
 
     Args:
         params: of a scale.
         layout: of its files.
         name: of the run.
         allow_cpu: whether it may be trained without a GPU.
-        planned: lineage of the only result that may be made, if given.
-        workers: the world size; if not given, as many as the params ask GPUs for, one on a CPU.
+        planned: lineage that the result must have, if given.
+        workers: the world size; by default the number of GPUs that the params ask for, or 1 on a CPU.
 
     Raises:
         Interrupted: after the checkpoint is saved.
@@ -197,7 +183,7 @@ def train_run(
     job = jobs.find("train", name)
     if not visible_gpus():
         choose_device(params.scale, allow_cpu)  # refuses at once, before anything is read
-    tell = _teller(name)
+    tell = partial(_tell, name)
     with hold(layout.lock(name), tell) as lock, making(jobs, job, planned) as made:
         if made is None:
             return job.writes[0]
@@ -208,15 +194,18 @@ def train_run(
             content = {**params.model_dump(), "scales": {params.scale: None}}
             arguments = content, layout, name, lock, made.lineage, made.files
             if size == 1:
-                environments, made.details = _train(SINGLE_PROCESS, device, *arguments)
+                made.environments, made.details = _train(SINGLE_PROCESS, device, *arguments)
+            elif (nodes := os.environ.get("SLURM_JOB_NUM_NODES", "1")) != "1":
+                raise FernnError(
+                    f"{name}: this Slurm job has {nodes} nodes, but the {size} GPUs that share a run must be in one: "
+                    "request --nodes=1, as --profile slurm does."
+                )
             else:
-                _check_single_node(name, size)
                 tell(f"{size} workers share each batch")
                 try:
-                    environments, made.details = launch(size, _train, *arguments)
+                    made.environments, made.details = launch(size, _train, *arguments)
                 except StoppedError as error:
                     raise Interrupted(error.signum, _checkpoint(layout, name)) from None
-        *made.others, made.environment = environments
     return job.writes[0]
 
 
@@ -228,13 +217,9 @@ def _train(
     name: str,
     lock: Lock,
     lineage: str,
-    files: Digests,
+    files: dict[str, dict[str, str]],
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Train as one rank.
-
-    Returns:
-        For the record: the environments of all processes that computed a part of it, this one's last, and the details.
-    """
+    """Train as one rank; returns the environments of all processes that computed a part, this one last, and details."""
     params = resolve(content)
     jobs = Jobs(params, layout)
     job = jobs.find("train", name)
@@ -273,14 +258,14 @@ def _train(
 def evaluate_run(params: Params, layout: Layout, name: str, allow_cpu: bool, planned: str | None = None) -> Path:
     """Evaluate a trained run and write results.csv, samples.safetensors and record.json; returns the first file.
 
-    The checkpoint of its training is removed then. Like a training it is safe to start twice, and it is refused on a
-    CPU where the scale wants a GPU: a long rollout of a large model takes days there.
+    Then the checkpoint of its training is removed. Safe to start twice, like a training. On a CPU it is refused where
+    the scale wants a GPU: a long rollout of a large model takes days there.
     """
     jobs = Jobs(params, layout)
     job = jobs.find("evaluate", name)
     if not visible_gpus():
         choose_device(params.scale, allow_cpu)  # refuses at once, before anything is read
-    tell = _teller(name)
+    tell = partial(_tell, name)
     with hold(layout.lock(name), tell) as lock:
         with making(jobs, job, planned) as made:
             if made:
@@ -297,18 +282,9 @@ def evaluate_run(params: Params, layout: Layout, name: str, allow_cpu: bool, pla
     return job.writes[0]
 
 
-def _teller(name: str) -> Callable[[str], None]:
-    """Logs a line about a run."""
-    return lambda line: say(f"{name}: {line}")
+def _tell(name: str, line: str) -> None:
+    say(f"{name}: {line}")
 
 
 def _checkpoint(layout: Layout, name: str) -> Path:
     return layout.unfinished(name) / "checkpoint.safetensors"
-
-
-def _check_single_node(name: str, size: int) -> None:
-    if (nodes := os.environ.get("SLURM_JOB_NUM_NODES", "1")) != "1":
-        raise FernnError(
-            f"{name}: this job of Slurm has {nodes} nodes, and the {size} GPUs that share a run have to be in one: ask "
-            "for --nodes=1, as --profile slurm does."
-        )

@@ -6,27 +6,28 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import chdir
 from dataclasses import replace
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 from fernn.errors import FernnError
 from fernn.experiments import load_params
 from fernn.files import sha256
 from fernn.layout import COST, RECORD, REPORT, SUPERSEDED, Layout
+from fernn.pipeline.archive import files_of
 from fernn.pipeline.audit import Audit, Audited, Status, differences
-from fernn.pipeline.export.archive import files_of
 from fernn.pipeline.jobs import Jobs
 from fernn.provenance.code import PACKAGE
 from fernn.provenance.environment import environment
 from fernn.provenance.records import CorruptRecordError, Record, read_record
 
-# no result depends on these, or every stage sets them: Snakemake and torch set the variables for each job
+# no result depends on these, or every stage sets them
 SET = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "KMP_INIT_AT_FORK")
 IGNORED = ("host", "commit.changed", "determinism.", "variables ", *(f"variables.{name}" for name in SET))
-ROUNDING = ("determinism.instructions", 'determinism.rounding "')  # but these decide how sums are rounded
+ROUNDING = ("determinism.instructions", 'determinism.rounding "')  # these decide how sums are rounded
 LISTED = 5
 
 Results = Iterator[tuple[str, Audited]]  # by name
@@ -37,31 +38,29 @@ def verify(results: list[Path], params_file: Path, again: bool = False) -> Resul
 
     Args:
         results: files or folders below results/<scale>; a folder means all results in it.
-        params_file: of today.
+        params_file: today's.
         again: also rebuild each result in a temporary folder, and compare the bytes.
 
     Raises:
         FernnError: if there is no such file or folder, no result there, or rebuilding one fails.
     """
     for result in results:
-        found = False
-        for each in _below(result, params_file, again):
-            found = True
-            yield each
-        if not found:
+        found = _below(result, params_file, again)
+        if (first := next(found, None)) is None:
             raise FernnError(
                 f"{result}: no record says where this comes from. Results of the pipeline have one beside them; run "
                 "this in the folder of params.yaml, with a path below that folder."
             )
+        yield from chain([first], found)
 
 
 def _below(result: Path, params_file: Path, again: bool) -> Results:
     if not result.exists():
         raise FernnError(f"{result}: no such file or folder. Name a result, such as results/quick/tables/table1.md.")
-    path = Path(os.path.abspath(result))  # noqa: PTH100 (links stay)
-    if not path.is_relative_to(Path.cwd() / "results") or path == Path.cwd() / "results":
+    path, root = Path(os.path.abspath(result)), Path.cwd() / "results"  # noqa: PTH100 (links stay)
+    if root not in path.parents:
         return
-    audit = _audit(params_file, path.relative_to(Path.cwd() / "results").parts[0])
+    audit = _audit(params_file, path.relative_to(root).parts[0])
     for job in audit.jobs.all.values():
         if any(Path(os.path.abspath(each)).is_relative_to(path) for each in (*job.writes, job.record)):  # noqa: PTH100
             found = audit.of(job)
@@ -74,25 +73,25 @@ def _below(result: Path, params_file: Path, again: bool) -> Results:
 
 
 def verify_archive(folder: Path, params_file: Path, again: bool = False) -> Results | None:
-    """Check the results of an archive of `fernn export`, unpacked into a folder.
+    """Check the results of an unpacked archive of `fernn export` by today's params and code, not the archive's.
 
-    They are compared with the params and code of today, not those of the archive. What was not packed, such as data
-    sets, is not missing. None if the folder is no such archive.
+    Files that were not packed, such as data sets, do not count as missing. None if the folder is no archive.
 
     Raises:
-        FernnError: if its description cannot be read, or its results are to be rebuilt (`again`).
+        FernnError: if its metadata cannot be read, or its results are to be rebuilt (`again`).
     """
-    packed = files_of(folder)
-    if packed is not None and again:
+    if (packed := files_of(folder)) is None:
+        return None
+    if again:
         raise FernnError(
             f"{folder}: an archive comes without its data sets, so none of its results can be rebuilt there. "
             "Rebuild them in a clone and compare the two: fernn compare."
         )
-    return None if packed is None else _of_archive(folder, params_file.absolute(), {*packed})
+    return _of_archive(folder, params_file.absolute(), packed.keys())
 
 
-def _of_archive(folder: Path, params_file: Path, packed: set[str]) -> Results:
-    with chdir(folder):  # records name files from there
+def _of_archive(folder: Path, params_file: Path, packed: Set[str]) -> Results:
+    with chdir(folder):  # paths in records are relative to it
         for base in sorted(path for path in Path("results").iterdir() if path.is_dir()):
             audit = _audit(params_file, base.name)
             for job in audit.jobs.all.values():
@@ -111,9 +110,9 @@ def _audit(params_file: Path, scale: str) -> Audit:
 
 
 def _strays(folder: Path, jobs: Jobs, params_file: Path) -> Results:
-    """Records below a folder that belong to no job: of runs that the params no longer name, or that were set aside.
+    """Records below a folder, or what it links to, that belong to no job: of runs that the params no longer name.
 
-    Links are followed. Of runs that were set aside only those are checked that the folder itself is about.
+    Superseded runs are checked only if `folder` itself is a folder of them.
     """
     known, seen = {job.record for job in jobs.all.values()}, set()
     for root, folders, files in os.walk(folder, followlinks=True):
@@ -137,14 +136,13 @@ def _stray(path: Path, jobs: Jobs, params_file: Path) -> tuple[str, Audited]:
     name = f"{record.stage} {record.name}".rstrip()
     if SUPERSEDED not in path.parts:
         known = (record.stage, record.name) in jobs.all
-        reason = f"{path} is in the place of another result" if known else f"{params_file} does not name it"
-        return name, Audited(Status.OUTDATED, (reason,))
-    files = {path.parent / Path(output).name: digest for output, digest in record.outputs.items()}
-    changed = [file for file, digest in files.items() if not file.exists() or sha256(file) != digest]
-    reason = f"{path.parent}: made by other params or code, and set aside"
-    return name, Audited(
-        Status.OUTDATED, (reason, *(f"{file} is missing, or not what was written" for file in changed))
-    )
+        reasons = [f"{path} is in the place of another result" if known else f"{params_file} does not name it"]
+    else:
+        files = {path.parent / Path(output).name: digest for output, digest in record.outputs.items()}
+        changed = [file for file, digest in files.items() if not file.exists() or sha256(file) != digest]
+        reasons = [f"{path.parent}: made by other params or code, and set aside"]
+        reasons += [f"{file} is missing, or not what was written" for file in changed]
+    return name, Audited(Status.OUTDATED, tuple(reasons))
 
 
 def show(results: Results, say: Callable[[str], None]) -> bool:
@@ -177,15 +175,14 @@ def show(results: Results, say: Callable[[str], None]) -> bool:
 
 def _machine(record: Record) -> list[str]:
     """How the machines that made a result differ from this one, each difference once."""
-    lines = set()
+    here, lines = _here(record.device), set[str]()
     for then in (record.environment, *record.others):
-        here = {name: value for name, value in _here(record.device).items() if name in then}
-        lines |= {*differences(then, here)}
+        lines.update(differences(then, {name: here[name] for name in then.keys() & here.keys()}))
     found = sorted(line for line in lines if not line.startswith(IGNORED) or line.startswith(ROUNDING))
     if record.others:
         found.append(f"{len(record.others) + 1} environments computed it one after another, or together")
     if record.workers > 1:
-        found.append(f"{record.workers} workers shared each batch, and other numbers of them round sums otherwise")
+        found.append(f"{record.workers} workers shared each batch; another number of workers rounds sums differently")
     return found
 
 
@@ -216,7 +213,7 @@ def _rebuild(record: Record, params_file: Path) -> Iterator[str]:
         path = os.pathsep.join([str(PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
         ended = subprocess.run(command, cwd=shadow, env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.DEVNULL)
         if ended.returncode:
-            raise FernnError(f"{record.stage} {record.name}: rebuilding it failed; its own message stands above.")
+            raise FernnError(f"{record.stage} {record.name}: rebuilding it failed; its own message is above.")
         for output, digest in record.outputs.items():
             if Path(output).name not in (*COST, REPORT) and sha256(shadow / output) != digest:
                 yield f"{output}: rebuilt, it has other bytes"

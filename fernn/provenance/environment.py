@@ -16,17 +16,8 @@ from fernn.sources import source_of
 PACKAGES = ("av", "escnn", "matplotlib", "numpy", "safetensors", "scipy", "torch")
 # of variables that decide how libraries compute
 PREFIXES = (
-    "ATEN_",
-    "CUBLAS_",
-    "CUDNN_",
-    "DNNL_",
-    "KMP_",
-    "MKL_",
-    "NPY_",
-    "NVIDIA_TF32_",
-    "OMP_",
-    "ONEDNN_",
-    "OPENBLAS_",
+    *("ATEN_", "CUBLAS_", "CUDNN_", "DNNL_", "KMP_", "MKL_", "NPY_"),
+    *("NVIDIA_TF32_", "OMP_", "ONEDNN_", "OPENBLAS_"),
 )
 
 
@@ -37,15 +28,15 @@ def environment(device: str | None = None) -> dict[str, Any]:
         device: "cpu" or "cuda", if torch computes; then its settings are included.
 
     Returns:
-        Plain values. "commit" is that of the checkout that holds this code, null if there is none or no package that
-        reads it; "image" is the digest of the container image, null outside one.
+        Plain values. "commit" is that of the checkout that holds this code, null if there is none or dulwich is not
+        installed; "image" is the digest of the container image, null outside one.
     """
     about: dict[str, Any] = {
         "python": platform.python_version(),
         "platform": platform.platform(),
         "host": socket.gethostname(),
         "device": _processor(),
-        # some are not needed by what was installed
+        # some come with extras that may not be installed
         "packages": {"fernn": fernn.__version__, **{name: has for name in PACKAGES if (has := version_of(name))}},
         "commit": _commit(PACKAGE),
         "image": os.environ.get("FERNN_IMAGE") or None,
@@ -84,10 +75,7 @@ def _torch(device: str) -> dict[str, Any]:
 
 
 def _rounding(device: str) -> str:
-    """A digest of a few float32 results: whatever setting or instruction set changes these changes it.
-
-    It does not depend on the number of threads or on TF32, which are recorded beside it.
-    """
+    """A digest of a few float32 results, by one thread and without TF32: it changes with any setting that rounds."""
     import torch
 
     threads, tf32 = torch.get_num_threads(), torch.backends.cudnn.allow_tf32
@@ -106,7 +94,7 @@ def _rounding(device: str) -> str:
 
 
 def version_of(package: str) -> str | None:
-    """The installed version of a package; None if it is not there."""
+    """The installed version of a package, or None."""
     try:
         return version(package)
     except PackageNotFoundError:
@@ -114,7 +102,7 @@ def version_of(package: str) -> str | None:
 
 
 def _commit(package: Path) -> dict[str, Any] | None:
-    """The commit, and the files of the library that differ from it, those that it lacks and those not here included."""
+    """The commit, and the files of the library that differ from it, added and removed ones included."""
     try:  # comes with DVC; needs no program git, which images lack
         from dulwich.object_store import iter_tree_contents
         from dulwich.objects import Blob
@@ -133,7 +121,7 @@ def _commit(package: Path) -> dict[str, Any] | None:
             names = then.keys() | now.keys()
             changed = sorted(name for name in names if then.get(name) != now.get(name))
             return {"id": head.decode(), "changed": changed}
-    except Exception:  # none, one without a commit, or one that dulwich cannot read: no result is lost by it
+    except Exception:  # no repository, no commit, or none that dulwich can read: no result should fail for that
         return None
 
 

@@ -20,27 +20,17 @@ FILE = PACKAGE.parent / "equivalent.json"
 
 
 class Probe(BaseModel):
-    """One run of the probe.
-
-    Attributes:
-        commit: whose code made the results.
-        time: in UTC.
-        machine: that ran both.
-        device: what torch computed on. Results of another device need a probe there.
-        torch: its version.
-        probe: digest of the probe itself.
-        lineages: by scale and job, the lineage by that commit and by today's code.
-    """
+    """One run of the probe."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    commit: str
-    time: str
+    commit: str  # whose code made the results
+    time: str  # in UTC
     machine: str
-    device: Literal["cpu", "cuda"]
-    torch: str
-    probe: str
-    lineages: dict[str, dict[str, tuple[str, str]]]
+    device: Literal["cpu", "cuda"]  # results of another device need a probe there
+    torch: str  # its version
+    probe: str  # digest of the probe itself
+    lineages: dict[str, dict[str, tuple[str, str]]]  # by scale and job, by that commit and by today's code
 
 
 def read_probes(path: Path = FILE) -> list[Probe]:
@@ -61,7 +51,7 @@ def read_probes(path: Path = FILE) -> list[Probe]:
 
 
 def add_probe(probe: Probe, path: Path = FILE) -> None:
-    """Write a probe to a file, in the place of the one of its commit and device if there is one."""
+    """Write a probe to a file; it replaces the one of its commit and device."""
     found = {(each.commit, each.device): each for each in read_probes(path)}
     if before := found.get((probe.commit, probe.device)):
         probe = probe.model_copy(update={"lineages": {**before.lineages, **probe.lineages}})
@@ -73,18 +63,18 @@ def add_probe(probe: Probe, path: Path = FILE) -> None:
 
 
 def representative(lineage: str, device: str | None) -> str:
-    """One lineage that stands for all that are known to make the same bytes; the earliest known one.
+    """The earliest of all lineages that are known to make the same bytes as `lineage`.
 
     Args:
         lineage: of a job.
-        device: what torch computes on, or None where torch computes nothing.
+        device: what torch computes on, or None if torch computes nothing.
     """
     return _representatives(device).get(lineage, lineage)
 
 
 @cache
 def _representatives(device: str | None) -> dict[str, str]:
-    """Of each lineage that a probe names, the earliest one that is joined with it by pairs."""
+    """For each lineage that a probe names, the earliest one that pairs connect with it."""
     probes = [probe for probe in read_probes(FILE) if device in (None, probe.device)]
     pairs = [pair for probe in probes for jobs in probe.lineages.values() for pair in jobs.values()]
     place = {lineage: number for number, lineage in enumerate(dict.fromkeys(each for pair in pairs for each in pair))}

@@ -37,9 +37,8 @@ class Record(BaseModel):
         started: in UTC.
         ended: in UTC.
         environment: of the process that wrote it; see `fernn.provenance.environment.environment`.
-        others: environments of other processes that computed a part of it, where they differ: of a training that was
-            resumed elsewhere, or of its other ranks.
-        details: what only this stage has to tell.
+        others: differing environments of other processes that computed a part: before a training was resumed, or ranks.
+        details: values that only this stage records.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -65,21 +64,21 @@ class Record(BaseModel):
 
     @property
     def device(self) -> str | None:
-        """What torch computed on, "cpu" or "cuda"; None where torch computed nothing."""
+        """What torch computed on, "cpu" or "cuda"; None if torch computed nothing."""
         return ("cuda" if "cuda" in self.environment else "cpu") if "determinism" in self.environment else None
 
     @property
     def workers(self) -> int:
-        """The processes that shared the batches of a training: their number decides how sums are rounded."""
+        """The world size of a training, which decides how sums are rounded."""
         return int(self.details.get("workers", 1))
 
 
 class CorruptRecordError(FernnError):
-    """A file is no record of this version, or is not as it was written."""
+    """A file is no record of this version, or was changed."""
 
 
 def write_record(path: Path, record: Record) -> None:
-    """Write a record with a checksum of all that it says."""
+    """Write a record with a checksum of its content."""
     content = record.model_dump()
     write_json(path, {**content, "checksum": identity(content)})
 
@@ -88,7 +87,7 @@ def read_record(path: Path) -> Record | None:
     """Read a record; None if there is none.
 
     Raises:
-        CorruptRecordError: if the file is none of this version, or was changed since it was written.
+        CorruptRecordError: if the file is no record of this version, or was changed since it was written.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

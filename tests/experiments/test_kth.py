@@ -229,7 +229,7 @@ def test_a_split_without_a_clip(fernn, root, capsys, part, person):
     before = Layout(SCALE).dataset("kth", part).read_bytes()
     assert fernn("dataset", f"kth/{part}") == 1
     said = capsys.readouterr().err
-    assert said.startswith(f"dataset kth/{part}: what is there is outdated and is rebuilt: input frames 4 then, 40 now")
+    assert said.startswith(f"dataset kth/{part} is outdated and is rebuilt: input frames 4 then, 40 now")
     assert f"fernn: the {part.partition('-')[0]} set would hold no clip: no sequence of persons {person} " in said
     assert "has 80 frames. Change frames, stride or persons in kth.data of params.yaml" in said
     assert Layout(SCALE).dataset("kth", part).read_bytes() == before

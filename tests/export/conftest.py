@@ -11,10 +11,9 @@ import yaml
 
 from fernn.experiments import load_params
 from fernn.layout import Layout
+from fernn.pipeline.archive import FILES, METADATA, TREES
 from fernn.pipeline.audit import Audit
-from fernn.pipeline.export.archive import METADATA
-from fernn.pipeline.export.contents import FILES, TREES
-from fernn.pipeline.export.crate import export
+from fernn.pipeline.crate import export
 from fernn.pipeline.jobs import Jobs
 from fernn.provenance.records import Record, write_record
 

@@ -10,8 +10,7 @@ from zipfile import ZIP_STORED, ZipFile
 import pytest
 
 from fernn.errors import FernnError
-from fernn.pipeline.export.archive import METADATA
-from fernn.pipeline.export.contents import gather
+from fernn.pipeline.archive import METADATA, gather
 from fernn.provenance.records import read_record
 from tests.export.conftest import Made, graph
 
@@ -153,7 +152,7 @@ def remove(made: Made) -> str:
 
 def change(made: Made) -> str:
     made.edit(lambda content: content["scales"]["tiny"]["translation"]["training"].update(epochs=99))
-    return "train translation/V2T/G-RNN/lr0.005/seed0 is outdated: input epochs"
+    return "train translation/V2T/G-RNN/lr0.005/seed0 is outdated: input training.epochs"
 
 
 def forget(made: Made) -> str:
@@ -192,7 +191,7 @@ def test_a_file_that_changes_while_it_is_packed_is_an_error(made: Made, monkeypa
     before = made.export().read_bytes()
     taken = gather(made.jobs, Path("params.yaml"))
     made.jobs.layout.table("selection.csv").write_text("later")
-    monkeypatch.setattr("fernn.pipeline.export.crate.gather", lambda *_: taken)
+    monkeypatch.setattr("fernn.pipeline.crate.gather", lambda *_: taken)
     with pytest.raises(FernnError, match=r"selection.csv changed while it was packed"):
         made.export()
     assert [path.read_bytes() for path in Path("results").glob("*") if path.is_file()] == [before]

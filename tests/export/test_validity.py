@@ -8,7 +8,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from fernn.pipeline.export.archive import METADATA
+from fernn.pipeline.archive import METADATA
 from tests.export.conftest import Made
 from tests.export.validator import validate
 

@@ -94,7 +94,7 @@ def test_a_file_goes_by_its_content() -> None:
     assert (came.digest, came.file) == (f"sha256:{sha256('mine.sif')}", "mine.sif")
     assert fetched("mine.sif") == came
     Path("mine.sif").write_text("two, which is longer")
-    with pytest.raises(FernnError, match=r"mine\.sif was written anew since it was fetched.*: fernn image fetch"):
+    with pytest.raises(FernnError, match=r"mine\.sif was replaced since it was fetched.*: fernn image fetch"):
         fetched("mine.sif")
     with pytest.raises(FernnError, match=r"mine\.sif is another image now[^$]*bring the file back"):
         fetch("mine.sif")
@@ -107,7 +107,7 @@ def test_a_file_goes_by_its_content() -> None:
 
 def test_a_failed_pull_leaves_nothing() -> None:
     Path("broken").touch()
-    with pytest.raises(FernnError, match=r"could not bring docker://[^$]*no room"):
+    with pytest.raises(FernnError, match=r"could not download docker://[^$]*no room"):
         fetch(f"{NAME}:v1")
     assert [path for path in Path("data").rglob("*") if path.is_file()] == []
 

@@ -74,7 +74,7 @@ def test_a_driver_that_is_too_old(findings, tmp_path: Path, monkeypatch: pytest.
     program(tmp_path, "nvidia-smi", "echo GPU-1")
     monkeypatch.setattr(torch.version, "cuda", "13.0")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert "the driver is older than its CUDA: renew the driver" in findings()["torch"].advice
+    assert "the driver is older than its CUDA: update the driver" in findings()["torch"].advice
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert not findings()["torch"].advice
 

@@ -15,8 +15,8 @@ import yaml
 from rich.console import Console
 from torch.utils.flop_counter import FlopCounterMode
 
+from fernn.experiment import Pass
 from fernn.experiments import find_experiment, load_params
-from fernn.experiments.experiment import Pass
 from fernn.layout import RECORD, Layout
 from fernn.models.predictor import FERNNPredictor
 from fernn.params import Params
@@ -55,7 +55,7 @@ CASES |= {
 
 
 def state_of(params: Params, layout: Layout) -> State:
-    return plan.read_state(Jobs(params, layout))
+    return plan.read_runs(Jobs(params, layout))
 
 
 def estimated(params: Params, layout: Layout) -> plan.Costs:
@@ -68,7 +68,7 @@ def estimated(params: Params, layout: Layout) -> plan.Costs:
 @pytest.mark.parametrize(("params", "run"), CASES.values(), ids=CASES)
 def test_flops_of_long_sequences_follow_from_short_ones(params: Params, run: Run) -> None:
     data, counted = params.section(run.experiment).data, models(params)[name_of(run)]
-    model = find_experiment(run.experiment).training(params, Layout("quick"), run).inputs.model.build().eval()
+    model = find_experiment(run.experiment).training(params, Layout("quick"), run).inputs["model"].build().eval()
     lengths = [(data.frames,)] if run.experiment == "kth" else [(1, 1), (1, 4), (data.seen, data.predicted), (5, 2)]
     for length in lengths:  # of the real model on the CPU, every step
         assert counted.flops(Pass(2, data.frame, *length)) == 2 * plan.flops_of(model, data.frame, *length)
@@ -99,7 +99,7 @@ def test_memory_of_long_sequences_follows_from_short_ones(run: Run) -> None:
     section = QUICK.section(run.experiment)
     with META:
         work = find_experiment(run.experiment).training(QUICK, Layout("quick"), run)
-        built = work.inputs.model.build().to(META)
+        built = work.inputs["model"].build().to(META)
     data = section.data
     lengths = (data.frames,) if run.experiment == "kth" else (data.seen, data.predicted)
     directly = step_bytes(weights_of(built), kept(built, data.frame, *lengths), section.training.batch, "float32")
@@ -196,7 +196,7 @@ def test_the_hours_of_the_paper_are_those_in_the_docs(tmp_path: Path) -> None:
 
 
 def test_before_anything_has_run_flops_are_divided_by_the_rate(params: Params, layout: Layout) -> None:
-    done = state_of(params, layout).done
+    done = plan.done_jobs(Jobs(params, layout))
     assert {name for name, jobs in done.items() if any(jobs)} <= {"fetch"}
     assert len(done["train"]) == len(all_runs(params))
     found, counted = estimated(params, layout), models(params)

@@ -16,8 +16,8 @@ from fernn.experiments.kth.experiment import EXPERIMENT as KTH
 from fernn.files import sha256
 from fernn.layout import Layout
 from fernn.params import Params
+from fernn.pipeline.archive import METADATA
 from fernn.pipeline.claims import judge_archive, without_data
-from fernn.pipeline.export.archive import METADATA
 from fernn.provenance.records import read_record, write_record
 from tests.kept import everything
 

@@ -146,7 +146,7 @@ def test_their_number_is_told_and_makes_the_same_bytes_again(undisturbed):
     ended = subprocess.run(command, cwd=project.folder, env=environment, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert f"up to date: train {RUN}" in ended.stdout
-    assert "2 workers shared each batch, and other numbers of them round sums otherwise" in ended.stdout
+    assert "2 workers shared each batch; another number of workers rounds sums differently" in ended.stdout
 
 
 @pytest.mark.slow
@@ -155,4 +155,4 @@ def test_several_nodes_are_refused(project, monkeypatch):
     run = project().start(workers=2)
     said = run.communicate(timeout=120)[1]
     assert run.returncode == 1
-    assert "this job of Slurm has 2 nodes, and the 2 GPUs that share a run have to be in one: ask for --nodes=1" in said
+    assert "this Slurm job has 2 nodes, but the 2 GPUs that share a run must be in one: request --nodes=1" in said

@@ -79,7 +79,7 @@ CHANGES: dict[str, Edit] = {
 SCRIPT = """
 import json
 from pathlib import Path
-from fernn.pipeline.equivalent.command import _full, probe
+from fernn.pipeline.equivalent import _full, probe
 found = probe(_full("HEAD"), Path("params.yaml").absolute(), {"micro"}, first=True)
 print(json.dumps([found.differs, found.same]))
 """

@@ -145,7 +145,7 @@ def test_commands_by_hand_leave_a_finished_result_as_it_is(project: Project) -> 
     for stage in stages:
         ended = project.run("python", "-m", "fernn.cli", *stage, "--scale", "micro")
         assert ended.returncode == 0, ended.stderr
-        assert f"{' '.join(stage)}: there already, of the same params, code and files" in ended.stderr
+        assert f"{' '.join(stage)}: already up to date" in ended.stderr
     assert {path: path.read_bytes() for path in before} == before
     assert project.planned() == set()
     (project.folder / TRAINED / "metrics.csv").write_text("epoch\n")

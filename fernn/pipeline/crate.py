@@ -1,14 +1,12 @@
-"""Export a scale as a Provenance Run Crate (Workflow Run RO-Crate 0.5), by the library rocrate.
+"""`fernn export`: a scale as a Provenance Run Crate (Workflow Run RO-Crate 0.5), by the library rocrate.
 
-https://w3id.org/ro/wfrun/provenance/0.5; it is a Workflow Run Crate, a Process Run Crate and a Workflow RO-Crate too.
-
-Each record is a CreateAction of the `fernn` command that made the result (a tool of the workflow), with what it read
-and wrote, by digest; the machine and the versions are property values that actions share. One more action is the run of
-the whole workflow, and steps connect the two.
+The profile is https://w3id.org/ro/wfrun/provenance/0.5. Each record is a CreateAction of the `fernn` command that made
+the result (a tool of the workflow), with what it read and wrote, by digest. The machine and the versions are property
+values that actions share. One more action is the run of the whole workflow, and steps connect the two.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -23,9 +21,8 @@ from fernn.errors import FernnError
 from fernn.experiments import experiments
 from fernn.layout import Layout
 from fernn.params import Params
-from fernn.pipeline.audit import Status
-from fernn.pipeline.export.archive import write_archive
-from fernn.pipeline.export.contents import MIT, Contents, Member, gather
+from fernn.pipeline.archive import MIT, Contents, Member, gather, write_archive
+from fernn.pipeline.audit import Status, leaves
 from fernn.pipeline.jobs import Job, Jobs
 from fernn.provenance.records import Record, identity
 
@@ -62,51 +59,44 @@ def export(
     force: bool = False,
     without: Sequence[str] = (),
 ) -> Path:
-    """Pack the results of a scale; returns the zip file.
+    """Pack the results of a scale; returns the zip file, by default results/fernn-<scale>.zip.
 
     Args:
         params: of the scale.
         layout: of its results.
         params_file: the file that the params were read from; in the archive it is params.yaml.
-        to: the zip file; results/fernn-<scale>.zip if not given.
-        force: pack results that are not up to date as well, and say so in the archive.
+        to: the zip file.
+        force: also pack results that are not up to date, and say so in the archive.
         without: names of files to leave out, such as "samples.safetensors"; * matches any part of a name.
 
     Raises:
-        FernnError: if there are no results, or (without `force`) some are missing, outdated or corrupt; if an archive
-            cannot be without a file that is to be left out; if a file of the project is not here, or CITATION.cff
-            lacks a key.
+        FernnError: if there are no results; without `force`, if some are not up to date; if a file of the project is
+            missing, or the archive needs a file that is to be left out; or if CITATION.cff lacks a key.
     """
     contents = gather(Jobs(params, layout), params_file, force, without)
     path = to or layout.root / f"fernn-{params.scale}.zip"
-    write_archive(path, contents.members.values(), metadata(contents), contents.ended)
+    write_archive(path, contents.members.values(), _Description(contents).text(), contents.ended)
     return path
 
 
-def metadata(contents: Contents) -> str:
-    """The text of ro-crate-metadata.json: the same for the same results.
-
-    Raises:
-        FernnError: if CITATION.cff lacks a key.
-    """
-    crate = ROCrate(version=RO_CRATE)
-    crate.metadata.extra_contexts.append(RUN_TERMS)
-    _Description(crate, contents).add()
-    generated = crate.metadata.generate()
-    compact = {**generated, "@graph": [_compact(entity) for entity in generated["@graph"]]}
-    return json.dumps(compact, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-
-
 class _Description:
-    """Adds the entities of an archive to a crate."""
+    """The metadata of an archive: the entities of a crate."""
 
-    def __init__(self, crate: ROCrate, contents: Contents) -> None:
-        self.crate, self.contents, self.scale = crate, contents, contents.jobs.params.scale
+    def __init__(self, contents: Contents) -> None:
+        self.crate, self.contents, self.scale = ROCrate(version=RO_CRATE), contents, contents.jobs.params.scale
+        self.crate.metadata.extra_contexts.append(RUN_TERMS)
         self.citation = _citation(contents.members["CITATION.cff"].source)
         self.content_digests = {name for each in experiments().values() for name in each.content_digests}
 
-    def add(self) -> None:
-        """Add all of them, in an order that only depends on the contents."""
+    def text(self) -> str:
+        """The text of ro-crate-metadata.json: the same for the same results."""
+        self._add()
+        generated = self.crate.metadata.generate()
+        compact = {**generated, "@graph": [_compact(entity) for entity in generated["@graph"]]}
+        return json.dumps(compact, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+    def _add(self) -> None:
+        """Add all entities, in an order that only depends on the contents."""
         used = frozenset({MIT}).union(*map(self.contents.terms, self.contents.found))
         for terms in sorted(used, key=lambda terms: (terms != MIT, terms.name)):
             self._entity(terms.id, "CreativeWork", name=terms.name, description=terms.description)
@@ -125,13 +115,11 @@ class _Description:
         return self.crate.get(quote(name))
 
     def _person(self, author: dict[str, str]) -> Entity:
-        """An author in CITATION.cff: a person, or a group, which has a name alone."""
-        group = author.get("name")
+        group = author.get("name")  # a group of authors has this alone
         name = group or f"{author['given-names']} {author['family-names']}"
         return self._entity(f"#{name.replace(' ', '-')}", "Organization" if group else "Person", name=name)
 
     def _described(self, member: Member) -> dict[str, Any]:
-        """The properties of a file."""
         about: dict[str, Any] = {
             "name": member.name,
             "contentSize": str(member.size),
@@ -165,38 +153,42 @@ class _Description:
         return workflow
 
     def _root(self, authors: list[Entity], actions: list[Entity]) -> None:
-        """The archive as a whole."""
         citation, contents, root = self.citation, self.contents, self.crate.root_dataset
         paper = citation["preferred-citation"]
         addresses = [f"https://doi.org/{each['value']}" for each in paper["identifiers"] if each["type"] == "doi"]
         article: dict[str, Any] = {"name": paper["title"], "datePublished": str(paper["year"])}
         article["author"] = [self._person(author) for author in paper["authors"]]
-        root["citation"] = self._entity((*addresses, "#paper")[0], "ScholarlyArticle", **article)
-        root["name"] = f"{citation['title']}: results of scale {self.scale}"
         description = (
             f"Models, metrics, evaluations, tables and figures of scale {self.scale}, with the workflow that made them "
-            "and the record of each. Data sets are not part of it; their records are, with the digests of what they "
-            "were made of. "
-        ) + " ".join(citation["abstract"].split())
+            "and the record of each. Of data sets it holds the records alone, with the digests of what they were made "
+            f"of. {' '.join(citation['abstract'].split())}"
+        )
         if contents.without:
-            description += f" Left out by wish: files by the name of {', '.join(contents.without)}."
+            description += f" Left out on request: files named {', '.join(contents.without)}."
         if contents.faults:
-            description += (
-                f" {len(contents.faults)} of {len(contents.found)} results are NOT UP TO DATE, and were exported by "
-                f"force all the same: {'; '.join(contents.faults)}"
-            )
             root["creativeWorkStatus"] = "Not up to date"
-        root["description"] = description
-        root["datePublished"] = _iso(contents.ended)
-        root["license"] = self.crate.get(MIT.id)
-        root["author"] = authors
-        root["keywords"] = ", ".join(citation["keywords"])
-        root["version"] = str(citation["version"])
-        root["conformsTo"] = [
+            description += (
+                f" {len(contents.faults)} of {len(contents.found)} results are NOT UP TO DATE and were exported with "
+                f"--force: {'; '.join(contents.faults)}"
+            )
+        profiles = [
             self._entity(profile, "CreativeWork", name=name, version=profile.rsplit("/", 1)[1])
             for profile, name in PROFILES.items()
         ]
-        root["mentions"] = actions
+        about = {
+            "name": f"{citation['title']}: results of scale {self.scale}",
+            "description": description,
+            "citation": self._entity((*addresses, "#paper")[0], "ScholarlyArticle", **article),
+            "datePublished": _iso(contents.ended),
+            "license": self.crate.get(MIT.id),
+            "author": authors,
+            "keywords": ", ".join(citation["keywords"]),
+            "version": str(citation["version"]),
+            "conformsTo": profiles,
+            "mentions": actions,
+        }
+        for key, value in about.items():
+            root[key] = value
         if "README.md" in contents.members:  # unless --without names it
             self._file("README.md")["about"] = root
 
@@ -227,8 +219,10 @@ class _Description:
         scale, params = (
             self._entity(f"#param/{name}", "FormalParameter", name=name, **about) for name, about in formal.items()
         )
-        about = {"name": "scale", "value": self.scale, "exampleOfWork": scale}
-        value, file = self._entity(f"#scale/{self.scale}", "PropertyValue", **about), self._file("params.yaml")
+        value = self._entity(
+            f"#scale/{self.scale}", "PropertyValue", name="scale", value=self.scale, exampleOfWork=scale
+        )
+        file = self._file("params.yaml")
         file["exampleOfWork"] = params
         scale["workExample"], params["workExample"] = value, file
         workflow["input"] = [scale, params]
@@ -268,9 +262,10 @@ class _Description:
             actionStatus=COMPLETED,
             subjectOf=self._file(job.record.as_posix()),
             additionalProperty=[
-                # actions with the same value share it
+                # actions with the same value share it; the name of the host stays in the record
                 self._entity(f"#{name}/{identity(value)}", "PropertyValue", name=name, value=value)
-                for name, value in _facts(record.environment)
+                for name, value in leaves(record.environment)
+                if value not in (None, [], {}) and name != "host"
             ],
         )
 
@@ -285,7 +280,7 @@ class _Description:
         # what was fetched has a digest of the archives' digests, not of the file's bytes
         by_content = path.name in self.content_digests
         key, what = ("identifier", "identity of its archives") if by_content else ("sha256", "sha256")
-        about = {"name": path.as_posix(), "description": f"Not in this archive; told by its {what}.", key: digest}
+        about = {"name": path.as_posix(), "description": f"Not in this archive; identified by its {what}.", key: digest}
         if self.contents.jobs.maker(path) is None and (terms := self.contents.of_source(path)):
             about["license"] = self.crate.get(terms.id)
         return self._entity(id, "CreativeWork", **about)
@@ -294,17 +289,8 @@ class _Description:
 def _citation(path: Path) -> dict[str, Any]:
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     if lacking := CITED - set(content if isinstance(content, dict) else ()):
-        raise FernnError(f"{path} lacks {', '.join(sorted(lacking))}, which the archive tells; add them.")
+        raise FernnError(f"{path} lacks {', '.join(sorted(lacking))}, which the archive states; add them.")
     return dict(content)
-
-
-def _facts(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """An environment as pairs, such as packages.torch; the name of the host stays in the record."""
-    for name, value in values.items():
-        if isinstance(value, dict):
-            yield from _facts(value, f"{prefix}{name}.")
-        elif value not in (None, []) and name != "host":
-            yield f"{prefix}{name}", value
 
 
 def _name(job: Job) -> str:

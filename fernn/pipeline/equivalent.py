@@ -1,4 +1,9 @@
-"""From results that other code made to an entry in equivalent.json, or to the names of the files that differ."""
+"""`fernn equivalent`: whether today's code makes the results that other code made, byte for byte.
+
+Digests of code see every edit. Most edits change no result, and training again costs days. So both codes run the same
+small trainings, evaluations, tables and figures, the probe. Where all bytes agree, the results of one are those of the
+other. `probe.yaml` lists what is run, `probe.py` runs it with one code, and this module compares.
+"""
 
 import io
 import json
@@ -29,8 +34,7 @@ from fernn.provenance.equivalence import FILE, Probe, add_probe
 from fernn.provenance.records import Record, identity, now, read_record
 from fernn.sources import source_of
 
-HERE = Path(__file__).parent
-DRIVER, SPEC = HERE / "driver.py", HERE / "probe.yaml"
+DRIVER, SPEC = Path(__file__).with_name("probe.py"), Path(__file__).with_name("probe.yaml")
 CACHE = PACKAGE.parent / "build" / "probe"
 SHOWN = 15  # last lines of a driver that failed
 
@@ -38,17 +42,11 @@ Pairs = dict[str, dict[str, tuple[str, str]]]  # by scale and job, the lineages 
 
 
 class Outcome(NamedTuple):
-    """What the probe shows of the code of a commit.
+    """What the probe shows of the code of a commit."""
 
-    Attributes:
-        same: lineages, by both codes, of the jobs whose bytes agree.
-        differs: the files that differ, by job of the probe.
-        device: what torch computed on.
-    """
-
-    same: Pairs
-    differs: dict[str, list[str]]
-    device: str
+    same: Pairs  # of the jobs whose bytes agree
+    differs: dict[str, list[str]]  # the files that differ, by job of the probe
+    device: str  # what torch computed on
 
 
 def show_equivalent(
@@ -57,10 +55,10 @@ def show_equivalent(
     """Run the probe for the commits that made results, and write what it shows; returns whether all bytes agree.
 
     Args:
-        results: folders such as results/quick, or of unpacked archives of `fernn export`.
-        params_file: of today.
+        results: folders such as results/quick, or unpacked archives of `fernn export`.
+        params_file: today's.
         commit: whose code made the results; if None, those that the records name.
-        agreeing: whether to write which stages agree although others differ.
+        agreeing: whether to write the stages that agree if others differ.
         say: prints a line.
 
     Raises:
@@ -70,8 +68,7 @@ def show_equivalent(
     def outdated() -> list[tuple[str, Job, Record]]:
         return [each for folder in results for each in _outdated(folder, params_file.absolute())]
 
-    todo = outdated()
-    if not todo:
+    if not (todo := outdated()):
         say("Every result here is of today's lineage, or known to be equivalent.")
         return True
     scales, good = {scale for scale, *_ in todo}, True
@@ -83,34 +80,30 @@ def show_equivalent(
         for job, files in outcome.differs.items():
             say(f"DIFFERS: {job}: {', '.join(files)}")
         if outcome.differs and not agreeing:
-            say("Nothing was written: these results have to be made again. --agreeing writes the stages that agree.")
+            say("Nothing was written: these results must be rebuilt. --agreeing writes the stages that agree.")
             return False
         _write(tried, outcome)
         say(f"{FILE.name}: {sum(map(len, outcome.same.values()))} results of {tried[:12]} are those of today's code")
         todo, good = outdated(), good and not outcome.differs
     for scale, each, record in todo:
         say(
-            f"OUTDATED: {each} of scale {scale}: the probe differs in it or in what it was made of, or it was made by "
-            f"other params, or by code that differs from {_commit(record)[:12]}"
+            f"OUTDATED: {each} of scale {scale}: the probe differs in it or in its inputs, or it was made by other "
+            f"params, or by code that differs from {_commit(record)[:12]}"
         )
     return good and not todo
 
 
 def probe(commit: str, params_file: Path, scales: set[str], first: bool = False) -> Outcome:
-    """Make all results of the probe by the code of a commit, each of them again by today's, and compare.
+    """Make all results of the probe by the code of a commit (in full), each again by today's code, and compare.
 
-    Args:
-        commit: in full.
-        params_file: of today.
-        scales: whose jobs are wanted.
-        first: whether to stop at the first job that differs.
+    `scales` are those whose lineages are wanted. With `first` this stops at the first job that differs.
 
     Raises:
         FernnError: if either code cannot run the probe.
     """
     spec = yaml.safe_load(SPEC.read_bytes())
-    task = {"stages": spec["stages"], "workers": spec["workers"], "scales": sorted({*scales, *spec["scales"]})}
-    task["first"] = first
+    wanted = sorted({*scales, *spec["scales"]})
+    task = {"stages": spec["stages"], "workers": spec["workers"], "scales": wanted, "first": first}
     with tempfile.TemporaryDirectory(prefix="fernn-probe-") as name:
         today = Path(name, "today")
         for path in (path for path in PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
@@ -130,11 +123,11 @@ def probe(commit: str, params_file: Path, scales: set[str], first: bool = False)
             scale: {job: (then[job], now_) for job, now_ in lineages[scale].items() if job in then}
             for scale, then in made["lineages"].items()
         }
-        # what each stage reads are the results of the other code, which today's has to accept
+        # each stage reads results of the other code, which today's code must accept
         _write(commit, Outcome(pairs, {}, made["device"]), today / FILE.name)
         with chdir(today):
             again = []
-            for scale, stage, name in made["jobs"]:  # those that an edit touches, whatever came before them
+            for scale, stage, name in made["jobs"]:  # those that an edit touches
                 job = _jobs(scale).find(stage, name)
                 record = read_record(job.record)
                 if record is None or record.job != job.digest:
@@ -150,7 +143,7 @@ def probe(commit: str, params_file: Path, scales: set[str], first: bool = False)
 
 
 def _made(tree: Path, task: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
-    """The folder in which the code of `tree` made all results, and what the driver said; kept for the next call."""
+    """The folder in which the code of `tree` made all results, and the driver's output; cached for the next call."""
     contents = {path.relative_to(tree).as_posix(): sha256(path) for path in tree.rglob("*") if path.is_file()}
     kept = CACHE / identity(
         [contents, task, _digest(), torch.__version__, environment("cpu")["determinism"]["rounding"]]
@@ -167,11 +160,10 @@ def _made(tree: Path, task: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
 
 
 def _outdated(folder: Path, params_file: Path) -> Iterator[tuple[str, Job, Record]]:
-    """The results below a folder that other code made: scale, job and record."""
     root, base = (Path.cwd(), folder) if folder.parent.name == "results" else (folder, folder / "results")
     bases = [folder] if root == Path.cwd() else [path for path in sorted(base.glob("*")) if path.is_dir()]
     if not bases or not folder.is_dir():
-        raise FernnError(f"{folder}: no results. Name a folder such as results/quick, or that of an unpacked archive.")
+        raise FernnError(f"{folder}: no results. Name a folder such as results/quick, or an unpacked archive.")
     with chdir(root):
         for scale in (path.name for path in bases):
             audit = Audit(Jobs(load_params(params_file, scale), Layout(scale)))
@@ -188,7 +180,7 @@ def _commit(record: Record) -> str:
 def _commits(results: Sequence[tuple[str, Job, Record]]) -> list[str]:
     """The commits whose code made results, the latest first."""
     latest = sorted((record for *_, record in results), key=lambda record: record.ended, reverse=True)
-    return list(dict.fromkeys(_commit(record) for record in latest if _commit(record) != "no commit"))
+    return [commit for commit in dict.fromkeys(map(_commit, latest)) if commit != "no commit"]
 
 
 def _git(*arguments: str) -> bytes:
@@ -216,11 +208,10 @@ def _write_params(commit: str, params_file: Path, scales: dict[str, Any], *trees
         if not any(each.returncode for each in ended):
             return
     said = "\n".join(each.stderr for each in ended if each.returncode)
-    raise FernnError(f"the params of today and those of {commit[:12]} are not for both codes:\n{said}")
+    raise FernnError(f"neither today's params nor those of {commit[:12]} can be read by both codes:\n{said}")
 
 
 def _python(tree: Path, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
-    """Run Python with the library in a folder."""
     path = os.pathsep.join([str(tree), *filter(None, [os.environ.get("PYTHONPATH")])])
     command = [sys.executable, "-P", *arguments]
     return subprocess.run(
@@ -242,7 +233,7 @@ def _jobs(scale: str) -> Jobs:
 
 
 def _kinds(job: Job) -> set[tuple[str, ...]]:
-    """What the probe has to have run for a job: its stage, experiment, class of model, and each of its measures."""
+    """What the probe must have run for a job: its stage, experiment, class of model, and each of its measures."""
     experiment = job.name.partition("/")[0] if job.stage in ("dataset", "train", "evaluate") else ""
     model = str((job.inputs.get("model") or {}).get("kind", ""))
     measures = (job.inputs.get("measures") or job.inputs.get("flows") or [""]) if job.stage == "evaluate" else [""]
@@ -252,9 +243,9 @@ def _kinds(job: Job) -> set[tuple[str, ...]]:
 def _covered(
     jobs: Jobs, pairs: dict[str, tuple[str, str]], ran: set[tuple[str, ...]]
 ) -> Iterator[tuple[str, tuple[str, str]]]:
-    """The jobs that the probe speaks for, with all that they are made of; those that no edit touched need no word."""
+    """The jobs that the probe covers, with all that they are made of; those that no edit touched are left out."""
     covered: set[Job] = set()
-    for job in jobs.all.values():  # what others are made of comes first
+    for job in jobs.all.values():  # in order of dependency
         if _kinds(job) <= ran and covered.issuperset(jobs.before(job)) and str(job) in pairs:
             covered.add(job)
             before, today = pairs[str(job)]

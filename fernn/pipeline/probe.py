@@ -1,16 +1,16 @@
-"""Runs the probe with the code of one folder; a script, which `command` starts there.
+"""Runs the probe with the code of one folder; a script, which `fernn.pipeline.equivalent` starts there.
 
-It calls the command line of that code alone, so that it works with any version. Its standard input is a JSON object:
+It only calls the command line of that code, so that it works with any version. Its standard input is a JSON object:
 
     stages    of each scale, in their order
     workers   of runs that several processes train
     again     null: make all results. Else the jobs of an earlier call, in order: make each of them again from the
-              results that are there, compare, and put back what was there
+              results that are there, compare, and restore what was there
     first     whether to stop at the first job that differs
     scales    whose lineages are wanted
 
-The JSON object that it writes to the file named by its argument has "jobs", each [scale, stage, name], "workers" as
-they were, "differs", the files of each job whose bytes differ, "lineages" by scale and job, and what it ran on.
+It writes a JSON object to the file named by its argument: "jobs", each [scale, stage, name]; "workers" as they were;
+"differs", the files of each job whose bytes differ; "lineages" by scale and job; and "device".
 """
 
 import contextlib
@@ -56,7 +56,7 @@ def lineages(scale: str) -> dict[str, str]:
 
 
 def make(scale: str, stage: str, name: str, workers: int | None, interrupt: bool = False) -> None:
-    """Make one result; a training that is interrupted is started again."""
+    """Make one result; an interrupted training is resumed."""
     words = [stage, *([name] if name else []), "--scale", scale, *(["--workers", str(workers)] if workers else [])]
     Interruption.armed = interrupt
     try:
@@ -90,7 +90,7 @@ def supports_workers() -> bool:
 
 
 def make_all(stages: dict[str, list[str]], workers: dict[str, int]) -> list[tuple[str, str, str]]:
-    """Make all results; returns the jobs in the order in which that was possible."""
+    """Make all results; returns the jobs in the order in which they were made."""
     if not supports_workers():
         workers.clear()  # from before 2026-11-28: each run is trained by one process
     done = []
@@ -113,7 +113,7 @@ def make_all(stages: dict[str, list[str]], workers: dict[str, int]) -> list[tupl
 
 
 def make_again(jobs: list[tuple[str, str, str]], workers: dict[str, int], first: bool) -> dict[str, list[str]]:
-    """Make each result again from those that are there, or until one differs; returns the files that do, by job."""
+    """Make each result again, or until one differs if `first`; returns the files that differ, by job."""
     records = {}
     for path in Path("results").rglob("*record.json"):
         record = json.loads(path.read_text())
@@ -147,7 +147,7 @@ def digest_of(file: str) -> str | None:
 
 
 def differing(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """What two records of one result say otherwise, such as its best epoch; times aside."""
+    """The details that differ between two records of one result, such as the best epoch; not times."""
     return [name for name in before.keys() & now.keys() if before[name] != now[name] and name not in TIMES]
 
 
