@@ -74,14 +74,6 @@ def test_over_ssh(pulled: Clone, server: str, tmp_path: Path) -> None:
     assert pulled.planned() == set()
 
 
-def test_a_shared_folder(pulled: Clone, tmp_path: Path) -> None:
-    pulled.dvc("remote", "add", "--default", "shared", str(tmp_path / "shared"))
-    pulled.dvc("push")
-    pulled.must("rm", "-r", "results", ".dvc/cache", "artifacts")
-    pulled.dvc("pull")
-    assert pulled.up_to_date()
-
-
 def test_the_repository_stays_small() -> None:
     sizes = {path.parent.name + path.name: path.stat().st_size for path in (ROOT / "artifacts").glob("files/md5/??/*")}
     outs = [out for file in ROOT.glob("evidence/*.dvc") for out in outs_of(file)]

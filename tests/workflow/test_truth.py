@@ -16,10 +16,6 @@ RUN = f"{GRNN}/seed0"
 EVALUATION = Path("results/micro/evaluations") / RUN
 
 
-def fernn(project: Project, *command: str) -> subprocess.CompletedProcess[str]:
-    return project.run("fernn", *command, "--scale", "micro")
-
-
 def wider(scale: dict[str, Any]) -> None:
     scale["translation"]["architecture"]["hidden_channels"] = 3
 
@@ -27,9 +23,9 @@ def wider(scale: dict[str, Any]) -> None:
 def test_results_made_by_hand_before_any_snakemake(fresh: Project) -> None:
     fresh.edit_params(lambda scale: scale["translation"]["runs"].pop(0))
     for part in ("digits", "validation-V1T", "velocity-V0T", "trivial-velocity-V0T"):
-        assert fernn(fresh, "dataset", f"translation/{part}").returncode == 0
+        assert fresh.fernn("dataset", f"translation/{part}").returncode == 0
     for command in (("train", f"{V1_SLOW}/seed0"), ("evaluate", f"{V1_SLOW}/seed0"), ("tables",)):
-        assert fernn(fresh, *command).returncode == 0
+        assert fresh.fernn(*command).returncode == 0
     # they are results like any others
     assert fresh.planned() == {"Drawing the figures", "Composing the report"}
     fresh.edit_params(wider)
@@ -53,8 +49,7 @@ def test_params_edited_while_a_workflow_runs(finished: Project, fresh: Project) 
     assert not list(fresh.folder.glob("results/micro/runs/**/model.safetensors"))
     # and edited back
     (fresh.folder / "params.yaml").write_bytes(before)
-    ended = fresh.snakemake("--", "runs")
-    assert ended.returncode == 0, ended.stderr
+    fresh.makes("--", "runs")
     models = [f"runs/{run}/seed0/model.safetensors" for run in (GRNN, V1, V1_SLOW)]
     assert [fresh.read(model) for model in models] == [finished.read(model) for model in models]
 
@@ -70,7 +65,7 @@ def test_an_evaluation_by_code_that_was_edited_back(pulled: Clone) -> None:
         )
     )
     # how a model is read belongs to what made the model too
-    refused = fernn(pulled, "evaluate", RUN)
+    refused = pulled.fernn("evaluate", RUN)
     assert refused.returncode == 1
     assert f"runs/{RUN}/model.safetensors is stale: input code" in refused.stderr
     pulled.must("snakemake", "--cores", "1", "--config", "scale=micro", "--", f"{EVALUATION}/evaluation.json")
@@ -87,7 +82,7 @@ def test_a_stage_by_hand_reads_no_damaged_model(project: Project) -> None:
     before = (project.folder / EVALUATION / "evaluation.json").read_bytes()
     flip(project.folder / f"results/micro/runs/{RUN}/model.safetensors")
     (project.folder / EVALUATION / "record.json").unlink()
-    ended = fernn(project, "evaluate", RUN)
+    ended = project.fernn("evaluate", RUN)
     assert ended.returncode == 1
     assert f"runs/{RUN}/model.safetensors is damaged" in ended.stderr
     assert (project.folder / EVALUATION / "evaluation.json").read_bytes() == before
@@ -95,22 +90,11 @@ def test_a_stage_by_hand_reads_no_damaged_model(project: Project) -> None:
 
 def test_a_stage_by_hand_reads_no_data_of_other_params(project: Project) -> None:
     project.edit_params(lambda scale: scale["translation"]["data"].update(digit=14))
-    ended = fernn(project, "train", RUN)
+    ended = project.fernn("train", RUN)
     assert ended.returncode == 1
     assert "datasets/translation/digits.safetensors is stale: input digit 7 then, 14 now" in ended.stderr
     advice = "snakemake results/micro/datasets/translation/digits.safetensors --cores all --config scale=micro"
     assert advice in ended.stderr
-
-
-def test_a_result_that_is_made_again_by_hand_is_the_same_result(pulled: Clone) -> None:
-    before = pulled.results()
-    pulled.must("rm", "-r", str(EVALUATION))
-    assert fernn(pulled, "evaluate", RUN).returncode == 0
-    assert pulled.results() == before
-    assert pulled.planned() == set()
-    assert pulled.run("fernn", "verify", "results/micro").returncode == 0
-    assert "Nothing to be done" in pulled.dvc("repro")
-    assert pulled.up_to_date()
 
 
 def test_a_trained_run_of_other_params_is_set_aside(project: Project) -> None:
@@ -118,7 +102,7 @@ def test_a_trained_run_of_other_params_is_set_aside(project: Project) -> None:
     before, record = model.read_bytes(), read_record(model.with_name("record.json"))
     assert record
     project.edit_params(wider)
-    ended = fernn(project, "train", RUN)
+    ended = project.fernn("train", RUN)
     assert ended.returncode == 0, ended.stderr
     aside = project.folder / f"results/micro/superseded/{RUN}/{record.lineage}"
     assert f"{aside.relative_to(project.folder)}" in ended.stderr
@@ -129,7 +113,7 @@ def test_a_trained_run_of_other_params_is_set_aside(project: Project) -> None:
     assert len([line for line in told if f"train {RUN}" in line]) == 2
     told = project.run("fernn", "verify", "results/micro").stdout.splitlines()  # it is no result of today
     assert len([line for line in told if f"train {RUN}" in line]) == 1
-    assert str(aside.relative_to(project.folder) / "model.safetensors") in fernn(project, "prune").stdout
+    assert str(aside.relative_to(project.folder) / "model.safetensors") in project.fernn("prune").stdout
 
 
 def test_a_clock_that_was_ahead(project: Project) -> None:
@@ -143,6 +127,5 @@ def test_a_clock_that_was_ahead(project: Project) -> None:
     data = {f"Data set translation/{part}-V2T" for part in ("test", "trivial-test")}
     wanted = data | {f"Evaluating {GRNN}/seed0", f"Evaluating {V1}/seed0"} | REPORT
     assert project.planned() == wanted
-    ended = project.snakemake()
-    assert ended.returncode == 0, ended.stderr
+    project.makes()
     assert project.planned() == set()
