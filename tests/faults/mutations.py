@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 from tabulate import tabulate
 
-from tests.faults.page import write_table
+from tests.faults.ledger import write_table
 
 ROOT = Path(__file__).parents[2]
 COPIED = ("fernn", "tests", "workflow", "resources", "docs", "params.yaml", "pyproject.toml", "Snakefile", "benchmarks")

@@ -1,7 +1,6 @@
 """Results do not depend on who makes them, where, and in which language."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -30,12 +29,9 @@ CASES = [*((name, "project") for name in ENVIRONMENTS), *(("", folder) for folde
 
 @pytest.mark.parametrize(("environment", "folder"), drawn(CASES, "environments"))
 def test_it_is_the_same(template: Project, environment: str, folder: str, tmp_path: Path, ledger: Ledger) -> None:
-    project = Project(tmp_path / folder, template.server)
-    shutil.copytree(template.folder, project.folder, symlinks=True)
-    jobs = template.jobs
-    run = next(run for run in jobs.runs if run.startswith("translation/"))
-    chosen = [jobs.find("dataset", "translation/test-V1T"), jobs.find("train", run), jobs.find("evaluate", run)]
-    chosen.append(jobs.find("tables"))
+    project, jobs = template.copy(tmp_path / folder), template.jobs
+    chosen = [jobs.find("dataset", "translation/test-V1T"), jobs.find("train", template.run)]
+    chosen += [jobs.find("evaluate", template.run), jobs.find("tables")]
     if environment in DRAWN:
         chosen += [jobs.find("figures"), jobs.find("report")]
     variables = {**os.environ, "PYTHONPATH": str(ROOT), **ENVIRONMENTS.get(environment, {})}

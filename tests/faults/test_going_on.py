@@ -6,13 +6,10 @@ import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from fernn.arrays import read_arrays
-from fernn.files import write_text
 from fernn.layout import Layout
 
 from .harness import SCALE, SEED, SHARE, Project, Server, Trial, of
@@ -24,33 +21,16 @@ TIMES = "Times of files mean nothing: a clock that was ahead, or behind, changes
 NOTICED = "A result that was changed, by one bit, is named"
 
 
-def edit(project: Project, change: dict[str, Any]) -> None:
-    """Change the translations of the scale."""
-    path = project.folder / "params.yaml"
-    content = yaml.safe_load(path.read_text())
-    content["scales"][SCALE]["translation"]["training"].update(change)
-    path.write_text(yaml.safe_dump(content, sort_keys=False))
-
-
-def run_of(project: Project) -> str:
-    return next(run for run in project.jobs.runs if run.startswith("translation/"))
-
-
-def copy_of(template: Project, folder: Path) -> Project:
-    shutil.copytree(template.folder, folder, symlinks=True)
-    return Project(folder, template.server)
-
-
 def trained(project: Project, run: str) -> dict[str, str]:
     return {name: digest for name, digest in project.digests().items() if f"/runs/{run}/" in f"/{name}"}
 
 
 def test_killed_again_and_again(template: Project, tmp_path: Path, ledger: Ledger) -> None:
     """And what it keeps while it is under way does not grow."""
-    run, wanted = run_of(template), round(300 * SHARE)
+    run, wanted = template.run, round(300 * SHARE)
     for name in ("undisturbed", "killed"):
-        project = copy_of(template, tmp_path / name)
-        edit(project, {"epochs": 4 * wanted})
+        project = template.copy(tmp_path / name)
+        project.edit_params(lambda scale: scale["translation"]["training"].update(epochs=4 * wanted))
         shutil.rmtree(project.folder / f"results/{SCALE}/runs/{run}")
         if name == "undisturbed":
             ended = project.fernn("train", run, fault={"kind": "count"})
@@ -111,9 +91,7 @@ def test_a_successor_with_other_params(template: Project, tmp_path: Path, ledger
                     assert not orphan.done(), orphan.result().said
                     time.sleep(0.001)
                 time.sleep(chance.random() * 0.1)
-                content = yaml.safe_load((project.folder / "params.yaml").read_text())
-                content["scales"][SCALE]["translation"]["data"]["test"] = 6
-                write_text(project.folder / "params.yaml", yaml.safe_dump(content, sort_keys=False))
+                project.edit_params(lambda scale: scale["translation"]["data"].update(test=6))
                 successor = twin.fernn(*of(job))
                 orphan.result()
             assert successor.status == 0, successor.said
@@ -126,7 +104,7 @@ def test_a_successor_with_other_params(template: Project, tmp_path: Path, ledger
 
 
 def test_each_changed_file_is_named(template: Project, tmp_path: Path, ledger: Ledger) -> None:
-    project = copy_of(template, tmp_path / "project")
+    project = template.copy(tmp_path / "project")
     outputs = [path for job in project.jobs.all.values() for path in (*job.writes, job.record)]
     chance = random.Random(f"{SEED} changed")
     chosen = chance.sample(outputs, max(1, round(len(outputs) * SHARE)))
@@ -145,13 +123,13 @@ def test_each_changed_file_is_named(template: Project, tmp_path: Path, ledger: L
 
 
 def test_times_of_files_mean_nothing(template: Project, tmp_path: Path, ledger: Ledger) -> None:
-    project, chance = copy_of(template, tmp_path / "project"), random.Random(f"{SEED} clock")
+    project, chance = template.copy(tmp_path / "project"), random.Random(f"{SEED} clock")
     files = [path for path in (project.folder / "results").rglob("*") if path.is_file()]
     for path in files:
         when = chance.choice((1, 86_400, 1e9, 4e9)) + chance.random()
         os.utime(path, (when, when))
     assert project.fernn("verify", f"results/{SCALE}").status == 0
-    for command in (("evaluate", run_of(project)), ("tables",)):
+    for command in (("evaluate", project.run), ("tables",)):
         ended = project.fernn(*command)
         assert ended.status == 0
         assert "there already" in ended.said

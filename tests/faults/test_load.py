@@ -1,7 +1,6 @@
 """More than anyone has: two thousand jobs, a hundred thousand files."""
 
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +30,7 @@ def test_two_thousand_jobs_are_planned(tmp_path: Path, ledger: Ledger) -> None:
 
 def test_a_hundred_thousand_files(template: Project, tmp_path: Path, ledger: Ledger) -> None:
     """Files that are no results, beside those that are."""
-    folder, number = tmp_path / "project", round(100_000 * SHARE)
-    shutil.copytree(template.folder, folder, symlinks=True)
-    project = Project(folder, template.server)
+    project, number = template.copy(folder := tmp_path / "project"), round(100_000 * SHARE)
     for place in range(number):
         if place % 1000 == 0:
             (folder / f"results/{SCALE}/logs/{place}").mkdir(parents=True)

@@ -3,10 +3,10 @@
 import random
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-import yaml
 
 from fernn.training.checkpoint import read_checkpoint
 
@@ -23,14 +23,14 @@ def test_rates_that_diverge(experiment: str, template: Project, tmp_path: Path, 
     chance = random.Random(f"{SEED} rates {experiment}")
     rates = drawn([float(f"1e{chance.randint(25, 38)}") for _ in range(8)], f"rates {experiment}")
     for rate in rates:
-        folder = tmp_path / "project"
-        shutil.copytree(template.folder, folder, symlinks=True)
-        project = Project(folder, template.server)
-        content = yaml.safe_load((folder / "params.yaml").read_text())
-        content["checkpoint_minutes"] = 1e-9  # after each batch
-        for about in content["scales"][SCALE][experiment]["models"].values():
-            about["learning_rate"] = rate
-        (folder / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+        project = template.copy(folder := tmp_path / "project")
+
+        def diverge(scale: dict[str, Any], rate: float = rate) -> None:
+            scale["checkpoint_minutes"] = 1e-9  # after each batch
+            for about in scale[experiment]["models"].values():
+                about["learning_rate"] = rate
+
+        project.edit_params(diverge)
         (run,) = [run for run in project.jobs.runs if run.startswith(experiment)]
         ended = project.fernn("train", run)
         assert ended.status == 1, ended.said

@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from fernn.layout import Layout
-
 from .harness import FULL, SCALE, SEED, Project, Server, Trial, drawn, of
 from .ledger import Ledger
 
@@ -31,7 +29,7 @@ def trial(template: Project, request: pytest.FixtureRequest) -> Trial:
     if name == "fetch":
         files = tuple(sorted(path.relative_to(template.folder) for path in (template.folder / KTH).iterdir()))
         return Trial(template, ("fetch", "kth"), files)
-    run = next(run for run in jobs.runs if run.startswith("translation/"))
+    run = template.run
     short = {
         "digits": ("dataset", "translation/digits"),
         "rendered": ("dataset", "rotation/test-V1R"),
@@ -129,7 +127,3 @@ def test_a_disk_fills_up(trial: Trial, small_disk: tuple[Server, Path], ledger: 
 def test_beside_read_only_files(trial: Trial, tmp_path: Path, ledger: Ledger) -> None:
     trial.beside_read_only(tmp_path / "project")
     ledger(READ_ONLY, "results that may only be read", 1)
-
-
-def test_the_layout_is_the_one_that_is_looked_at() -> None:
-    assert Layout(SCALE).base == Path(f"results/{SCALE}")
