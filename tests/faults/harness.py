@@ -27,7 +27,7 @@ SCALE = "faults"
 SHARE = 1.0 if os.environ.get("FERNN_FAULTS") == "all" else 0.1  # of the faults that are tried
 SEED = int(os.environ.get("FERNN_FAULTS_SEED", "0"))
 NONE: dict[str, Any] = {"kind": "none"}
-COUNTED: dict[tuple[Path, tuple[str, ...]], tuple[int, float]] = {}  # of commands, undisturbed
+COUNTED: dict[tuple[str, ...], tuple[int, float]] = {}  # of commands, undisturbed
 
 SMALL: dict[str, Any] = yaml.safe_load(f"""
 allow_cpu: true
@@ -77,14 +77,9 @@ class Server:
 
     def __init__(self, *within: str) -> None:
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-        self._process = subprocess.Popen(
-            [*within, sys.executable, "-m", "tests.faults.server"],
-            cwd=ROOT,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        command = [*within, sys.executable, "-m", "tests.faults.server"]
+        streams: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self._process = subprocess.Popen(command, cwd=ROOT, env=environment, **streams)
         assert "ready" in self._answer()
 
     def __call__(self, folder: Path, *arguments: str, fault: dict[str, Any] = NONE) -> Answer:
@@ -216,13 +211,12 @@ class Trial:
 
     def operations(self, folder: Path) -> tuple[int, float]:
         """How many operations on files it does, undisturbed, and how long it takes; counted once."""
-        if (self.template.folder, self.command) not in COUNTED:
-            project = self.project(folder)
-            found = project.fernn(*self.command, fault={"kind": "count"})
+        if self.command not in COUNTED:
+            found = self.project(folder).fernn(*self.command, fault={"kind": "count"})
             assert found.status == 0, found.said
             shutil.rmtree(folder)
-            COUNTED[self.template.folder, self.command] = found.operations, found.seconds
-        return COUNTED[self.template.folder, self.command]
+            COUNTED[self.command] = found.operations, found.seconds
+        return COUNTED[self.command]
 
     def project(self, folder: Path) -> Project:
         """A copy without the outputs."""

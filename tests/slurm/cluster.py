@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -174,58 +174,49 @@ def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
 
 def configuration(folder: Path) -> str:
     """slurm.conf: no database, quick decisions, and a finished job remembered for longer than any test."""
-    ports = free_ports(3)
+    first, second, controller = free_ports(3)
     host = socket.gethostname()
-    nodes = [
-        f"NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} "
-        f"CPUs=4 RealMemory=16000 Gres=gpu:{len(GPUS[name])}"
-        for name, port in zip(GPUS, ports, strict=False)
-    ]
-    return "\n".join(
-        [
-            OURS,
-            "ClusterName=test",
-            f"SlurmctldHost={host}(127.0.0.1)",
-            f"SlurmctldPort={ports[2]}",
-            "SlurmUser=root",
-            "SlurmdUser=root",
-            f"AuthInfo=socket={folder}/munge.socket",
-            f"StateSaveLocation={folder}/state",
-            f"SlurmdSpoolDir={folder}/spool-%n",
-            f"SlurmctldPidFile={folder}/slurmctld.pid",
-            f"SlurmdPidFile={folder}/slurmd-%n.pid",
-            f"SlurmctldLogFile={folder}/slurmctld.log",
-            f"SlurmdLogFile={folder}/slurmd-%n.log",
-            f"Prolog={folder}/prolog",
-            f"Epilog={folder}/epilog",
-            "ProctrackType=proctrack/linuxproc",
-            "TaskPlugin=task/none",
-            "MpiDefault=none",
-            "SelectType=select/cons_tres",
-            "SelectTypeParameters=CR_Core_Memory",
-            "SlurmdParameters=config_overrides",
-            "SchedulerParameters=bf_interval=5,sched_interval=5",
-            "ReturnToService=2",
-            "SlurmdTimeout=300",
-            "KillWait=10",
-            "MinJobAge=3600",
-            "GresTypes=gpu",
-            *nodes,
-            "PartitionName=all Nodes=n1,n2 Default=YES MaxTime=INFINITE State=UP",
-            "",
-        ]
-    )
+    node = f"NodeHostname={host} NodeAddr=127.0.0.1 CPUs=4 RealMemory=16000"
+    return f"""{OURS}
+ClusterName=test
+SlurmctldHost={host}(127.0.0.1)
+SlurmctldPort={controller}
+SlurmUser=root
+SlurmdUser=root
+AuthInfo=socket={folder}/munge.socket
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool-%n
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd-%n.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/slurmd-%n.log
+Prolog={folder}/prolog
+Epilog={folder}/epilog
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+MpiDefault=none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core_Memory
+SlurmdParameters=config_overrides
+SchedulerParameters=bf_interval=5,sched_interval=5
+ReturnToService=2
+SlurmdTimeout=300
+KillWait=10
+MinJobAge=3600
+GresTypes=gpu
+NodeName=n1 Port={first} Gres=gpu:{len(GPUS["n1"])} {node}
+NodeName=n2 Port={second} Gres=gpu:{len(GPUS["n2"])} {node}
+PartitionName=all Nodes=n1,n2 Default=YES MaxTime=INFINITE State=UP
+"""
 
 
 def free_ports(count: int) -> list[int]:
     """Ports that nobody listens on."""
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
 
 
 def _which(program: str) -> str | None:

@@ -50,15 +50,14 @@ def recorded(project: Project, path: Path) -> None:
 
 def edit(project: Project, file: str, old: str, new: str) -> str:
     """Edit a source, keeping its time and, if old and new have one length, its size; returns the text of before."""
-    path = project.folder / file
-    text, found = path.read_text(), path.stat()
+    text = (project.folder / file).read_text()
     assert old in text
-    path.write_text(text.replace(old, new))
-    os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
+    undo(project, file, text.replace(old, new))
     return text
 
 
 def undo(project: Project, file: str, text: str) -> None:
+    """Write a source, keeping its time."""
     path = project.folder / file
     found = path.stat()
     path.write_text(text)

@@ -58,12 +58,8 @@ def test_an_evaluation_by_code_that_was_edited_back(pulled: Clone) -> None:
     before = pulled.results()
     storage = pulled.folder / "fernn/models/storage.py"
     text = storage.read_text()
-    storage.write_text(
-        text.replace(
-            "    model.load_state_dict(weights)\n",
-            "    model.load_state_dict({name: 1.01 * value for name, value in weights.items()})\n",
-        )
-    )
+    scaled = "load_state_dict({name: 1.01 * value for name, value in weights.items()})"
+    storage.write_text(text.replace("load_state_dict(weights)", scaled))
     # how a model is read belongs to what made the model too
     refused = pulled.fernn("evaluate", RUN)
     assert refused.returncode == 1
