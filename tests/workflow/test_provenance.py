@@ -44,8 +44,7 @@ def named(project: Project, path: Path, *reasons: str) -> None:
 
 
 def recorded(project: Project, path: Path) -> None:
-    ended = project.fernn("verify", path)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    project.must("fernn", "verify", str(path))
 
 
 def edit(project: Project, file: str, old: str, new: str) -> str:
