@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.workflow.conftest import Clone, Project, make_project
+from tests.workflow.conftest import SNAKEMAKE, Clone, Project, make_project
 
 from .engine import BASE, IMAGE, Engine, why_not
 
@@ -66,9 +66,7 @@ def engine() -> Engine:
 def made_outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Clone, subprocess.Popen[bytes]]]:
     """The small pipeline on this machine without the image, under way: it runs while the image is built."""
     project = make_small(tmp_path_factory.mktemp("outside"))
-    command = ["snakemake", "--cores", "all", "--config", "scale=micro"]
-    with open(project.folder / "said.log", "wb") as said:
-        process = subprocess.Popen(command, cwd=project.folder, env=project.environment, stdout=said, stderr=said)
+    process = project.start(*SNAKEMAKE, log=project.folder / "said.log")
     yield project, process
     process.terminate()  # it is at work only where the tests ended early
     process.wait()

@@ -109,17 +109,14 @@ def test_a_failed_pull_leaves_nothing(registry: Registry) -> None:
     assert [path for path in Path("data").rglob("*") if path.is_file()] == []
 
 
-def test_without_apptainer(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "")
-    with pytest.raises(FernnError, match="neither apptainer nor singularity is found"):
-        fetch(registry.image("v1"))
-
-
-def test_a_registry_that_does_not_have_it_or_does_not_answer(registry: Registry) -> None:
+def test_what_is_missing_is_named(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(FernnError, match=r"cannot ask 127.0.0.1:\d+ what lab/fernn:v2 is: 404"):
         fetch(registry.image("v2"))
     with pytest.raises(FernnError, match=r"cannot ask 127.0.0.1:1 what lab/fernn:v1 is"):
         fetch("docker://127.0.0.1:1/lab/fernn:v1")
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(FernnError, match="neither apptainer nor singularity is found"):
+        fetch(registry.image("v1"))
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,12 @@ class Project:
         environment = {**self.environment, **more}
         return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True)
 
+    def start(self, *command: str, log: Path, **more: str) -> subprocess.Popen[bytes]:
+        """Start a command in a session of its own; what it says goes to a file."""
+        with log.open("ab") as said:
+            streams: dict[str, Any] = {"stdout": said, "stderr": said, "start_new_session": True}
+            return subprocess.Popen(command, cwd=self.folder, env={**self.environment, **more}, **streams)
+
     def must(self, *command: str, **more: str) -> str:
         """Run a command that must succeed; what it printed."""
         ended = self.run(*command, **more)

@@ -4,7 +4,6 @@ import os
 import random
 import shutil
 import signal
-import subprocess
 import time
 from pathlib import Path
 
@@ -27,21 +26,11 @@ def moments(number: int, name: str) -> list[random.Random]:
 
 
 def start_and_kill(clone: Clone, command: tuple[str, ...], after: float, everything: bool) -> None:
-    with open(clone.folder / ".dvc/tmp/said", "w") as said:
-        under_way = subprocess.Popen(
-            command,
-            cwd=clone.folder,
-            env=clone.environment,
-            stdout=said,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        time.sleep(after)
-        if everything:
-            os.killpg(under_way.pid, signal.SIGKILL)
-        else:
-            os.kill(under_way.pid, signal.SIGKILL)
-        assert under_way.wait() in (-signal.SIGKILL, 0), (clone.folder / ".dvc/tmp/said").read_text()
+    said = clone.folder / ".dvc/tmp/said"
+    under_way = clone.start(*command, log=said)
+    time.sleep(after)
+    (os.killpg if everything else os.kill)(under_way.pid, signal.SIGKILL)
+    assert under_way.wait() in (-signal.SIGKILL, 0), said.read_text()
 
 
 def test_a_pass(origin: Clone, pulled: Clone, ledger: Ledger, tmp_path: Path) -> None:

@@ -190,8 +190,7 @@ def test_f8_settings_of_the_environment(project: Project) -> None:
 def test_f9_a_training_on_two_machines(project: Project) -> None:
     project.edit_params(lambda scale: scale["translation"]["training"].update(epochs=200))
     command = ["fernn", "train", RUN, "--scale", "micro"]
-    first = {**project.environment, "ATEN_CPU_CAPABILITY": "default"}
-    training = subprocess.Popen(command, cwd=project.folder, env=first, stderr=subprocess.DEVNULL)
+    training = project.start(*command, log=project.folder / "said", ATEN_CPU_CAPABILITY="default")
     checkpoint, patience = project.folder / BASE / "unfinished" / RUN / "checkpoint.safetensors", time.monotonic() + 120
     while not checkpoint.exists():
         assert training.poll() is None

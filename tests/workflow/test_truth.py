@@ -1,7 +1,6 @@
 """One truth about a result, its record: what once passed in silence, and what must not run again."""
 
 import os
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -34,9 +33,8 @@ def test_results_made_by_hand_before_any_snakemake(fresh: Project) -> None:
 
 def test_params_edited_while_a_workflow_runs(finished: Project, fresh: Project) -> None:
     before = (fresh.folder / "params.yaml").read_bytes()
-    with open(fresh.folder / "said", "w") as said:
-        command = ["snakemake", "--cores", "1", "--config", "scale=micro", "--", "runs"]
-        under_way = subprocess.Popen(command, cwd=fresh.folder, env=fresh.environment, stdout=said, stderr=said)
+    said = fresh.folder / "said"
+    under_way = fresh.start("snakemake", "--cores", "1", "--config", "scale=micro", "--", "runs", log=said)
     patience = time.monotonic() + 600
     while not list(fresh.folder.glob("results/micro/datasets/**/*.safetensors")):
         assert under_way.poll() is None
@@ -44,8 +42,7 @@ def test_params_edited_while_a_workflow_runs(finished: Project, fresh: Project) 
         time.sleep(0.02)
     fresh.edit_params(wider)
     assert under_way.wait() != 0
-    said_ = (fresh.folder / "said").read_text()
-    assert "params.yaml or the library was edited since the workflow started" in said_
+    assert "params.yaml or the library was edited since the workflow started" in said.read_text()
     assert not list(fresh.folder.glob("results/micro/runs/**/model.safetensors"))
     # and edited back
     (fresh.folder / "params.yaml").write_bytes(before)
