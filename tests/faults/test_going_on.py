@@ -1,4 +1,4 @@
-"""What was interrupted goes on, as often as it takes, and ends with the same bytes."""
+"""What was interrupted goes on, as often as it takes, and ends with the same bytes; what diverges ends at once."""
 
 import os
 import random
@@ -6,16 +6,20 @@ import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from fernn.arrays import read_arrays
 from fernn.layout import Layout
+from fernn.training.checkpoint import read_checkpoint
 
-from .harness import SCALE, SEED, SHARE, Project, Server, Trial, of
+from .harness import SCALE, SEED, SHARE, Project, Server, Trial, drawn, of
 from .ledger import Ledger
 
 GOES_ON = "A training that is killed goes on from where it was, and ends with the bytes of one that was not"
+NUMBERS = "A loss that is no number ends a training with its epoch and batch; it is never saved, and no model is made"
 ONE = "Of several starters of one result, one makes it; who comes later waits, and its params decide"
 TIMES = "Times of files mean nothing: a clock that was ahead, or behind, changes no result"
 NOTICED = "A result that was changed, by one bit, is named"
@@ -135,3 +139,33 @@ def test_times_of_files_mean_nothing(template: Project, tmp_path: Path, ledger: 
         assert "there already" in ended.said
     assert project.digests() == template.digests()
     ledger(TIMES, "files of other times", len(files))
+
+
+@pytest.mark.parametrize("experiment", ["translation", "rotation", "kth"])
+def test_rates_that_diverge(experiment: str, template: Project, tmp_path: Path, ledger: Ledger) -> None:
+    """Rates so high that weights leave what float32 holds, at some batch."""
+    chance = random.Random(f"{SEED} rates {experiment}")
+    rates = drawn([float(f"1e{chance.randint(25, 38)}") for _ in range(8)], f"rates {experiment}")
+    for rate in rates:
+        project = template.copy(folder := tmp_path / "project")
+
+        def diverge(scale: dict[str, Any], rate: float = rate) -> None:
+            scale["checkpoint_minutes"] = 1e-9  # after each batch
+            for about in scale[experiment]["models"].values():
+                about["learning_rate"] = rate
+
+        project.edit_params(diverge)
+        (run,) = [run for run in project.jobs.runs if run.startswith(experiment)]
+        ended = project.fernn("train", run)
+        assert ended.status == 1, ended.said
+        (told,) = [line for line in ended.said.splitlines() if line.startswith("fernn: ")]
+        assert "epoch" in told
+        assert "batch" in told
+        assert "Traceback" not in ended.said
+        assert not list((folder / f"results/{SCALE}/runs/{run}").glob("*"))
+        for checkpoint in folder.glob(f"results/{SCALE}/unfinished/{run}/checkpoint.safetensors"):
+            weights = read_checkpoint(checkpoint, torch.device("cpu")).tensors["model"]
+            assert all(each.isfinite().all() for each in weights.values())
+        assert not project.leftovers()
+        shutil.rmtree(folder)
+    ledger(NUMBERS, "a rate that diverges", len(rates))
