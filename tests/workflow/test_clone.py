@@ -114,7 +114,7 @@ def test_a_seed_more_and_a_seed_less(pulled: Clone) -> None:
     assert pulled.results()[table] != before[table]
     pulled.edit_params(lambda scale: scale["translation"].update(seeds=[0]))
     assert pulled.planned() == REPORT
-    assert jobs(pulled.dvc("repro")) == REPORT
+    assert jobs(pulled.makes()) == REPORT
     kept = pulled.results()
     assert {name: kept[name] for name in before} == before
     assert f"runs/{GRNN}/seed1/model.safetensors" in kept  # until it is pruned

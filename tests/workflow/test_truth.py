@@ -67,7 +67,7 @@ def test_an_evaluation_by_code_that_was_edited_back(pulled: Clone) -> None:
     assert {f"Training {RUN}", f"Evaluating {RUN}"} | REPORT <= pulled.planned()
     assert not pulled.up_to_date()
     assert pulled.run("fernn", "verify", str(EVALUATION)).returncode == 1
-    pulled.dvc("repro")
+    pulled.makes()
     assert pulled.results() == before
 
 
