@@ -4,6 +4,7 @@ import os
 import random
 import shutil
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -59,51 +60,50 @@ def test_killed_again_and_again(template: Project, tmp_path: Path, ledger: Ledge
     ledger(GOES_ON, "kill -9 of one training, again and again", killed)
 
 
+@pytest.fixture(scope="module")
+def other() -> Iterator[Server]:
+    """Runs commands beside those of the template's server."""
+    found = Server()
+    yield found
+    found.close()
+
+
 @pytest.mark.parametrize("stage", ["standins", "dataset", "train", "evaluate", "tables", "report"])
-def test_two_starters(stage: str, template: Project, tmp_path: Path, ledger: Ledger) -> None:
+def test_two_starters(stage: str, template: Project, other: Server, tmp_path: Path, ledger: Ledger) -> None:
     job, number = next(iter(template.jobs.of(stage).values())), max(1, round(4 * SHARE))
-    other = Server()
-    try:
-        for _ in range(number):
-            project = Trial(template, of(job), (*job.writes, job.record)).project(tmp_path / "project")
-            twin = Project(project.folder, other)
-            with ThreadPoolExecutor(2) as pool:
-                answers = list(pool.map(lambda each: each.fernn(*of(job)), (project, twin)))
-            assert [answer.status for answer in answers] == [0, 0], answers
-            told = [answer.said for answer in answers]
-            assert sum("there already" in each for each in told) == 1, told
-            assert project.digests() == template.digests()
-            assert project.leftovers() == []
-            shutil.rmtree(project.folder)
-    finally:
-        other.close()
+    for _ in range(number):
+        project = Trial(template, of(job), (*job.writes, job.record)).project(tmp_path / "project")
+        twin = Project(project.folder, other)
+        with ThreadPoolExecutor(2) as pool:
+            answers = list(pool.map(lambda each: each.fernn(*of(job)), (project, twin)))
+        assert [answer.status for answer in answers] == [0, 0], answers
+        assert sum("there already" in answer.said for answer in answers) == 1, answers
+        assert project.digests() == template.digests()
+        assert project.leftovers() == []
+        shutil.rmtree(project.folder)
     ledger(ONE, f"two starters of {'a training' if stage == 'train' else stage}", number)
 
 
-def test_a_successor_with_other_params(template: Project, tmp_path: Path, ledger: Ledger) -> None:
+def test_a_successor_with_other_params(template: Project, other: Server, tmp_path: Path, ledger: Ledger) -> None:
     """What an orphan of a killed Snakemake makes with the params of yesterday does not lie there in the end."""
     number, part = max(1, round(8 * SHARE)), "translation/test-V1T"
-    chance, other = random.Random(f"{SEED} successor"), Server()
-    job = template.jobs.find("dataset", part)
-    try:
-        for _ in range(number):
-            project = Trial(template, of(job), (*job.writes, job.record)).project(tmp_path / "project")
-            twin = Project(project.folder, other)
-            with ThreadPoolExecutor(2) as pool:
-                orphan = pool.submit(project.fernn, *of(job))
-                while not list((project.folder / Layout(SCALE).lock(f"dataset/{part}")).glob("1")):
-                    assert not orphan.done(), orphan.result().said
-                    time.sleep(0.001)
-                time.sleep(chance.random() * 0.1)
-                project.edit_params(lambda scale: scale["translation"]["data"].update(test=6))
-                successor = twin.fernn(*of(job))
-                orphan.result()
-            assert successor.status == 0, successor.said
-            assert len(read_arrays(project.folder / job.writes[0])[0]["digit"]) == 6
-            assert "there already" in project.fernn(*of(job)).said
-            shutil.rmtree(project.folder)
-    finally:
-        other.close()
+    chance, job = random.Random(f"{SEED} successor"), template.jobs.find("dataset", part)
+    for _ in range(number):
+        project = Trial(template, of(job), (*job.writes, job.record)).project(tmp_path / "project")
+        twin = Project(project.folder, other)
+        with ThreadPoolExecutor(2) as pool:
+            orphan = pool.submit(project.fernn, *of(job))
+            while not list((project.folder / Layout(SCALE).lock(f"dataset/{part}")).glob("1")):
+                assert not orphan.done(), orphan.result().said
+                time.sleep(0.001)
+            time.sleep(chance.random() * 0.1)
+            project.edit_params(lambda scale: scale["translation"]["data"].update(test=6))
+            successor = twin.fernn(*of(job))
+            orphan.result()
+        assert successor.status == 0, successor.said
+        assert len(read_arrays(project.folder / job.writes[0])[0]["digit"]) == 6
+        assert "there already" in project.fernn(*of(job)).said
+        shutil.rmtree(project.folder)
     ledger(ONE, "a starter with other params than its predecessor", number)
 
 
