@@ -6,7 +6,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from scipy import stats
 
 from fernn.errors import FernnError
 from fernn.files import sha256
@@ -251,3 +253,10 @@ def test_a_damaged_record_or_table_is_named(folders: tuple[Path, Path]) -> None:
 )
 def test_cells(one: Cell, other: Cell, agrees: bool | None) -> None:
     assert one.agrees(other) is agrees
+
+
+def test_cells_agree_up_to_the_level_of_welchs_test() -> None:
+    one = Cell(1.0, 0.1, 3)
+    for mean in np.linspace(1.1, 1.6, 101):
+        p = stats.ttest_ind_from_stats(1.0, 0.1, 3, mean, 0.2, 4, equal_var=False).pvalue
+        assert one.agrees(Cell(mean, 0.2, 4)) is bool(p > 0.01), f"p = {p}"

@@ -35,6 +35,8 @@ def test_known_clips(batch):
     assert found.clips == 6
     assert found.draws == [0.5]
     assert recognition(Told(), clips, len(LABELS), batch, draws=2).draws == pytest.approx([2 / 3, 1 / 3])
+    # the clips of a draw lie one after the other
+    assert recognition(Told(), clips, len(LABELS), batch, draws=3).draws == [0.5, 0.5, 0.5]
 
 
 def test_logits_in_bf16():

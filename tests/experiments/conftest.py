@@ -17,7 +17,7 @@ RUNS = {model: f"kth/V1T/{model}/lr0.01/seed0" for model in MODELS}
 Fernn = Callable[..., int]
 
 
-def write_params(source: Path, target: Path, **data: Any) -> None:
+def write_params(source: Path, target: Path, precision: str = "float32", **data: Any) -> None:
     """The project's params.yaml with one more scale, of small networks on a few stand-ins for KTH."""
     content = yaml.safe_load((source / "params.yaml").read_text(encoding="utf-8"))
     content["scales"][SCALE] = {
@@ -34,7 +34,7 @@ def write_params(source: Path, target: Path, **data: Any) -> None:
             },
             "architecture": {"stem_channels": [2, 3, 4], "cnn_base": 2},
             "models": {model: {"learning_rate": 0.01} for model in MODELS},
-            "training": {"epochs": EPOCHS, "batch": BATCH, "threads": 1},
+            "training": {"epochs": EPOCHS, "batch": BATCH, "precision": precision, "threads": 1},
             "seeds": [0],
             "runs": [{"flow": "V1T", "models": MODELS, "evaluate": ["V0T", "V1T"]}],
         },

@@ -12,6 +12,7 @@ import torch
 
 from fernn.arrays import read_arrays
 from fernn.datasets.moving_clips import Clips
+from fernn.evaluation.outcome import Workplace
 from fernn.experiments import load_params
 from fernn.experiments.kth.clips import ClipsInputs, make_clips
 from fernn.experiments.kth.experiment import EXPERIMENT
@@ -89,6 +90,10 @@ def test_evaluated_clips_may_lie_anywhere_once_and_for_all(made, tmp_path):
     assert not torch.equal(clips.first[order], middle.first)
     assert not torch.equal(clips.first, Clips.read(tmp_path / "validation").first)
     assert not clips.flip.any()
+    make_clips(replace(inputs, seed=43), {"frames": frames}, tmp_path / "other", print)
+    other = Clips.read(tmp_path / "other")
+    assert not torch.equal(other.first.sort().values, clips.first.sort().values)
+    assert not torch.equal(other.velocity[other.first.argsort()], clips.velocity[order])
 
 
 def test_evaluated_clips_may_be_drawn_several_times(made, tmp_path):
@@ -139,6 +144,24 @@ def test_an_evaluation_is_that_of_the_plain_clips(trained, model):
         assert found["confusion"] == [[pairs.count((true, taken)) for taken in range(6)] for true in range(6)]
 
 
+@pytest.mark.parametrize(("precision", "dtype"), [("float32", torch.float32), ("bf16", torch.bfloat16)])
+def test_mode_and_precision_of_an_evaluation(trained, root, tmp_path, monkeypatch, precision, dtype):
+    forward, seen = FERNNClassifier.forward, set()
+
+    def look(model, clips):
+        logits = forward(model, clips)
+        seen.add((model.training, torch.is_grad_enabled(), logits.dtype))
+        return logits
+
+    monkeypatch.setattr(FERNNClassifier, "forward", look)
+    write_params(root, tmp_path / "params.yaml", precision)
+    params = load_params(tmp_path / "params.yaml", SCALE)
+    run = find_run(params, RUNS["FERNN-V1T"])
+    work = EXPERIMENT.evaluation(params, layout(trained), run)
+    work.do(Workplace(torch.device("cpu"), run.id, lambda: None), (tmp_path / "measures", tmp_path / "samples"))
+    assert seen == {(False, False, dtype)}
+
+
 def test_samples_of_an_evaluation(trained):
     samples, _ = read_arrays(layout(trained).evaluation(RUNS["FERNN-V1T"], "samples.safetensors"))
     assert samples["clip"].shape == (6, LENGTH, 1, 12, 12)
@@ -164,7 +187,9 @@ def test_what_an_epoch_trains_on(made, monkeypatch):
     assert not torch.equal(shown[0], shown[1])
     other = EXPERIMENT.training(params, Layout(SCALE), replace(run, seed=run.seed + 1))
     assert other.files == work.files
-    assert not torch.equal(task(other.inputs, other.files, torch.device("cpu")).batch(0, 0)[0], epochs[0][0][0])
+    assert work.inputs.data_seed == params.section("kth").data.seed != 0
+    for inputs in (other.inputs, replace(work.inputs, data_seed=work.inputs.data_seed + 1)):
+        assert not torch.equal(task(inputs, work.files, torch.device("cpu")).batch(0, 0)[0], epochs[0][0][0])
 
 
 def test_weights_start_by_the_seed(root, tmp_path):

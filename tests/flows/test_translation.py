@@ -30,6 +30,18 @@ def test_generators_stand_in_the_order_of_the_released_code():
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("velocity", "column", "row"), [((1, 0), 2, 1), ((-1, 0), 0, 1), ((0, 1), 1, 2), ((0, -1), 1, 0), ((1, -1), 2, 0)]
+)
+def test_vx_moves_along_columns_and_vy_along_rows(velocity, column, row):
+    """To the right and downwards; from a pixel in column 1, row 1 of a map that is wider than high."""
+    flow = Translation(1)
+    maps = torch.zeros(1, 1, 1, 3, 5)
+    maps[..., 1, 1] = 1
+    (moved,) = flow.move(maps, 1)[:, flow.generators.index(velocity), 0]
+    assert moved.nonzero().tolist() == [[row, column]]
+
+
 @given(FLOWS, SIDES, SIDES, TIMES)
 def test_move_is_a_roll(flow, height, width, time):
     maps = random_maps(flow, height, width)

@@ -6,8 +6,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 from fernn.errors import FernnError
+from fernn.flows import Translation
 from fernn.models import FERNNPredictor
 from fernn.models.borders import circular_pad
+from fernn.models.kernels import max_over_flow
 from fernn.models.memory import channels_last
 
 ORDERS = [torch.contiguous_format, torch.channels_last]
@@ -27,6 +29,17 @@ def test_circular_padding_is_that_of_torch(order, border, height, width):
 def test_a_border_wider_than_the_maps():
     with pytest.raises(FernnError, match="2x5 pixels, smaller than the border, 3"):
         circular_pad(torch.zeros(1, 1, 2, 5), 3)
+
+
+@pytest.mark.parametrize("time", [1, 2, 7])
+@pytest.mark.parametrize("border", [0, 1, 2])
+def test_the_maximum_is_taken_in_the_frame_of_the_input(time, border):
+    """Each map moves on by its own velocity first."""
+    flow = Translation(1)
+    co_moving = torch.randn(2, len(flow), 3, 5, 6)
+    found = max_over_flow(circular_pad(co_moving.flatten(0, 1), border), flow, time, border)
+    moved = [co_moving[:, i].roll((time * vy, time * vx), (2, 3)) for i, (vx, vy) in enumerate(flow.generators)]
+    assert torch.equal(found, torch.stack(moved).amax(0))
 
 
 def test_the_decoder_never_turns_its_maps(monkeypatch):

@@ -96,6 +96,20 @@ def test_time_can_be_cut_and_goes_on_with_new_weights(kind: str) -> None:
 
 
 @of("kind", PREDICTORS)
+@of("layers", [0, 1, 4])
+def test_a_decoder_has_as_many_hidden_layers_as_asked_for(kind: str, layers: int) -> None:
+    decoder = PREDICTORS[kind](decoder_layers=layers).decoder
+    assert [type(each) for each in decoder][1::2] == [nn.ReLU] * layers
+    assert sum(isinstance(each, nn.Conv2d) for each in decoder) == layers + 1
+
+
+def test_a_decoder_has_four_hidden_layers_unless_told() -> None:
+    models = FERNNPredictor("V1T"), GRNNPredictor(), RotationPredictor("V1R", 90, fields=1, group_order=4)
+    for model in models:
+        assert sum(isinstance(each, nn.ReLU) for each in model.decoder) == model.config["decoder_layers"] == 4
+
+
+@of("kind", PREDICTORS)
 def test_other_generators_in_another_precision_and_mode(kind: str) -> None:
     model = PREDICTORS[kind]().double().eval()
     name = "V0R" if isinstance(model, RotationPredictor) else "V2T"

@@ -17,7 +17,7 @@ from fernn.results.claims.judgement import Verdict, cell_of
 from fernn.results.claims.reading import PAPER, read_claims
 from fernn.results.claims.text import claims_md
 from tests.results.claims_file import ORDER, written
-from tests.results.kth_tree import kth_params, write_kth
+from tests.results.kth_tree import EACH, RATES, RIGHT, kth_params, write_kth, write_kth_run
 from tests.results.made import chosen, select, write_tables
 from tests.results.tree import LENGTH, PREDICTED, run_of, small_params, write_training_record, write_tree
 
@@ -200,6 +200,7 @@ def test_faster_learning_is_a_loss_that_falls_earlier(world):
         for run, noise in world.each(model):
             path = world.layout.run(run.id, "metrics.csv")
             rows = [f"{epoch},{epoch},1,{loss * noise**2}" for epoch, loss in enumerate(losses, start=1)]
+            rows.insert(0, "1,0,1,1")  # inside an epoch, which does not count
             path.write_text("\n".join(["epoch,step,train_loss,validation_loss", *rows]) + "\n")
     found = world.judged(Order, measure="learning", better="FERNN-V1T")
     assert found.verdict is Verdict.REPRODUCED
@@ -278,6 +279,20 @@ def test_stand_ins_support_nothing(tmp_path):
     # 0.525, 0.625 and 0.825 against 0.626, 0.665 and 0.716
     assert verdicts["Test accuracy of G-RNN is 0.665 ± 0.03"] == "inconclusive"
     assert verdicts["Test accuracy: FERNN-V2T is better than G-RNN"] == "reproduced"
+
+
+@pytest.mark.parametrize(("right", "verdict"), [(16, "reproduced"), (12, "inconclusive"), (8, "not reproduced")])
+def test_a_higher_accuracy_is_better(tmp_path, right, verdict):
+    """Of 20 clips of each action, G-RNN names 12 rightly, and with seed 1 one more."""
+    params, layout = kth_params("paper"), Layout("paper", tmp_path)
+    write_kth(layout, params, stand_in=False)
+    for seed in (0, 1):
+        run = run_of(params, "FERNN-V2T", seed, rate=RATES[1])
+        write_kth_run(layout, params, run, [0.9] * 4, right + seed)
+    judged = judge(params, layout, chosen(params), select(params, layout))
+    (found,) = [each for each in judged if each.claim.text == "Test accuracy: FERNN-V2T is better than G-RNN"]
+    assert told(found) == (verdict, "")
+    assert found.found.ours == pytest.approx((right - RIGHT["G-RNN"]) / EACH)
 
 
 def test_exactness_is_computed_where_a_model_has_runs(tmp_path):

@@ -19,7 +19,18 @@ from fernn.layout import Layout
 from fernn.results.figures.style import LINES
 from fernn.runs import all_runs
 from tests.results.made import figure_names, select, write_figures
-from tests.results.tree import EPOCHS, LENGTH, MSE, PREDICTED, SEEN, small_params, write_run, write_tree, write_trivial
+from tests.results.tree import (
+    EPOCHS,
+    INSIDE,
+    LENGTH,
+    MSE,
+    PREDICTED,
+    SEEN,
+    small_params,
+    write_run,
+    write_tree,
+    write_trivial,
+)
 
 
 def of(params, layout, flow):
@@ -82,32 +93,44 @@ def test_validation_loss(params, layout):
     found = curves(axes)
     assert list(found) == ["G-RNN", "FERNN-$V_{1}^{T}$", "FERNN-$V_{2}^{T}$"]
     assert axes.get_yscale() == "log"
-    np.testing.assert_array_equal(found["G-RNN"].get_xdata(), 10 * np.arange(1, EPOCHS + 1))
-    np.testing.assert_allclose(found["G-RNN"].get_ydata(), 8e-3 * 1.05 * np.array([3, 2, 4]))
+    np.testing.assert_array_equal(found["G-RNN"].get_xdata(), [5, 10, 20, 30])  # one inside the first epoch
+    np.testing.assert_allclose(found["G-RNN"].get_ydata(), 8e-3 * 1.05 * np.array([3 * INSIDE, 3, 2, 4]))
     assert found["G-RNN"].get_color() == LINES["G-RNN"][0]
     assert len(axes.lines) == 3 + 3 * 2  # means and seeds
     assert "scale quick" in words(figure)
     assert "seeds 0, 1" in words(figure)
+    figure.draw_without_rendering()
+    (above,) = axes.child_axes
+    assert (axes.get_xlabel(), above.get_xlabel()) == ("Optimizer step", "Epoch")
+    assert (axes.get_xlim(), above.get_xlim()) == ((5, 30), pytest.approx((0.5, EPOCHS)))
 
 
-def test_length_generalization(params, layout):
+def test_length_generalization(tmp_path):
+    params, layout = small_params(seeds=[0, 1, 3]), Layout("quick", tmp_path)
+    write_tree(layout, params)
+    steps, mean = np.arange(1, LENGTH + 1), (1 + 1.1 + 1.3) / 3
     (axes,) = length_generalization(params, layout, of(params, layout, "V2T")).axes
     found = curves(axes)["FERNN-$V_{2}^{T}$"]
-    np.testing.assert_allclose(found.get_ydata(), 2e-4 * 1.05 * np.arange(1, LENGTH + 1))
+    np.testing.assert_allclose(found.get_ydata(), 2e-4 * mean * steps)
     # the band goes from the best seed to the worst
     band = [item for item in axes.collections if isinstance(item, PolyCollection)][-1].get_paths()[0].vertices[:, 1]
-    assert (band.min(), band.max()) == pytest.approx((2e-4, 2e-4 * 1.1 * LENGTH))
+    assert (band.min(), band.max()) == pytest.approx((2e-4, 2e-4 * 1.3 * LENGTH))
+    assert "mean, each seed and their range; seeds 0, 1, 3" in words(axes.figure)
     # its deviation over the sequences is a tenth of each error; the axis goes by the errors
-    dotted = [line.get_ydata() for line in axes.lines if line.get_linestyle() == ":"][-2:]
-    np.testing.assert_allclose(dotted, 2e-4 * 1.05 * np.outer([0.9, 1.1], np.arange(1, LENGTH + 1)))
+    dotted = [line for line in axes.lines if line.get_linestyle() == ":"][-2:]
+    np.testing.assert_allclose([line.get_ydata() for line in dotted], 2e-4 * mean * np.outer([0.9, 1.1], steps))
     assert "standard deviation over sequences" in words(axes.figure)
     assert 1e-4 < axes.get_ylim()[0] <= 2e-4
     grey = [line for line in axes.lines if line.get_color() == "0.55"]
     assert [set(line.get_ydata()) for line in grey] == [{0.1}, {0.06}]
     assert "last frame" in words(axes.figure)
     assert "true velocity: no error" in words(axes.figure)
+    for line in (found, *dotted, *grey):
+        np.testing.assert_array_equal(line.get_xdata(), steps)
     horizon = [line for line in axes.lines if list(line.get_xdata()) == [PREDICTED, PREDICTED]]
     assert len(horizon) == 1
+    (shade,) = axes.patches
+    assert (shade.get_bbox().x0, shade.get_bbox().x1) == (1, PREDICTED) != (1, SEEN)
 
 
 def test_a_model_of_fewer_seeds_is_told(params, layout):

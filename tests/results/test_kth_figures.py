@@ -9,7 +9,7 @@ from fernn.experiments.kth.figures import confusion, figure5
 from fernn.experiments.kth.shown_clips import clips
 from fernn.layout import Layout
 from fernn.results.figures.style import LINES
-from tests.results.kth_tree import EACH, RIGHT, kth_params, write_kth
+from tests.results.kth_tree import EACH, INSIDE, RIGHT, kth_params, write_kth
 from tests.results.made import figure_names, select, write_figures
 
 WARNING = "Drawn stand-in videos, not KTH"
@@ -77,7 +77,7 @@ def test_validation_accuracy(params, layout):
     found = {line.get_label(): line for line in axes.lines if not line.get_label().startswith("_")}
     assert list(found) == [*MODELS[:3], "FERNN-$V_{1}^{T}$", "FERNN-$V_{2}^{T}$", "chance"]
     best = (RIGHT["G-RNN"] + 0.5) / EACH
-    np.testing.assert_allclose(found["G-RNN"].get_ydata(), [0.3, best, best, 0.2])
+    np.testing.assert_allclose(found["G-RNN"].get_ydata(), [INSIDE, 0.3, best, best, 0.2])
     assert set(found["chance"].get_ydata()) == {1 / 6}
 
 

@@ -8,7 +8,7 @@ from safetensors.numpy import save_file
 from fernn.errors import FernnError
 from fernn.experiments.digits.forecasts import read_samples, read_step_errors, read_velocity_errors
 from fernn.results.reading.runs import diverged, epoch_ends, read_metrics
-from tests.results.tree import EPOCHS, FRAME, LENGTH, PREDICTED, SEEN, run_of, write_metrics
+from tests.results.tree import EPOCHS, FRAME, INSIDE, LENGTH, PREDICTED, SEEN, run_of, write_metrics
 
 
 @pytest.fixture
@@ -22,8 +22,8 @@ def refused(path, remedy, found=""):
 
 def test_what_was_written_is_read(params, layout, run):
     metrics = read_metrics(layout, run, EPOCHS, "validation_loss")
-    assert metrics["epoch"] == [1, 2, 3]
-    assert metrics["validation_loss"] == pytest.approx([0.0264, 0.0176, 0.0352])
+    assert metrics["epoch"] == [1, 1, 2, 3]
+    assert metrics["validation_loss"] == pytest.approx([INSIDE * 0.0264, 0.0264, 0.0176, 0.0352])
     assert read_step_errors(layout, run, "test", PREDICTED).mse == pytest.approx(8.8e-3)
     assert read_step_errors(layout, run, "length", LENGTH).mean[-1] == pytest.approx(9 * 8.8e-3)
     assert read_samples(layout, run).truth.shape == (1, PREDICTED, 1, FRAME, FRAME)
@@ -168,4 +168,5 @@ def test_a_truncated_evaluation(layout, run):
 
 def test_metrics_may_have_more_columns(layout, run):
     write_metrics(layout, run, [3.0, 1.0, 2.0])
-    assert read_metrics(layout, run, EPOCHS, "validation_loss")["train_loss"] == [6.0, 2.0, 4.0]
+    metrics = epoch_ends(read_metrics(layout, run, EPOCHS, "validation_loss"))
+    assert metrics["train_loss"] == [6.0, 2.0, 4.0]

@@ -29,11 +29,38 @@ def test_history(tmp_path):
 
 
 def test_train_loss_is_the_mean_over_the_batches(tmp_path):
-    """With a learning rate of nearly nothing the weights stay, and the mean can be made again."""
+    """With a learning rate of nearly nothing the weights stay, and the mean of the batches so far can be made again."""
     model = nn.Conv2d(5, 1, 3, padding=1)
-    fit = train(tmp_path / "c", model=model, learning_rate=1e-30, epochs=1)
+    fit = train(tmp_path / "c", model=model, learning_rate=1e-30, epochs=1, validate_every=1)
     losses = [Toy().loss(model, Toy().batch(0, b)).item() for b in range(BATCHES)]
-    assert fit.history[0]["train_loss"] == pytest.approx(sum(losses) / BATCHES, rel=1e-6)
+    means = [sum(losses[:b]) / b for b in range(1, BATCHES + 1)]
+    assert [row["train_loss"] for row in fit.history] == pytest.approx(means, rel=1e-6)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_modes_and_precision_of_training_and_validation(tmp_path, precision):
+    model, seen = toy_model(), []
+
+    def look(model, _inputs, output):
+        seen.append((model.training, torch.is_grad_enabled(), output.dtype))
+
+    model.register_forward_hook(look)
+    train(tmp_path / "c", model=model, epochs=1, validate_every=2, precision=precision)
+    dtype = {"float32": torch.float32, "bf16": torch.bfloat16}[precision]
+    assert BATCHES == 4  # so it is validated in the middle of the epoch and at its end
+    assert seen == [(trains, trains, dtype) for trains in (True, True, False, True, True, False)]
+
+
+def test_weights_without_a_gradient_stay(tmp_path):
+    """Adam has no weight decay (released code)."""
+    model = toy_model()
+    with torch.no_grad():
+        model[0].bias[0] = -1e9  # the first channel is 0 behind the ReLU
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    train(tmp_path / "c", model=model)
+    assert torch.equal(model[0].weight[0], before["0.weight"][0])
+    assert torch.equal(model[3].weight[:, 0], before["3.weight"][:, 0])
+    assert not torch.equal(model[3].weight[:, 1], before["3.weight"][:, 1])
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from fernn.models import RotationCell, RotationPredictor, load_model, save_model
 from fernn.models.memory import channels_last
 from fernn.models.rotation import convolution as module
 from fernn.models.rotation.convolution import choose_convolution
+from tests.closeness import assert_close
 
 
 @pytest.fixture
@@ -82,6 +83,16 @@ def test_the_state_of_another_cell(model):
     state = model.with_flow("V2R").cell(torch.zeros(1, 1, 5, 5))
     with pytest.raises(FernnError, match=r"a state belongs to the cell that made it"):
         model.cell(torch.zeros(1, 1, 5, 5), state)
+
+
+@pytest.mark.parametrize("frame", ["lab", "co-moving"])
+@pytest.mark.parametrize(("order", "degrees"), [(4, 90), (12, 30), (12, 60)])
+def test_the_maximum_is_taken_in_the_frame_of_the_input(order, degrees, frame):
+    torch.manual_seed(0)
+    cell, state = RotationCell(Rotation(1, degrees), fields=2, order=order, frame=frame), None
+    for image in torch.rand(4, 2, 1, 7, 7):
+        state = cell(image, state)
+        assert_close(state.max(), state.lab().amax(1), f"max of h_{state.time} over V")
 
 
 def run(code: str) -> subprocess.CompletedProcess:
