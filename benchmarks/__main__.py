@@ -10,26 +10,20 @@ from typing import Annotated
 
 import typer
 
-from benchmarks import alone, cost, equivariance, kth, pace, rotation, translation, variants, waits, workers
-from benchmarks.report import Options, page, sections
+from benchmarks import cost, kth, pace, rotation, translation
+from benchmarks.report import ROOT, Options, page, sections
 from fernn.errors import FernnError
 from fernn.experiments import load_params
 from fernn.files import write_text
 from fernn.training.device import choose_device, prepare
 
-ROOT = Path(__file__).parents[1]
 EXPERIMENTS = {  # each gives its tables
     "translation": translation.measure,
-    "alone": alone.measure,
+    "alone": translation.alone,
     "rotation": rotation.measure,
-    "equivariance": equivariance.measure,
     "kth": kth.measure,
     "cost": cost.measure,
-    "translation-variants": variants.translation,  # on a GPU
-    "rotation-variants": variants.rotation,  # on a GPU
     "pace": pace.measure,  # on a GPU
-    "workers": workers.measure,
-    "waits": waits.measure,
 }
 Part = StrEnum("Part", list(EXPERIMENTS))  # type: ignore[misc]
 
@@ -61,7 +55,10 @@ def run(
     options = Options(params, device, rounds, batch, lambda line: typer.echo(line, err=True))
     if output is None and not quick and not only:
         output = ROOT / "docs" / "performance.md"
-    kept = _kept(options, output) if only and output is not None and output.exists() else {}
+    try:  # before anything is measured
+        kept = sections(options, output) if only and output is not None and output.exists() else {}
+    except FernnError as error:
+        raise typer.BadParameter(str(error), param_hint="--output") from None
     tables = [table for name in only or EXPERIMENTS for table in EXPERIMENTS[name](options)]
     typer.echo(page(options, tables))
     if output is not None:
@@ -70,13 +67,6 @@ def run(
                 table.picture.write(output)
         write_text(output, page(options, tables, kept))
         typer.echo(f"written to {output}", err=True)
-
-
-def _kept(options: Options, output: Path) -> dict[str, str]:
-    try:
-        return sections(options, output)
-    except FernnError as error:  # found before anything is measured
-        raise typer.BadParameter(str(error), param_hint="--output") from None
 
 
 if __name__ == "__main__":

@@ -1,42 +1,71 @@
 """What a training step costs against the number of generators |V|: time, memory, and the lines through them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor, nn
 
-from benchmarks.curves import Curve, Line, draw
-from benchmarks.memory import peak
 from benchmarks.report import Options, Picture, Table, duration, gain, size
-from benchmarks.timing import alternate
-from benchmarks.training import training_step
+from benchmarks.timing import alternate, peak, training_step
 from fernn.flows import Rotation, Translation
 from fernn.models import FERNNPredictor, RotationPredictor
-from fernn.models.memory import channels_last
 from fernn.models.seq2seq import Seq2Seq
+from fernn.models.storage import channels_last
+from fernn.results.figures import LINES, WIDTH
+from fernn.results.names import math_name
 from fernn.training.prediction import PredictionTask
 
 DECODER = "decoder alone"
 COLUMNS = ["training step", "generators", "time", "times that of V0", "time per generator", "peak memory"]
+# the colour of the experiment's largest model in all figures; filled and open for print without colour
+LOOKS = {"A": ("FERNN-V2T", "o", "full"), "B": ("FERNN-V4R", "s", "none")}
+
+
+@dataclass(frozen=True)
+class Line:
+    """fixed + slope * |V|, and the distance of the values from it relative to the values (Euclidean norms)."""
+
+    fixed: float
+    slope: float
+    residual: float
+
+
+def fit(generators: Sequence[int], values: Sequence[float]) -> Line:
+    """The line through values at numbers of generators, by least squares."""
+    at, found = np.asarray(generators, dtype=float), np.asarray(values, dtype=float)
+    slope, fixed = np.polyfit(at, found, 1)
+    distance = np.linalg.norm(found - (fixed + slope * at)) / np.linalg.norm(found)
+    return Line(float(fixed), float(slope), float(distance))
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Seconds and peak bytes of a training step of an experiment, for each set V by its name and size."""
+
+    letter: str
+    flows: tuple[str, ...]
+    generators: tuple[int, ...]
+    seconds: tuple[float, ...]
+    memory: tuple[int, ...]
+
+    @property
+    def lines(self) -> tuple[Line, Line]:
+        """Seconds and bytes against |V|."""
+        return fit(self.generators, self.seconds), fit(self.generators, self.memory)
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """Networks of an experiment that differ in V alone, and the batch that each is trained on.
+    """Networks of an experiment (`letter`) that differ in V alone, and the batch that each is trained on.
 
-    Attributes:
-        letter: of the experiment.
-        flows: the sets V by name, beginning with V_0.
-        build: the network of a set V.
-        clip_norm: largest norm of the gradient, or None.
-        batch: sequences.
-        seen: frames seen.
-        predicted: frames predicted.
-        side: of a frame in pixels.
-        device: what computes.
+    `flows` are the sets V by name, beginning with V_0; `build` makes the network of one; `side` is that of a frame in
+    pixels.
     """
 
     letter: str
@@ -168,7 +197,7 @@ def _lines(curve: Curve) -> str:
     def line(found: Line, unit: Callable[[float], str]) -> str:
         return f"{unit(found.fixed)} + {unit(found.slope)} · |V| ({found.residual:.1%})"
 
-    return f"{curve.letter} takes {line(curve.time_line, duration)} and {line(curve.memory_line, size)}"
+    return f"{curve.letter} takes {line(curve.lines[0], duration)} and {line(curve.lines[1], size)}"
 
 
 def _parts(a: Sweep, b: Sweep) -> str:
@@ -179,3 +208,25 @@ def _parts(a: Sweep, b: Sweep) -> str:
         f"{short - 1} of {short} in B (the first needs none); fixed is what all generators share at those frames and, "
         f'above all, the decoder, which reads their maximum: its own part of a step is the row "{DECODER}".'
     )
+
+
+def draw(curves: Sequence[Curve]) -> Figure:
+    """Two panels, time and memory against |V|: what was measured, and the lines through it."""
+    figure = Figure(figsize=(WIDTH, 0.42 * WIDTH), layout="constrained")
+    time, memory = figure.subplots(1, 2)
+    for curve in curves:
+        model, marker, fill = LOOKS[curve.letter]
+        colour, ends = LINES[model][0], np.array([0, max(curve.generators)])
+        label = f"{curve.letter}: {math_name(curve.flows[0])} to {math_name(curve.flows[-1])}"
+        look: dict[str, Any] = {"linestyle": "", "marker": marker, "markersize": 4, "fillstyle": fill, "label": label}
+        panels = (time, curve.seconds, 1.0), (memory, curve.memory, 2.0**30)
+        for (axes, values, unit), line in zip(panels, curve.lines, strict=True):
+            axes.plot(ends, (line.fixed + line.slope * ends) / unit, color=colour, linewidth=0.9)
+            axes.plot(curve.generators, np.array(values) / unit, color=colour, **look)
+    for axes, quantity in ((time, "time (s)"), (memory, "peak memory (GiB)")):
+        axes.set(xlabel="generators |$V$|", ylabel=quantity, xlim=(0, None), ylim=(0, None))
+        axes.xaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10], integer=True))
+    memory.legend()
+    note = "one training step; lines: least squares; sizes of A and B differ"
+    figure.supxlabel(note, fontsize=6.5, color="0.45", x=0.995, ha="right")
+    return figure

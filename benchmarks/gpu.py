@@ -34,8 +34,8 @@ GRACE = 120  # seconds that a part may take to save its state when its time is o
 SMALL = 16 * 2**20  # bytes of a checkpoint that is carried
 WHOLE = 30  # minutes that the limits of the parts are made for
 MEASURED = {  # with the minutes of each, at most
-    **{"pace": 5, "translation": 3, "translation-variants": 2, "kth": 2},
-    **{"rotation-variants": 4, "rotation": 5},  # slow in float32, so after the others
+    **{"pace": 5, "translation": 3, "kth": 2},
+    "rotation": 6,  # slow in float32, so after the others
 }
 BY_HAND = "<!-- by hand -->"
 FERNN = sys.executable, "-m", "fernn.cli"
@@ -44,14 +44,8 @@ ORDER = ("G-RNN", "FERNN-V1T", "FERNN-V2T")  # the trainings, the shortest first
 
 @dataclass(frozen=True)
 class Part:
-    """A piece of work.
-
-    Attributes:
-        name: of its files.
-        about: what it is, in words.
-        minutes: its limit, of the `WHOLE`; None is what is left.
-        commands: run one after the other.
-        run: the training that it is, or None.
+    """A piece of work: the name of its files, what it is, minutes of the `WHOLE` at most (None: what is left), its
+    commands, and the training that it is.
     """
 
     name: str
@@ -62,13 +56,7 @@ class Part:
 
 
 def parts(params: Params, quick: bool = False, rounds: int = 3) -> Iterator[Part]:
-    """What there is to do, in order.
-
-    Args:
-        params: of the scale that is trained.
-        quick: measure at small sizes.
-        rounds: of the measurements.
-    """
+    """What there is to do for a scale, in order; `quick` measures at small sizes."""
     python = sys.executable, "-m"
     sizes = ["--rounds", str(rounds), *(["--quick"] if quick else [])]
     if params.mnist.sources:
@@ -88,7 +76,7 @@ def parts(params: Params, quick: bool = False, rounds: int = 3) -> Iterator[Part
 
 
 def _training(jobs: Jobs, run: str, allow_cpu: bool) -> Iterator[Sequence[str]]:
-    """The commands that a training takes, with those of what it reads; what is there already they leave as it is."""
+    """The commands of a training and of the data sets that it reads; they leave what is there as it is."""
     scale = "--scale", jobs.params.scale
     names: list[str] = []
 
@@ -141,9 +129,9 @@ def main(
             typer.echo(f"{part.about}: no time is left", err=True)
             continue
         if not _state(folder, part).get("done"):
-            carry_in(folder, layout, part)
+            carry(layout, part, folder, back=True)
             do(folder, part, left if part.minutes is None else min(left, 60 * part.minutes * minutes / WHOLE))
-            carry_out(folder, layout, part)
+            carry(layout, part, folder, back=False)
     write_text(output, page(folder, layout, plan) + by_hand(output))
     typer.echo(f"written to {output}; carry {folder} along to go on elsewhere")
 
@@ -159,7 +147,7 @@ def do(folder: Path, part: Part, seconds: float) -> None:
             if status:
                 break
     spent = _state(folder, part).get("seconds", 0) + time.monotonic() - began
-    write_json(_file(folder, part), {"done": status == 0, "status": status, "seconds": spent, **_origin()})
+    write_json(folder / f"{part.name}.json", {"done": status == 0, "status": status, "seconds": spent, **_origin()})
     typer.echo(f"{part.about}: {_how(_state(folder, part))}", err=True)
 
 
@@ -168,13 +156,12 @@ def _run(command: Sequence[str], log: int, seconds: float) -> int:
     try:
         return process.wait(max(seconds, 1))
     except subprocess.TimeoutExpired:
-        for number, wait in ((signal.SIGTERM, GRACE), (signal.SIGKILL, None)):
-            os.killpg(process.pid, number)
-            try:
-                process.wait(wait)
-                return OVER
-            except subprocess.TimeoutExpired:
-                continue
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
         return OVER
     except BaseException:
         os.killpg(process.pid, signal.SIGTERM)
@@ -182,29 +169,19 @@ def _run(command: Sequence[str], log: int, seconds: float) -> int:
         raise
 
 
-def carry_in(folder: Path, layout: Layout, part: Part) -> None:
-    """Give a training the checkpoint that was carried here, unless it has one of its own."""
-    for own, carried in _carried(folder, layout, part):
-        if carried.exists() and not own.exists():
-            own.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(carried, own)
+def carry(layout: Layout, part: Part, folder: Path, *, back: bool) -> None:
+    """Copy what a training has reached into the folder, if it is small; or `back`, where the layout has none."""
+    for name in ("checkpoint.safetensors", "pace.json") if part.run else ():
+        _copy(layout.unfinished(str(part.run)) / name, folder / "unfinished" / str(part.run) / name, back)
+    for name in ("model.safetensors", "metrics.csv", "record.json") if part.run else ():
+        _copy(layout.run(str(part.run), name), folder / "finished" / str(part.run) / name, back)
 
 
-def carry_out(folder: Path, layout: Layout, part: Part) -> None:
-    """Keep what a training has reached, if it is small enough to be carried."""
-    for own, carried in _carried(folder, layout, part):
-        if own.is_file() and own.stat().st_size <= SMALL:
-            carried.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(own, carried)
-
-
-def _carried(folder: Path, layout: Layout, part: Part) -> Iterator[tuple[Path, Path]]:
-    if part.run is None:
-        return
-    for name in ("checkpoint.safetensors", "pace.json"):
-        yield layout.unfinished(part.run) / name, folder / "unfinished" / part.run / name
-    for name in ("model.safetensors", "metrics.csv", "record.json"):
-        yield layout.run(part.run, name), folder / "finished" / part.run / name
+def _copy(own: Path, carried: Path, back: bool) -> None:
+    start, end = (carried, own) if back else (own, carried)
+    if start.is_file() and start.stat().st_size <= SMALL and not (back and end.exists()):
+        end.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(start, end)
 
 
 def page(folder: Path, layout: Layout, plan: Sequence[Part]) -> str:
@@ -251,13 +228,9 @@ def _reached(folder: Path, part: Part) -> str:
     return f": {pace['steps']} steps, {1000 * pace['seconds'] / max(pace['steps'], 1):.0f} ms each"
 
 
-def _file(folder: Path, part: Part) -> Path:
-    return folder / f"{part.name}.json"
-
-
 def _state(folder: Path, part: Part) -> dict[str, Any]:
     try:
-        state: dict[str, Any] = json.loads(_file(folder, part).read_text(encoding="utf-8"))
+        state: dict[str, Any] = json.loads((folder / f"{part.name}.json").read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return {}
     return state

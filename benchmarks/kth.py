@@ -5,10 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from benchmarks.floor import count
 from benchmarks.report import Options, Table, duration, gain
-from benchmarks.timing import alternate
-from benchmarks.training import BF16, DIRECT, OURS, PLAIN, Step, compare
+from benchmarks.timing import STEP_COLUMNS, against_plain, alternate
 from fernn.datasets.moving_clips import Clips, drawn_at_random, gather, select_clips
 from fernn.flows.translation import Translation
 from fernn.models import FERNNClassifier
@@ -26,8 +24,7 @@ def measure(options: Options) -> list[Table]:
 def _training(options: Options) -> Table:
     section, device = options.params.kth, options.device
     data, sizes = section.data, section.architecture
-    flows = [Translation.parse(model.flow) for model in section.models.values() if model.kind == "fernn"]
-    flow, channels = max(flows, key=len), sizes.stem_channels[-1]
+    flow = max((Translation.parse(model.flow) for model in section.models.values() if model.kind == "fernn"), key=len)
     size = options.step_batch(section.training.batch)
     batch = (
         torch.rand(size, data.frames, 1, data.frame, data.frame, device=device),
@@ -35,28 +32,19 @@ def _training(options: Options) -> Table:
     )
     task = RecognitionTask(lambda *_: batch, lambda *_: batch, size, size, size)
 
-    torch.manual_seed(0)
-    arguments = (flow, sizes.stem_channels, sizes.stem_kernels, sizes.kernel_size)
-    models = [FERNNClassifier(*arguments).to(device) for _ in range(3)]
-    lab = plain_kth.PlainClassifier(models[0])
-    ours, second, third = (model.to(memory_format=torch.channels_last) for model in models)
-    one = batch[0][:1], batch[1][:1]
-    step = Step(
-        loss=lambda model: task.loss(model, batch),
-        clip_norm=section.training.clip_norm,
-        operations=count(lambda: task.loss(ours, one), size),
-        hidden=(size * len(flow), channels, sizes.kernel_size, data.frame),
-    )
+    def build() -> FERNNClassifier:
+        torch.manual_seed(0)
+        return FERNNClassifier(flow, sizes.stem_channels, sizes.stem_kernels, sizes.kernel_size)
+
     options.say(f"training step, {flow.name}, batch {size}")
-    columns, rows = compare(options, step, {OURS: ours, DIRECT: second, BF16: third, PLAIN: lab})
-    total = step.operations.forward + step.operations.backward
-    text = (
-        f"{flow.name} with {channels} channels, {data.frame}x{data.frame} pixels, {data.frames} frames, batch {size}: "
-        "forward, backward, clipping, Adam. The plain way calls the stem at each step. The floor is the time of the "
-        f"library's convolutions alone, computed directly ({total / 1e12:.3g} tera-operations), at the best rate "
-        "that the hidden convolution reached on this machine in the same precision; the distance is time over floor."
+    rows = against_plain(
+        options, lambda model: task.loss(model, batch), section.training.clip_norm, build, plain_kth.PlainClassifier
     )
-    return Table("Experiment C: training step", text, columns, rows)
+    text = (
+        f"{flow.name} with {sizes.stem_channels[-1]} channels, {data.frame}x{data.frame} pixels, {data.frames} frames, "
+        f"batch {size}: forward, backward, clipping, Adam. The plain way calls the stem at each step."
+    )
+    return Table("Experiment C: training step", text, STEP_COLUMNS, rows)
 
 
 def _serving(options: Options) -> Table:

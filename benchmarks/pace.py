@@ -6,18 +6,16 @@ from typing import Any
 import torch
 from torch import nn
 
-from benchmarks.memory import peak
 from benchmarks.report import Options, Table, duration, size
-from benchmarks.timing import alternate
-from benchmarks.training import take_step
+from benchmarks.timing import alternate, peak, take_step
+from fernn.experiment import Pass
 from fernn.experiments import find_experiment
-from fernn.experiments.experiment import Pass
 from fernn.layout import Layout
-from fernn.models.memory import channels_last
 from fernn.models.precision import use_precision
-from fernn.pipeline.preflight.operations import Models, memory_of, models
+from fernn.models.storage import channels_last
+from fernn.pipeline.plan import Models, memory_of, models, name_of
 from fernn.runs import Run, all_runs
-from fernn.training.memory import sequences_at_a_time
+from fernn.training.device import sequences_at_a_time
 from fernn.training.prediction import PredictionTask
 from fernn.training.recognition import RecognitionTask
 
@@ -30,9 +28,9 @@ def measure(options: Options) -> list[Table]:
         return []
     counted, rows = models(options.params), {}
     for run in all_runs(options.params).values():
-        if (run.experiment, run.model) not in rows:
+        if name_of(run) not in rows:
             options.say(f"pace: {run.experiment}, {run.model}")
-            rows[run.experiment, run.model] = _row(options, run, counted)
+            rows[name_of(run)] = _row(options, run, counted)
     text = (
         "A step as `fernn train` takes it, with the precision of params.yaml and as many sequences at a time as `auto` "
         "finds room for; data are ready. The hours are those of all steps, without validations, which have no backward "
@@ -66,7 +64,7 @@ class Step:
         params, device = self.options.params, self.options.device
         experiment = find_experiment(self.run.experiment)
         self.settings: Any = params.section(self.run.experiment).training
-        build = experiment.training(params, Layout(params.scale), self.run).inputs.model.build
+        build = experiment.training(params, Layout(params.scale), self.run).inputs["model"].build
         torch.manual_seed(0)
         self.model: nn.Module = channels_last(build().to(device))
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-6, fused=True)

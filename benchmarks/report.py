@@ -16,19 +16,15 @@ from fernn.params import Params
 from fernn.provenance.environment import environment
 from fernn.results.figures.style import STYLE, save
 
+ROOT = Path(__file__).parents[1]
 IMAGES = "images"  # the folder of pictures, beside the page
 
 
 @dataclass(frozen=True)
 class Options:
-    """What to measure, and how thoroughly.
+    """What to measure, and how thoroughly: `rounds` in which the ways take turns; `say` takes lines of progress.
 
-    Attributes:
-        params: the sizes.
-        device: what computes.
-        rounds: how often the ways take turns.
-        batch: sequences in a training step; None: 4 on a CPU, the experiment's own on a GPU.
-        say: told what is going on.
+    `batch`: sequences in a training step; None: 4 on a CPU, the experiment's own on a GPU.
     """
 
     params: Params
@@ -44,13 +40,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure of measurements.
-
-    Attributes:
-        name: of its file, such as "cost.png".
-        about: what it shows, for those who cannot see it.
-        draw: draws it.
-    """
+    """A figure of measurements: its file's name, what it shows for those who cannot see it, and what draws it."""
 
     name: str
     about: str
@@ -64,15 +54,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Table:
-    """Measurements with what they mean.
-
-    Attributes:
-        title: a heading.
-        text: what the rows are.
-        columns: headings of the columns.
-        rows: cells, ready to be read.
-        picture: of the same measurements, or None.
-    """
+    """Measurements under a heading, with what the rows are, and their picture."""
 
     title: str
     text: str
@@ -97,23 +79,16 @@ KEPT = """On Linux the process keeps memory that was freed, as `fernn train` doe
 
 
 def page(options: Options, tables: Sequence[Table], kept: Mapping[str, str] | None = None) -> str:
-    """The whole page, in Markdown.
-
-    Args:
-        options: see there.
-        tables: what was measured.
-        kept: sections of an older page by title (see `sections`); each table takes the place of the one with its
-            title, or comes behind them.
-    """
+    """The whole page, in Markdown: each table in place of the section of its title in `kept`, or behind those."""
     found = {**(kept or {}), **{table.title: table.markdown() for table in tables}}
     return "\n".join([_head(options), *found.values()])
 
 
 def sections(options: Options, page: Path) -> dict[str, str]:
-    """The sections of an older page, by title, each as `Table.markdown` gives it.
+    """The sections of an older page by title, each as `Table.markdown` gives it.
 
     Raises:
-        FernnError: if the page is of another machine or of another number of rounds, which it says of all its sections.
+        FernnError: if the page is of another machine or of another number of rounds.
     """
     head, *found = re.split(r"^(?=## )", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
     if head.strip() != _head(options).strip():

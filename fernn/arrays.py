@@ -1,8 +1,7 @@
-"""Named arrays in one safetensors file, and in its head what a reader has to know of them.
+"""Named arrays in one safetensors file, with the metadata that a reader needs in its header.
 
-The head has one entry of metadata: plain values, as JSON under the key `fernn`. How the file was made is told by the
-record beside it (`fernn.provenance.records`). Arrays of uint8 may be deflated: images are mostly flat, and their files
-are kept and sent around.
+The header has one entry of metadata: plain values, as JSON under the key `fernn`. The record next to the file says how
+it was made (`fernn.provenance.records`). Arrays of uint8 can be deflated: images are mostly flat.
 """
 
 import json
@@ -25,8 +24,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-KEY = "fernn"  # one only: the format keeps several in an order that changes from run to run
-PACKED = "packed"  # in the head: the shapes of the deflated arrays, by name
+KEY = "fernn"  # a single key: the format writes several in an order that changes from run to run
+PACKED = "packed"  # in the header: the shapes of the deflated arrays, by name
 
 
 def write_arrays(
@@ -35,17 +34,17 @@ def write_arrays(
     about: Mapping[str, Any],
     packed: tuple[str, ...] = (),
 ) -> None:
-    """Write named arrays to `path`, whole or not at all; same content, same bytes.
+    """Write named arrays to `path` atomically; the same content gives the same bytes.
 
     Args:
         path: the file.
-        arrays: by name; of NumPy, or of torch on the CPU.
-        about: what a reader has to know of them, plain values.
-        packed: names of arrays of uint8 that are deflated.
+        arrays: by name; NumPy arrays, or tensors on the CPU.
+        about: metadata, plain values.
+        packed: names of the uint8 arrays to deflate.
 
     Raises:
         FernnError: if the file cannot be written.
-        TypeError: if an array that is to be packed is of another type, or `about` holds what JSON has not.
+        TypeError: if an array to deflate is not of uint8, or `about` cannot be written as JSON.
     """
     # copies only what is not contiguous
     stored = {name: np.asarray(array, order="C") for name, array in arrays.items()}
@@ -63,12 +62,12 @@ def write_arrays(
 
 
 def read_arrays(path: str | Path) -> "tuple[dict[str, Tensor], dict[str, Any]]":
-    """Read what `write_arrays` wrote: the arrays, and what was said about them.
+    """Read the arrays and the metadata that `write_arrays` wrote.
 
     Raises:
-        FernnError: if the file is missing, is damaged or is not one of these.
+        FernnError: if the file is missing, damaged or of another kind.
     """
-    import torch  # here: who only writes arrays or reads a head does not wait for it
+    import torch  # here, because writing arrays and reading a header do not need it
 
     try:
         with _opened(path) as (file, about):
@@ -85,11 +84,11 @@ def read_arrays(path: str | Path) -> "tuple[dict[str, Tensor], dict[str, Any]]":
 
 
 def read_about(path: str | Path) -> dict[str, Any]:
-    """Read what was said about the arrays of a file, from its head alone.
+    """Read the metadata of a file, from its header alone.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is damaged or none that `write_arrays` wrote.
+        ValueError: if the file is damaged or of another kind.
     """
     with _opened(path) as (_, about):
         about.pop(PACKED, None)
@@ -97,7 +96,7 @@ def read_about(path: str | Path) -> dict[str, Any]:
 
 
 class Aligned:
-    """Base of dataclasses whose fields are tensors with an entry for each item, such as the recipes of sequences."""
+    """Base of dataclasses whose fields are tensors with one entry per item."""
 
     def __len__(self) -> int:
         return len(next(iter(vars(self).values())))
@@ -110,7 +109,7 @@ class Aligned:
         return self._each(lambda entries: entries.to(device))
 
     def write(self, path: str | Path) -> None:
-        """Write them to a file, an array for each field."""
+        """Write the tensors to a file, one array per field."""
         write_arrays(path, vars(self), {})
 
     @classmethod
@@ -133,7 +132,7 @@ class Aligned:
 
 @contextmanager
 def _opened(path: str | Path) -> Iterator[tuple[Any, dict[str, Any]]]:
-    """The open file and its head."""
+    """The open file and its metadata."""
     try:
         with safe_open(str(path), "numpy") as file:
             head = json.loads((file.metadata() or {}).get(KEY, "null"))
@@ -148,7 +147,7 @@ def _inflated(name: str, stored: NDArray | None, shape: list[int]) -> NDArray:
     try:
         if stored is None:
             raise ValueError("it is not there")
-        content = bytearray(zlib.decompress(stored.data))  # torch asks for memory that may be written to
+        content = bytearray(zlib.decompress(stored.data))  # torch needs writable memory
         return np.frombuffer(content, np.uint8).reshape(shape)
     except (ValueError, zlib.error) as error:
         raise ValueError(f"the packed array {name} is damaged: {error}") from None

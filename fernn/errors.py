@@ -12,7 +12,7 @@ EXTRAS = {
     "kth": ("av",),
     "figures": ("PIL", "matplotlib"),
     "stages": (
-        *("dulwich", "jinja2", "markupsafe", "networkx", "pydantic", "requests", "rich", "scipy", "tabulate"),
+        *("dulwich", "jinja2", "markupsafe", "pydantic", "requests", "rich", "scipy", "tabulate"),
         *("tenacity", "typer", "yaml"),
     ),
     "pipeline": ("dvc", "rocrate", "snakemake"),

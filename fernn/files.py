@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Atomic writes: a file appears whole or not at all. Digests of files."""
 
 import glob
 import hashlib
@@ -13,10 +13,9 @@ from typing import Any
 
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path in the folder of `path`; rename it to `path` on success, remove it on any error.
+    """Yield a temporary path next to `path`; rename it to `path` on success, remove it on any error.
 
-    A reader (another job, a killed run's successor) therefore never meets a half-written file, nor does one after a
-    loss of power.
+    Readers, such as another job or a resumed run, never see a half-written file, even after a power loss.
     """
     with temporary_beside(Path(path)) as temporary:
         yield temporary
@@ -25,26 +24,26 @@ def atomic(path: str | Path) -> Iterator[Path]:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write `text` to `path`, whole or not at all."""
+    """Write `text` to `path` atomically."""
     with atomic(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: str | Path, content: Any) -> None:
-    """Write `content` as readable JSON with a stable key order, whole or not at all."""
+    """Write `content` atomically as indented JSON with sorted keys."""
     write_text(path, json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 
 @contextmanager
 def temporary_beside(path: Path) -> Iterator[Path]:
-    """A new file in the folder of `path`, which is made if need be; it is removed at the end, if it is still there."""
+    """Yield a new file in the folder of `path`, created if missing; remove the file at the end if it still exists."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
     os.close(descriptor)
     try:
         yield Path(name)
     except OSError as error:
-        if error.filename is None:  # as where a disk is full
+        if error.filename is None:  # for example, if the disk is full
             error.filename = str(path)
         raise
     finally:
@@ -52,13 +51,13 @@ def temporary_beside(path: Path) -> Iterator[Path]:
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove what a killed process left of `path` under a temporary name; nobody else may be writing it."""
+    """Remove the temporary files that a killed writer of `path` left; no other process may be writing it."""
     for left in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
         left.unlink(missing_ok=True)
 
 
 def finish(temporary: Path) -> None:
-    """Bring it to the disk before it gets its name, with the mode of this user's other files (mkstemp gives 0600)."""
+    """Sync a temporary file to disk, with the user's default mode (mkstemp gives 0600), before it is renamed."""
     umask = os.umask(0)
     os.umask(umask)
     temporary.chmod(0o666 & ~umask)

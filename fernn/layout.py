@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-MODEL, METRICS, EVALUATION, SAMPLES = "model.safetensors", "metrics.csv", "evaluation.json", "samples.safetensors"
+MODEL, METRICS, EVALUATION, SAMPLES = "model.safetensors", "metrics.csv", "results.csv", "samples.safetensors"
 RECORD = "record.json"  # beside each result
+RELEASE = "release.json"  # of stand-ins: their digests, written last
 SUPERSEDED = "superseded"  # the folder of finished runs that made room for others of their names
 REPORT = "report.html"
 COST = ("cost.csv", "cost.md")  # of the tables, those that tell how fast a machine was
+NOTES = "notes.csv"  # the titles of tables, and the notes below them
 CLAIMS = ("claims.csv", "claims.md")  # what became of the claims of the paper
 KEPT = ("datasets", "runs", "evaluations", "tables", "metrics", "figures")  # the folders of results
 
@@ -24,13 +26,9 @@ class Layout:
         """The folder of the scale."""
         return self.root / self.scale
 
-    def standins(self) -> Path:
-        """The folder of the archives that stand in for KTH."""
-        return self.base / "standins" / "kth"
-
-    def release(self) -> Path:
-        """What the stand-ins are: their digests, written last."""
-        return self.standins() / "release.json"
+    def standins(self, experiment: str) -> Path:
+        """The folder of files that stand in for an experiment's sources, at a small scale."""
+        return self.base / "standins" / experiment
 
     def dataset(self, experiment: str, part: str) -> Path:
         """A part of an experiment's data set."""

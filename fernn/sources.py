@@ -56,8 +56,6 @@ class _Finder:
 class _Loader(SourceFileLoader):
     """Compiles the kept source of a module. A reload, as in a notebook, reads the file again."""
 
-    _loaded = False
-
     def get_code(self, fullname: str) -> CodeType:
         if fullname in sys.modules and getattr(sys.modules[fullname], "__loader__", None) is not self:
             _read.pop(self.path, None)

@@ -4,7 +4,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from fernn.arrays import read_about, read_arrays, write_arrays
 from fernn.errors import FernnError
@@ -58,51 +58,10 @@ def test_only_bytes_are_packed(tmp_path):
         write_arrays(tmp_path / "file", {"digit": torch.zeros(2)}, {}, packed=("digit",))
 
 
-def test_a_damaged_packed_array(tmp_path):
-    write_arrays(tmp_path / "file", {"images": torch.zeros(9, 9, dtype=torch.uint8)}, {}, packed=("images",))
-    content = bytearray((tmp_path / "file").read_bytes())
-    content[-1] ^= 1
-    (tmp_path / "file").write_bytes(content)
-    with pytest.raises(FernnError, match=r"the packed array images is damaged.*make it again"):
-        read_arrays(tmp_path / "file")
-
-
 def test_same_content_same_bytes(arrays, tmp_path):
     write_arrays(tmp_path / "a", arrays, {"x": 1, "y": 2})
     write_arrays(tmp_path / "b", dict(reversed(arrays.items())), {"y": 2, "x": 1})
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-
-
-def test_missing_file(tmp_path):
-    with pytest.raises(FernnError, match=r"none: no such file.*snakemake --cores all"):
-        read_arrays(tmp_path / "none")
-    with pytest.raises(FileNotFoundError):
-        read_about(tmp_path / "none")
-
-
-@pytest.mark.parametrize("spoil", [lambda b: b[:-3], lambda b: b"", lambda b: b"x" * 100])
-def test_broken_file(arrays, tmp_path, spoil):
-    write_arrays(tmp_path / "file", arrays, {})
-    (tmp_path / "file").write_bytes(spoil((tmp_path / "file").read_bytes()))
-    with pytest.raises(FernnError, match=r"broken or of another kind.*make it again"):
-        read_arrays(tmp_path / "file")
-    with pytest.raises(ValueError):
-        read_about(tmp_path / "file")
-
-
-@pytest.mark.parametrize("metadata", [None, {"format": "pt"}, {"fernn": "[1]"}, {"fernn": "{"}])
-def test_a_file_of_another_kind(tmp_path, metadata):
-    save_file({"digit": torch.zeros(1)}, tmp_path / "file", metadata)
-    with pytest.raises(FernnError, match=r"broken or of another kind"):
-        read_arrays(tmp_path / "file")
-    with pytest.raises(ValueError):
-        read_about(tmp_path / "file")
-
-
-def test_a_packed_array_that_is_not_there(tmp_path):
-    save_file({"digit": torch.zeros(1)}, tmp_path / "file", {"fernn": '{"packed": {"images": [2, 3]}}'})
-    with pytest.raises(FernnError, match=r"the packed array images is damaged.*make it again"):
-        read_arrays(tmp_path / "file")
 
 
 def test_nothing_is_left_when_writing_fails(arrays, tmp_path):
@@ -115,3 +74,42 @@ def test_a_folder_that_cannot_be_written(arrays, tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(FernnError, match=r"cannot write .*Make room"):
         write_arrays(tmp_path / "file" / "arrays", arrays, {})
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(FernnError, match=r"none: no such file.*snakemake --cores all"):
+        read_arrays(tmp_path / "none")
+    with pytest.raises(FileNotFoundError):
+        read_about(tmp_path / "none")
+
+
+def header(metadata: dict[str, str] | None) -> bytes:
+    """A file of safetensors with this metadata."""
+    return save({"digit": torch.zeros(1)}, metadata)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"x" * 100,
+        header({"fernn": "{}"})[:-3],
+        *map(header, [None, {"format": "pt"}, {"fernn": "[1]"}, {"fernn": "{"}]),
+    ],
+)
+def test_what_is_no_file_of_arrays(tmp_path, content):
+    (tmp_path / "file").write_bytes(content)
+    with pytest.raises(FernnError, match=r"broken or of another kind.*make it again"):
+        read_arrays(tmp_path / "file")
+    with pytest.raises(ValueError):
+        read_about(tmp_path / "file")
+
+
+def test_a_packed_array_that_is_damaged_or_not_there(tmp_path):
+    write_arrays(tmp_path / "file", {"images": torch.zeros(9, 9, dtype=torch.uint8)}, {}, packed=("images",))
+    content = bytearray((tmp_path / "file").read_bytes())
+    content[-1] ^= 1
+    for each in (content, header({"fernn": '{"packed": {"images": [2, 3]}}'})):
+        (tmp_path / "file").write_bytes(each)
+        with pytest.raises(FernnError, match=r"the packed array images is damaged.*make it again"):
+            read_arrays(tmp_path / "file")

@@ -9,7 +9,7 @@ import pytest
 
 from fernn.errors import FernnError
 from fernn.files import atomic, remove_leftovers, write_text
-from fernn.locks.run import write_once
+from fernn.locks import write_once
 
 
 def test_nothing_is_left_of_what_failed(tmp_path: Path) -> None:

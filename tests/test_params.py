@@ -59,6 +59,11 @@ def set_at(content: dict[str, Any], path: str, value: Any) -> None:
         ("translation.training.micro_batch", True, ["micro_batch is True; expected how many sequences"]),
         ("translation.lr", 0.1, ["translation.lr", "unknown key", "0.1", "known here: ", "training"]),
         ("translation.models.G-RNN.flow", "V2R", ["translation.models.G-RNN.flow = 'V2R'", "pattern"]),
+        ("translation.data.held_out", 0.0, ["translation.data.held_out = 0.0", "greater than 0"]),
+        ("rotation.data.held_out", 1.0, ["rotation.data.held_out = 1.0", "less than 1"]),
+        ("translation.models.G-RNN.flow", "V2T", ["models.G-RNN has the flow V2T; the G-RNN is the model of V0T"]),
+        ("kth.models.G-RNN.flow", "V1T", ["models.G-RNN has the flow V1T; the G-RNN is the model of V0T"]),
+        ("translation.models.G-RNN.kind", "a:b:c", ["translation.models.G-RNN.kind = 'a:b:c'", "pattern"]),
         ("translation.data.digit", 9, ["translation.data", "9", "28, 14, 7"]),
         ("translation.data.frame", 14, ["translation.data", "frame is 14", "28 pixels"]),
         ("rotation.data.digit", 9, ["rotation.data", "9", "28, 14, 7"]),
@@ -95,7 +100,7 @@ def set_at(content: dict[str, Any], path: str, value: Any) -> None:
         ("experiments", ["kth", "kth"], ["experiments: kth stands twice"]),
         ("translation.models.FERNN-V1T.flow", "V2T", ["models.FERNN-V1T has the flow V2T; its name says V1T"]),
         ("kth.models.FERNN-V1T.flow", "V2T", ["models.FERNN-V1T has the flow V2T; its name says V1T"]),
-        ("translation.models.G-RNN.flow", "V14T", ["V14T has speeds of -14 to 14", "frame of 28", "those of V13T"]),
+        ("translation.runs.0.flow", "V14T", ["V14T has speeds of -14 to 14", "frame of 28", "those of V13T"]),
         ("translation.data.velocity.flow", "V14T", ["V14T has speeds of -14 to 14"]),
         ("kth.runs.0.evaluate", ["V16T"], ["V16T has speeds", "frame of 32", "those of V15T"]),
         ("rotation.data.velocity.flow", "V18R", ["V18R has turns of -18 to 18 times 10 degrees"]),
@@ -153,7 +158,7 @@ def test_a_model_may_have_an_architecture_of_its_own(content: dict[str, Any]) ->
     section = resolve(content).translation
     sizes = {name: section.architecture_of(name).hidden_channels for name in section.models}
     assert sizes == {"G-RNN": 5, "FERNN-V1T": 128, "FERNN-V2T": 128}
-    made = {name: find_experiment("translation").model(section, name).hidden_channels for name in sizes}
+    made = {name: find_experiment("translation").model(section, name).arguments["hidden_channels"] for name in sizes}
     assert made == sizes
 
 
@@ -182,7 +187,7 @@ def test_a_wrong_architecture_of_a_model_is_named(
 def test_every_mistake_is_told_at_once(content: dict[str, Any]) -> None:
     content["translation"]["training"]["epochs"] = 0
     del content["kth"]["seeds"]
-    with pytest.raises(FernnError, match=r"2 to mend[^$]*kth.seeds: missing[^$]*epochs"):
+    with pytest.raises(FernnError, match=r"2 errors[^$]*kth.seeds: missing[^$]*epochs"):
         resolve(content)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fernn.pipeline.preflight.doctor import NEWEST, OLDEST
+from fernn.pipeline.doctor import NEWEST, OLDEST
 
 ROOT = Path(__file__).parents[1]
 

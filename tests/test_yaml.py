@@ -22,6 +22,7 @@ def read(folder: Path, content: str | bytes):
         ("a: 1\nb: {c: 1, d: 2, c: 3}\n", "line 2: the key c stands here a second time, first on line 2; keep one."),
         ("scales:\n  quick: 1\n  quick: 2\n", "line 3: the key quick stands here a second time, first on line 2"),
         ("a: [{b: 1, b: 1}]", "line 1: the key b stands here"),
+        ("a: &a {x: 1}\nb:\n  <<: *a\n  <<: *a\n", "line 4: the key << stands here a second time, first on line 3"),
         ("1: a", "line 1: the key 1 is no text to YAML; write '1'."),
         ("yes: a", "line 1: the key yes is no text to YAML; write 'yes'."),
         ("? [a]\n: b", "is no text to YAML"),

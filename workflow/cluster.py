@@ -1,14 +1,16 @@
-"""What a job asks of a machine, in the words of Snakemake and its Slurm executor; and who else is at its work."""
+"""What jobs ask of a machine or of Slurm, in the words of Snakemake and its executor; and who else is at their work."""
 
 import getpass
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from fernn.errors import FernnError
+from fernn.params import Params
 from fernn.params.schema import AllResources
 
 Asked = dict[str, int | str]
@@ -35,6 +37,28 @@ def check_slurm() -> None:
         raise FernnError(
             f"Slurm does not answer. scontrol ping says: {said.strip()}\nTry again later, or ask the site; without "
             "--profile slurm the jobs run on this machine."
+        )
+
+
+def refuse_without_gpu(params: Params, gpus: Sequence[str], needed: Iterable[Any]) -> None:
+    """Refuse trainings and evaluations without the GPU that they need, before the first download.
+
+    Args:
+        params: of the scale.
+        gpus: of this machine.
+        needed: Snakemake's jobs that are to be run here.
+
+    Raises:
+        FernnError: if a job needs a GPU, and there is none.
+    """
+    want = [job.rule.name for job in needed if job.rule.name in ("train", "evaluate")]
+    wanting = [name for name in want if getattr(params.resources, name).gpu]
+    if wanting and not gpus and not params.allow_cpu:
+        raise FernnError(
+            f"scale {params.scale} computes on a GPU, and there is none here: {wanting.count('train')} trainings and "
+            f"{wanting.count('evaluate')} evaluations are to be done. Start it on a machine with one (make setup there "
+            "takes a CUDA build of torch), or on a cluster (--profile slurm); take --config scale=quick; or add "
+            "allow_cpu=true to --config, where that may take months. Nothing was begun."
         )
 
 

@@ -4,13 +4,13 @@ import os
 from pathlib import Path
 
 from fernn.errors import FernnError
-from fernn.locks.gpus import visible_gpus
-from fernn.pipeline.image import Fetched, fetched, program
+from fernn.gpus import visible_gpus
+from fernn.pipeline.image import FetchedImage, fetched, program
 
 LINKED = (Path("results"), Path("data"))  # may lie elsewhere, where there is more room
 
 
-def image_of(image: str | None, must: bool) -> Fetched | None:
+def image_of(image: str | None, must: bool) -> FetchedImage | None:
     """The image for the jobs of a Snakemake that was told `--sdm apptainer`.
 
     Args:
@@ -30,7 +30,7 @@ def image_of(image: str | None, must: bool) -> Fetched | None:
     return None
 
 
-def tell_apptainer(image: Fetched, checkout: Path) -> None:
+def tell_apptainer(image: FetchedImage, checkout: Path) -> None:
     """Set the variables by which Apptainer and the job in the container learn what they need."""
     prefix = (program() or "apptainer").upper()
     # The library is the checkout's, not the image's copy: it is the one whose digest the results carry.

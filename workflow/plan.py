@@ -23,7 +23,7 @@ from snakemake.logging import logger
 
 from fernn.errors import FernnError
 from fernn.files import write_json
-from fernn.pipeline.audit import Audit, Finding, State
+from fernn.pipeline.audit import Audit, Audited, Status
 from fernn.pipeline.jobs import Job, Jobs
 
 FOLDER = Path(".snakemake/fernn")
@@ -77,16 +77,16 @@ class Plan:
         """
         self.jobs = jobs
         self._file = FOLDER / f"{jobs.params.scale}.json"
-        self._again: dict[Job, Finding] = {}  # what is not done, or made of what is not
+        self._again: dict[Job, Audited] = {}  # what is not done, or made of what is not
         self._planned: dict[str, str] = {}
         if main:
             logger.addFilter(is_shown)
             audit = Audit(jobs)
             found = {job: audit.of(job) for job in jobs.all.values()}
-            _refuse_damage(found)
-            _tell_stale(found, jobs.layout.base)
+            _refuse_corrupt(found)
+            _report_outdated(found, jobs.layout.base)
             for job, finding in found.items():  # what a job is made of stands before it
-                if finding.state is not State.DONE or self._again.keys() & set(jobs.makers(job).values()):
+                if finding.status is not Status.CURRENT or self._again.keys() & set(jobs.makers(job).values()):
                     self._again[job] = finding
         elif self._file.exists():
             self._planned = json.loads(self._file.read_text(encoding="utf-8"))
@@ -99,7 +99,7 @@ class Plan:
             flag(str(path), NEWER, False) if makers.get(path) in self._again else ancient(str(path))
             for path in job.read_files
         ]
-        outdated = job in self._again and self._again[job].state is State.STALE
+        outdated = job in self._again and self._again[job].status is Status.OUTDATED
         return [*files, *([flag(EXTRA, NEWER, True)] if outdated else [])]
 
     def lineage(self, stage: str, name: str = "") -> str:
@@ -114,32 +114,36 @@ class Plan:
         if job is None or job not in self._again:
             return None
         finding = self._again[job]
-        if finding.state is State.DONE:
-            return "made of what is made again"
-        return _briefly(finding.reasons[0]) if finding.state is State.STALE else finding.state.value
+        if finding.status is Status.CURRENT:
+            return "made of what is rebuilt"
+        return _briefly(finding.reasons[0]) if finding.status is Status.OUTDATED else finding.status.value
 
     def announce(self) -> None:
         """Tell it to the processes that run jobs."""
         write_json(self._file, {str(job): self.jobs.lineage(job) for job in self.jobs.all.values()})
 
 
-def _refuse_damage(found: dict[Job, Finding]) -> None:
-    damaged = [reason for each in found.values() if each.state is State.DAMAGED for reason in each.reasons]
-    if damaged:
+def _refuse_corrupt(found: dict[Job, Audited]) -> None:
+    corrupt = [reason for each in found.values() if each.status is Status.CORRUPT for reason in each.reasons]
+    if corrupt:
         raise FernnError(
-            f"files that are not what their jobs wrote: {len(damaged)}\n  " + "\n  ".join(damaged) + "\n"
-            "They were damaged or changed by hand. Remove them: Snakemake makes them again. Or bring back what DVC "
-            "keeps: dvc checkout --force; where its cache is damaged too, remove .dvc/cache first, then dvc pull."
+            f"files that are not what their jobs wrote: {len(corrupt)}\n  " + "\n  ".join(corrupt) + "\n"
+            "They are corrupt, or were changed by hand. Remove them: Snakemake rebuilds them. Or bring back what DVC "
+            "keeps: dvc checkout --force; where its cache is corrupt too, remove .dvc/cache first, then dvc pull."
         )
 
 
-def _tell_stale(found: dict[Job, Finding], base: Path) -> None:
-    stale = [f"  {job}: {_briefly(each.reasons[0])}" for job, each in found.items() if each.state is State.STALE]
-    if stale:
+def _report_outdated(found: dict[Job, Audited], base: Path) -> None:
+    outdated = [
+        f"  {job}: {_briefly(each.reasons[0])}" for job, each in found.items() if each.status is Status.OUTDATED
+    ]
+    if outdated:
         more = (
-            [f"  ... and {len(stale) - LISTED} more; `fernn verify {base}` names them"] if len(stale) > LISTED else []
+            [f"  ... and {len(outdated) - LISTED} more; `fernn verify {base}` names them"]
+            if len(outdated) > LISTED
+            else []
         )
-        lines = [f"Outdated: {len(stale)} of {len(found)}", *stale[:LISTED], *more]
+        lines = [f"Outdated: {len(outdated)} of {len(found)}", *outdated[:LISTED], *more]
         if any(reason.startswith("input code ") for each in found.values() for reason in each.reasons):
             lines.append(f"If an edit of code changes no result, show it and keep them: fernn equivalent {base}")
         print("\n".join(lines), file=sys.stderr)

@@ -1,18 +1,21 @@
-"""Who is at work in this folder: so that what a killed Snakemake left behind is told from the work of a live one."""
+"""This Snakemake among other processes: whether another one is at work in this folder, and how a stop is passed on."""
 
 import fcntl
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import IO, Any
 
+import psutil
 from snakemake.persistence.file import FilePersistence
 
-from fernn.locks.flock import take
+from fernn.locks import take
 
 _HELD: list[IO[str]] = []  # open for as long as the process lives; the system lets go of it in any death
 
@@ -55,3 +58,22 @@ def stay_outside(state: Path = Path(".snakemake")) -> None:
             super().__init__(**{**settings, "path": path})
 
     sys.modules["snakemake.workflow"].FilePersistence = Outside  # type: ignore[attr-defined]
+
+
+def pass_on(signum: int = signal.SIGTERM) -> None:
+    """Pass a signal on to the jobs from now on: a Snakemake that is asked to stop asks its jobs to stop too.
+
+    By itself it starts no more jobs and waits for those that run, for hours where they train; a person's Ctrl-C reaches
+    both. A training that is asked to stop saves its state, and the same command resumes it.
+    """
+    before = signal.getsignal(signum)
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if callable(before):
+            before(number, frame)
+        for process in psutil.Process().children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                if not process.children():  # a shell ends with what it runs, and reports how that ended
+                    process.send_signal(number)
+
+    signal.signal(signum, stop)

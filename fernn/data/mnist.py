@@ -1,8 +1,12 @@
-"""The MNIST digits, read into arrays.
+"""The MNIST digits, read into arrays, and their IDX format: unsigned bytes in an array of any number of dimensions.
 
 Yann LeCun, Corinna Cortes, Christopher Burges, "The MNIST database of handwritten digits", CC BY-SA 3.0.
 """
 
+import gzip
+import math
+import struct
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -10,11 +14,16 @@ from typing import NamedTuple
 import numpy as np
 
 from fernn.data.digests import Digest
-from fernn.data.idx import CURE, read_idx, write_idx
 from fernn.errors import FernnError
+from fernn.files import atomic
 
 TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
+UNSIGNED_BYTE = 0x08
+LARGEST = 1 << 28  # bytes, unpacked; the largest file of MNIST has 47 million
+RANKS = 32
+CURE = "Delete it and fetch it again"
+GZIP_MAGIC = b"\x1f\x8b"
 
 
 class Known(NamedTuple):
@@ -91,3 +100,55 @@ def find(folder: str | Path, name: str) -> Path:
     raise FernnError(
         f"there is no {name} or {name}.gz in {folder}. Bring it there with: fernn fetch mnist --scale SCALE"
     )
+
+
+def read_idx(path: str | Path) -> np.ndarray:
+    """The array of an IDX file, plain or gzipped (told by its content): uint8 in the shape that the header gives.
+
+    Raises FernnError if the file is missing, is no IDX file of unsigned bytes, is cut off, or has bytes too many.
+    """
+    content = read_plain(path)
+    if len(content) < 4 or content[:3] != bytes([0, 0, UNSIGNED_BYTE]):
+        found = content[:4].hex(" ") or "no bytes at all"
+        raise FernnError(f"{path} is no IDX file of unsigned bytes: it starts with {found}, expected 00 00 08. {CURE}")
+    rank = content[3]
+    if rank > RANKS:
+        raise FernnError(f"{path} is damaged: it has {rank} dimensions, expected at most {RANKS}. {CURE}")
+    start = 4 + 4 * rank
+    if len(content) < start:
+        raise FernnError(f"{path} is cut off in its header: {len(content)} bytes, expected {start}. {CURE}")
+    shape = struct.unpack_from(f">{rank}I", content, 4)
+    expected = start + math.prod(shape)
+    if len(content) != expected:
+        fault = "is cut off" if len(content) < expected else "has trailing bytes"
+        wanted = f"{expected:,} for {'x'.join(map(str, shape))}"
+        raise FernnError(f"{path} {fault}: {len(content):,} bytes, expected {wanted}. {CURE}")
+    try:
+        return np.frombuffer(content, np.uint8, offset=start).reshape(shape).copy()
+    except ValueError as error:  # none of one dimension, far too many of another
+        raise FernnError(f"{path} is damaged: its shape is {'x'.join(map(str, shape))} ({error}). {CURE}") from error
+
+
+def write_idx(path: str | Path, array: np.ndarray) -> None:
+    """Write a uint8 array as a gzipped IDX file; the same array gives the same bytes (no time, no name)."""
+    if array.dtype != np.uint8:
+        raise TypeError(f"an IDX file here holds uint8, not {array.dtype}")
+    header = struct.pack(f">BBBB{array.ndim}I", 0, 0, UNSIGNED_BYTE, array.ndim, *array.shape)
+    with atomic(path) as temporary:
+        temporary.write_bytes(gzip.compress(header + array.tobytes(), compresslevel=9, mtime=0))
+
+
+def read_plain(path: str | Path) -> bytes:
+    """The bytes of a file, unpacked if they are gzipped. FernnError if it cannot be read, is corrupt or too large."""
+    try:
+        with open(path, "rb") as file:
+            packed = file.peek(2).startswith(GZIP_MAGIC)
+            with gzip.GzipFile(fileobj=file) if packed else file as plain:
+                content = plain.read(LARGEST + 1)  # what is packed may swell beyond measure
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise FernnError(f"{path} is a corrupt gzip file ({error}). {CURE}") from error
+    except OSError as error:
+        raise FernnError(f"cannot read {path}: {error}") from error
+    if len(content) > LARGEST:
+        raise FernnError(f"{path} has more than {LARGEST:,} bytes, unpacked: no file of MNIST has. {CURE}")
+    return content

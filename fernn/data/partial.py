@@ -1,4 +1,4 @@
-"""The bytes of a download that is not whole yet: kept between calls, and held by one process at a time."""
+"""The bytes of an unfinished download: kept between calls, and held by one process at a time."""
 
 import functools
 import json
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Self
 
 from fernn.files import remove_leftovers, write_json
-from fernn.locks.flock import in_place, take
+from fernn.locks import in_place, take
 
 logger = logging.getLogger(__name__)
 
@@ -24,39 +24,45 @@ class Origin:
     validator: str | None
     total: int | None
 
+    def continues(self, kept: "Origin | None") -> bool:
+        """Whether bytes from here may follow bytes of `kept`; between mirrors only the size can say."""
+        if kept is None or kept.total != self.total:
+            return False
+        return kept.url != self.url or kept.validator == self.validator
+
 
 class Partial:
     """`<name>.partial` beside the target, with its origin in `<name>.partial.json`.
 
-    `resumed` says whether bytes were kept when the transfer in hand began.
+    `resumed` says whether bytes were kept when the current transfer began.
     """
 
-    def __init__(self, target: Path, file: IO[bytes]) -> None:
-        self.path = _beside(target)
-        self.note = _note(self.path)
-        self.file = file
+    def __init__(self, target: Path) -> None:
+        self.path = target.with_name(f"{target.name}.partial")
+        self.note = target.with_name(f"{target.name}.partial.json")
+        self.file: IO[bytes]
         self.resumed = False
 
     @classmethod
     @contextmanager
     def locked(cls, target: Path) -> Iterator[Self]:
-        """The partial file of `target`, waiting for any other process that is at it; left empty, it is removed."""
-        path = _beside(target)
-        wait = functools.partial(logger.warning, "another process is fetching %s: waiting for it", path)
+        """The partial file of `target`, after waiting for any other process; an empty one is removed at the end."""
+        partial = cls(target)
+        wait = functools.partial(logger.warning, "another process is fetching %s: waiting for it", partial.path)
         while True:
-            with open(path, "ab") as file:
+            with open(partial.path, "ab") as file:
                 # without locks, what is at stake is a second download, for the digest decides
                 take(file.fileno(), wait, without=True)
-                if not in_place(file.fileno(), path):
+                if not in_place(file.fileno(), partial.path):
                     continue  # who held it before has renamed or removed it
-                partial = cls(target, file)
+                partial.file = file
                 remove_leftovers(partial.note)
                 try:
                     if partial.origin is None:
                         partial.clear()
                     yield partial
                 finally:
-                    if in_place(file.fileno(), path) and not partial.size:
+                    if in_place(file.fileno(), partial.path) and not partial.size:
                         partial.remove()
                 return
 
@@ -83,7 +89,7 @@ class Partial:
         self.file.flush()
 
     def clear(self) -> None:
-        """Begin anew."""
+        """Start again without bytes."""
         self.file.truncate(0)
         self.resumed = False
 
@@ -91,33 +97,24 @@ class Partial:
         """Give the whole file its final name."""
         os.fsync(self.file.fileno())
         os.replace(self.path, target)
-        _remove_note(self.path)
+        self._remove_note()
 
     def remove(self) -> None:
-        """Leave nothing behind."""
+        """Remove the file and its origin."""
         self.path.unlink(missing_ok=True)
-        _remove_note(self.path)
+        self._remove_note()
+
+    def _remove_note(self) -> None:
+        self.note.unlink(missing_ok=True)
+        remove_leftovers(self.note)
 
 
 def discard_partial(target: str | Path) -> None:
-    """Forget what was downloaded of `target` (it came from elsewhere), unless a process is at it right now."""
-    path = _beside(Path(target))
-    if not path.exists():  # its last writer may have been killed between this name and the next
-        _remove_note(path)
+    """Remove the partial file of `target` (the file came from elsewhere), unless a process holds it right now."""
+    partial = Partial(Path(target))
+    if not partial.path.exists():  # its last writer may have been killed between removing this file and its note
+        partial._remove_note()
         return
-    with suppress(FileNotFoundError), open(path, "rb+") as file:
+    with suppress(FileNotFoundError), open(partial.path, "rb+") as file:
         if take(file.fileno(), without=True):
-            Partial(Path(target), file).remove()
-
-
-def _beside(target: Path) -> Path:
-    return target.with_name(f"{target.name}.partial")
-
-
-def _note(partial: Path) -> Path:
-    return partial.with_name(f"{partial.name}.json")
-
-
-def _remove_note(partial: Path) -> None:
-    _note(partial).unlink(missing_ok=True)
-    remove_leftovers(_note(partial))
+            partial.remove()

@@ -4,6 +4,7 @@ Starts are angles in degrees, velocities degrees per frame; positive is counter-
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -75,3 +76,25 @@ def render(pool: Tensor, recipes: Recipes, frames: int, side: int) -> Tensor:
     for other in others:
         first = first + other
     return first.clamp(max=1)
+
+
+@dataclass(frozen=True)
+class Rotating:
+    """How digits move: each by an angular velocity of V_k^R; a recipe holds for frames of any size. A `Motion`.
+
+    Attributes:
+        degrees: the smallest turn per frame.
+    """
+
+    centred: ClassVar[bool] = True
+    degrees: float
+
+    render = staticmethod(render)  # frames of recipes
+
+    def sampler(self, flow: str, seed: int, stream: str, pool: int, digits: int) -> RotationSampler:
+        """The distribution of recipes."""
+        return RotationSampler(seed, stream, pool, digits, Rotation.parse(flow, self.degrees))
+
+    def grid(self, flow: str) -> tuple[float, ...]:
+        """The velocities of V_k^R, in degrees per frame."""
+        return Rotation.parse(flow, self.degrees).generators

@@ -4,10 +4,10 @@ A recipe says which digits a sequence shows, where each starts, and how fast eac
 are, and how frames are made of them, is the matter of each flow (`translating`, `rotating`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -46,7 +46,43 @@ class Sampler(Protocol):
         ...
 
 
-Render = Callable[[Tensor, Recipes, int, int], Tensor]  # of the pool, recipes, T and the side; (N, T, 1, side, side)
+class Motion(Protocol):
+    """How digits move: what recipes are drawn from, and how frames are made of them.
+
+    A frozen dataclass of plain values. It is an input of data sets and runs, so its module belongs to their code.
+
+    Attributes:
+        centred: whether digits stay in the middle of the frame, so that the rim of a larger one is mostly black.
+    """
+
+    centred: ClassVar[bool]
+
+    def sampler(self, flow: str, seed: int, stream: str, pool: int, digits: int) -> Sampler:
+        """The distribution of recipes.
+
+        Args:
+            flow: velocities are uniform on its generators.
+            seed: of the data set.
+            stream: name in the random generator; sets of different names are independent.
+            pool: number of digits to choose from.
+            digits: digits in a sequence.
+        """
+
+    def render(self, pool: Tensor, recipes: Recipes, frames: int, side: int) -> Tensor:
+        """Frames (N, T, 1, side, side) of N recipes.
+
+        Args:
+            pool: (P, h, w) uint8 or float32, the digits, 0 to 255.
+            recipes: at frame t, a digit has moved by start + t * velocity.
+            frames: T.
+            side: of a frame in pixels.
+        """
+
+    def grid(self, flow: str) -> Sequence[Velocity]:
+        """The velocities of a flow's generators, the one that is shown in figures last."""
+
+
+Render = Callable[[Tensor, Recipes, int, int], Tensor]  # see `Motion.render`
 
 
 class RenderedSequences:
@@ -78,3 +114,8 @@ class RenderedSequences:
             return sampler.draw(sequences, epoch=epoch).to(self.pool.device)
 
         return lambda epoch, first, count: self.of(recipes(epoch))(first, count)
+
+
+def mean_brightness(seen: Tensor) -> Tensor:
+    """The baseline of a constant: each sequence's mean over its seen frames (N, T, C, H, W), as (N, 1, 1, 1, 1)."""
+    return seen.mean((1, 2, 3, 4), keepdim=True)

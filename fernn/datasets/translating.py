@@ -4,6 +4,7 @@ Starts are shifts (x, y) in pixels, velocities (vx, vy) in pixels per frame, x t
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -85,3 +86,25 @@ def _centred(digits: Tensor, side: int) -> Tensor:
         )
     top, left = (side - height) // 2, (side - width) // 2
     return F.pad(digits, (left, side - width - left, top, side - height - top))
+
+
+@dataclass(frozen=True)
+class Translating:
+    """How digits move: each by a velocity of V_k^T. A `Motion`.
+
+    Attributes:
+        frame: side of the torus in pixels.
+    """
+
+    centred: ClassVar[bool] = False
+    frame: int
+
+    render = staticmethod(render)  # frames of recipes
+
+    def sampler(self, flow: str, seed: int, stream: str, pool: int, digits: int) -> TranslationSampler:
+        """The distribution of recipes."""
+        return TranslationSampler(seed, stream, pool, digits, self.frame, Translation.parse(flow))
+
+    def grid(self, flow: str) -> tuple[tuple[int, int], ...]:
+        """The velocities of V_k^T, in pixels per frame."""
+        return Translation.parse(flow).generators

@@ -5,12 +5,7 @@ from typing import TYPE_CHECKING
 from fernn.lazy import exports
 
 if TYPE_CHECKING:
-    from fernn.experiments.loading import json_schema, load_params, overridden, resolve
-    from fernn.experiments.registry import experiments, find_experiment
+    from fernn.experiments.loading import experiments, find_experiment, json_schema, load_params, overridden, resolve
 
 __all__ = ["experiments", "find_experiment", "json_schema", "load_params", "overridden", "resolve"]
-__getattr__ = exports(
-    __name__,
-    dict.fromkeys(("json_schema", "load_params", "overridden", "resolve"), "loading")
-    | dict.fromkeys(("experiments", "find_experiment"), "registry"),
-)
+__getattr__ = exports(__name__, dict.fromkeys(__all__, "loading"))

@@ -1,16 +1,55 @@
-"""Reading params.yaml: its scales, and errors that name the key, the value and what is allowed."""
+"""All experiments, and reading params.yaml: its scales, and errors that name the key, the value and what is allowed.
+
+An experiment is a folder beside this file whose module `experiment` has an `EXPERIMENT`; a new folder adds one.
+"""
 
 import copy
+import importlib
+import pkgutil
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, create_model
 
 from fernn.errors import FernnError
-from fernn.experiments.registry import schema
+from fernn.experiment import Experiment
 from fernn.params import Params
+from fernn.params.base import once
 from fernn.params.document import read_yaml
+
+
+@cache
+def experiments() -> dict[str, Experiment[Any]]:
+    """By name."""
+    here = Path(__file__).parent
+    folders = [module.name for module in pkgutil.iter_modules([str(here)]) if module.ispkg]
+    names = [f"{__package__}.{name}.experiment" for name in folders if (here / name / "experiment.py").exists()]
+    found = [getattr(importlib.import_module(name), "EXPERIMENT", None) for name in names]
+    return {experiment.name: experiment for experiment in found if experiment}
+
+
+def find_experiment(name: str) -> Experiment[Any]:
+    """The experiment of that name.
+
+    Raises:
+        FernnError: if this version has no code for it.
+    """
+    try:
+        return experiments()[name]
+    except KeyError:
+        known = ", ".join(sorted(experiments()))
+        raise FernnError(f"experiment {name!r}: this version can run {known}.") from None
+
+
+@cache
+def schema() -> type[Params]:
+    """The whole shape of params.yaml: what all scales have, and a section for each experiment."""
+    sections: dict[str, Any] = {name: (each.schema, ...) for name, each in experiments().items()}
+    known: Any = Literal[tuple(sections)]
+    sections["experiments"] = (Annotated[list[known], Field(min_length=1), AfterValidator(once)], ...)
+    return create_model("Params", __base__=Params, **sections)
 
 
 def load_params(path: str | Path = "params.yaml", scale: str | None = None) -> Params:
@@ -51,7 +90,9 @@ def resolve(content: Mapping[str, Any], scale: str | None = None, source: str = 
         return schema().model_validate(merged)
     except ValidationError as error:
         lines = [_explain(problem) for problem in error.errors()]
-        raise FernnError("\n".join([f"{source} (scale {named}): {len(lines)} to mend", *lines])) from None
+        raise FernnError(
+            "\n".join([f"{source} (scale {named}): {len(lines)} {'error' if len(lines) == 1 else 'errors'}", *lines])
+        ) from None
 
 
 def _scales(scales: Any, source: str) -> Mapping[str, Any]:
@@ -111,7 +152,7 @@ def _explain(problem: Any) -> str:
     key = ".".join(str(part) for part in problem["loc"]) or "params"
     if problem["type"] == "extra_forbidden":
         known = _neighbours(problem["loc"])
-        return f"  {key}: unknown key (its value is {problem['input']!r}); remove it or mend its spelling{known}"
+        return f"  {key}: unknown key (its value is {problem['input']!r}); remove it or correct its spelling{known}"
     if problem["type"] == "missing":
         return f"  {key}: missing; it must be given"
     if problem["type"] == "value_error":

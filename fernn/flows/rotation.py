@@ -20,9 +20,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fernn.errors import FernnError
-from fernn.flows.kept import kept
+from fernn.flows.base import check_time, kept, whole
 from fernn.flows.names import reach
-from fernn.flows.numbers import check_time, whole
 
 NEGLIGIBLE = 1e-9  # interpolation weights below this are rounding of the angle's sine
 

@@ -13,9 +13,8 @@ import torch
 from torch import Tensor
 
 from fernn.errors import FernnError
-from fernn.flows.kept import kept
+from fernn.flows.base import check_time, kept, whole
 from fernn.flows.names import reach
-from fernn.flows.numbers import check_time, whole
 
 Offsets = tuple[tuple[int, int], ...]  # (row, column) for each generator
 

@@ -1,46 +1,18 @@
-"""The recurrent networks of the paper, each importable from here."""
+"""The recurrent networks of the paper, each importable from here.
 
-from typing import TYPE_CHECKING
+The names are those of `fernn.models.registry`, which imports every model. It is imported on first use: this package
+runs whenever one of its modules is imported, and a training must not depend on the code of all other models.
+"""
 
-from fernn.lazy import exports
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fernn.models.cell import FERNNCell, FlowState
-    from fernn.models.classifier import FERNNClassifier, GRNNPlusClassifier
-    from fernn.models.cnn3d import CNN3D
-    from fernn.models.predictor import FERNNPredictor, GRNNPredictor
-    from fernn.models.registry import load_model, save_model
-    from fernn.models.rotation.cell import RotationCell, RotationState
-    from fernn.models.rotation.predictor import RotationPredictor
+    from fernn.models.registry import *  # noqa: F403
 
-__all__ = [
-    "CNN3D",
-    "FERNNCell",
-    "FERNNClassifier",
-    "FERNNPredictor",
-    "FlowState",
-    "GRNNPlusClassifier",
-    "GRNNPredictor",
-    "RotationCell",
-    "RotationPredictor",
-    "RotationState",
-    "load_model",
-    "save_model",
-]
-__getattr__ = exports(
-    __name__,
-    {
-        "CNN3D": "cnn3d",
-        "FERNNCell": "cell",
-        "FERNNClassifier": "classifier",
-        "FERNNPredictor": "predictor",
-        "FlowState": "cell",
-        "GRNNPlusClassifier": "classifier",
-        "GRNNPredictor": "predictor",
-        "RotationCell": "rotation.cell",
-        "RotationPredictor": "rotation.predictor",
-        "RotationState": "rotation.cell",
-        "load_model": "registry",
-        "save_model": "registry",
-    },
-)
+
+def __getattr__(name: str) -> Any:
+    if find_spec(f"{__name__}.{name}") is not None:
+        raise AttributeError(name)  # a module of this package, which Python imports then
+    return getattr(import_module("fernn.models.registry"), name)

@@ -20,13 +20,14 @@ from torch import Tensor, nn
 
 from fernn.errors import FernnError
 from fernn.flows.translation import Translation
-from fernn.models.borders import circular_pad
-from fernn.models.checks import check_numbers, check_sizes, check_state
-from fernn.models.kernels import (
+from fernn.models.checks import check_kernel, check_numbers, check_sizes, check_state
+from fernn.models.ops import (
     ACTIVATIONS,
     Kernel,
     border_of,
+    circular_pad,
     convolve,
+    interior,
     max_over_flow,
     moving_step,
     prepared,
@@ -59,16 +60,16 @@ class FlowState:
 
     @property
     def size(self) -> tuple[int, ...]:
-        """Of the map of one generator: (B, C, H, W)."""
+        """Shape (B, C, H, W) of the map of one generator."""
         count, channels, height, width = self.maps.shape
         if self.shared:
             return count, channels, height, width
         return count // len(self.flow), channels, height - 2 * self.border, width - 2 * self.border
 
     def detach(self) -> "FlowState":
-        """The same maps without their history, for backpropagation through time that is cut here.
+        """The same maps without gradient history, for truncated backpropagation through time.
 
-        The next step takes the cell's weights as they are then, which an optimizer may have changed.
+        The next step uses the cell's current weights, which an optimizer may have changed.
         """
         return replace(self, maps=self.maps.detach(), W=None)
 
@@ -76,9 +77,7 @@ class FlowState:
         """g_t without its border: (B, V, C, H, W)."""
         if self.shared:
             return self.flow.move(self.maps.unsqueeze(1), -self.time)
-        p = self.border
-        height, width = self.maps.shape[-2:]
-        return self.maps[..., p : height - p, p : width - p].unflatten(0, (-1, len(self.flow)))
+        return interior(self.maps, self.border).unflatten(0, (-1, len(self.flow)))
 
     def lab(self) -> Tensor:
         """h_t of the paper, in the frame of the input: (B, V, C, H, W), generators as in `flow.generators`."""
@@ -117,10 +116,7 @@ class FERNNCell(nn.Module):
         check_sizes(
             "FERNNCell", input_channels=input_channels, hidden_channels=hidden_channels, kernel_size=kernel_size
         )
-        if kernel_size % 2 == 0:
-            raise FernnError(
-                f"FERNNCell(kernel_size={kernel_size}): a kernel that sits on a pixel has an odd width: 1, 3, 5, ..."
-            )
+        check_kernel("FERNNCell", kernel_size)
         if activation not in ACTIVATIONS:
             raise FernnError(f"FERNNCell(activation={activation!r}): expected one of {', '.join(ACTIVATIONS)}.")
         self.flow = Translation.of(flow)
@@ -133,18 +129,17 @@ class FERNNCell(nn.Module):
         """Take in one frame.
 
         Args:
-            frame: f_t, (B, input channels, H, W), B at least 1; taken in the precision of the weights.
-            state: h_t as this cell returned it, or None for h_0 = 0. W is prepared at the first frame and goes on with
-                the state, whatever happens to the cell's weights; see `FlowState.detach`. Prepared without gradients,
-                as in a burn-in under `torch.no_grad`, it is prepared once more where they are wanted.
+            frame: f_t, (B, input channels, H, W), B at least 1; cast to the precision of the weights.
+            state: h_t as this cell returned it, or None for h_0 = 0. The state carries W as prepared at the first
+                frame, even if the cell's weights change; see `FlowState.detach`. If it was prepared without gradients,
+                as in a burn-in under `torch.no_grad`, W is prepared again once gradients are needed.
 
         Returns:
             h_{t+1}.
 
         Raises:
-            FernnError: if the frame has another number of channels, is smaller than the kernel's border, or is not of
-                floating point; if the state is that of another cell (as far as its flow and sizes tell) or of other
-                frames.
+            FernnError: if the frame has another number of channels, is smaller than the kernel's border or is not of
+                floating point; if the flow or sizes of the state are not those of this cell and frame.
         """
         self._check(frame, state)
         dtype = compute_dtype(self.U.weight)
@@ -156,7 +151,7 @@ class FERNNCell(nn.Module):
         return advance(state, drive, W, self.flow, self.activation)
 
     def extra_repr(self) -> str:
-        """What its parts do not tell."""
+        """The flow and the activation."""
         return f"{self.flow.name}, activation={self.activation!r}"
 
     def _check(self, frame: Tensor, state: FlowState | None) -> None:
@@ -188,7 +183,7 @@ def advance(state: FlowState | None, drive: Tensor, W: Kernel, flow: Translation
     Args:
         state: h_t, or None for h_0 = 0.
         drive: U * f_t in the lab frame, (B, C, H, W).
-        W: hidden kernel (C, C, 2p+1, 2p+1), prepared (see `kernels.prepared`).
+        W: hidden kernel (C, C, 2p+1, 2p+1), prepared (see `ops.prepared`).
         flow: the generators.
         activation: a key of `ACTIVATIONS`.
 

@@ -1,22 +1,17 @@
-"""What every model refuses, in the same words."""
+"""Checks of arguments that all models share, with one wording."""
 
 import torch
 from torch import Tensor
 
 from fernn.errors import FernnError
-from fernn.flows.numbers import whole
+from fernn.flows.base import whole
 
 
 def check_sizes(name: str, least: int = 1, **sizes: int) -> None:
-    """Refuse numbers of channels, layers and so on that cannot be.
-
-    Args:
-        name: whose they are.
-        least: the smallest that can be.
-        sizes: by the name of the argument.
+    """Refuse sizes, by the argument's name, that are smaller than `least` or not whole numbers.
 
     Raises:
-        FernnError: for the first that is smaller or no whole number.
+        FernnError: for the first such size.
     """
     for argument, size in sizes.items():
         number = whole(size)
@@ -24,14 +19,20 @@ def check_sizes(name: str, least: int = 1, **sizes: int) -> None:
             raise FernnError(f"{name}({argument}={size!r}): expected a whole number of at least {least}.")
 
 
-def check_clips(name: str, what: str, clips: Tensor, channels: int | None = None) -> None:
-    """Refuse what is not some clips of some frames.
+def check_kernel(name: str, kernel_size: int) -> None:
+    """Refuse a kernel of even width.
 
-    Args:
-        name: of the model.
-        what: "frames" or "clips", as the model calls them.
-        clips: (B, T, channels, H, W).
-        channels: of a frame, where they are to be held against them here.
+    Raises:
+        FernnError: for such a kernel.
+    """
+    if kernel_size % 2 == 0:
+        raise FernnError(
+            f"{name}(kernel_size={kernel_size}): a kernel that sits on a pixel has an odd width: 1, 3, 5, ..."
+        )
+
+
+def check_clips(name: str, what: str, clips: Tensor, channels: int | None = None) -> None:
+    """Refuse clips that are not (B, T, channels, H, W); `what` is what the model calls them.
 
     Raises:
         FernnError: for another shape, or numbers that are not of floating point.
@@ -45,16 +46,10 @@ def check_clips(name: str, what: str, clips: Tensor, channels: int | None = None
 
 
 def check_state(name: str, size: tuple[int, ...], frame: Tensor, channels: int) -> None:
-    """Refuse a state that is not of such frames, which torch might stretch to fit.
-
-    Args:
-        name: of the cell.
-        size: of the state's map of one generator, (B, C, H, W).
-        frame: the next one, (B, channels, H, W).
-        channels: C of the cell.
+    """Refuse a state whose map of one generator, (B, C, H, W), has another size: torch might stretch it to fit.
 
     Raises:
-        FernnError: if the two do not agree.
+        FernnError: if the size is not that of the frame, (B, channels of a frame, H, W), and of C = `channels`.
     """
     expected = frame.shape[0], channels, *frame.shape[-2:]
     if size != expected:
@@ -65,7 +60,7 @@ def check_state(name: str, size: tuple[int, ...], frame: Tensor, channels: int) 
 
 
 def check_first(way: str, other: str) -> None:
-    """Refuse to be differentiated a second time, on the way back of something that is written for the first alone.
+    """Refuse a second derivative: called in a backward pass that has no derivative.
 
     Args:
         way: what is computed, as the beginning of a sentence.
@@ -79,7 +74,7 @@ def check_first(way: str, other: str) -> None:
 
 
 def check_numbers(name: str, frames: Tensor) -> None:
-    """Refuse frames that are bytes or other whole numbers, which would be taken as 0, 1, ... 255.
+    """Refuse frames of bytes or other whole numbers, which would be taken as 0, 1, ... 255.
 
     Raises:
         FernnError: if they are not of floating point.

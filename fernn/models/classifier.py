@@ -10,13 +10,76 @@ from torch import Tensor, nn
 
 from fernn.errors import FernnError
 from fernn.flows.translation import Translation
-from fernn.models.borders import circular_pad
 from fernn.models.cell import advance
 from fernn.models.checks import check_clips, check_sizes
-from fernn.models.kernels import border_of, convolve, prepared
+from fernn.models.norm import normalize
+from fernn.models.ops import border_of, circular_pad, convolve, prepared
 from fernn.models.precision import compute_dtype
-from fernn.models.sharing import sharing
-from fernn.models.stem import Stem
+from fernn.models.storage import with_flow
+
+
+class StepBatchNorm(nn.BatchNorm2d):
+    """Batch norm that sees one time step at a time, on all steps at once.
+
+    The released code calls its stem step by step, so that in training each step is normalized by its own mean and
+    variance, and the running averages are updated once for each step. This does the same in one call.
+    """
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Normalize frames (B, T, C, H, W)."""
+        batch, steps, channels, height, width = frames.shape
+        if not self.training:
+            return super().forward(frames.flatten(0, 1)).view_as(frames)
+        # a channel of its own for each step and channel: their statistics are those of the step alone
+        flat, mean, variance = normalize(
+            frames.reshape(batch, steps * channels, height, width),
+            self.weight.repeat(steps),
+            self.bias.repeat(steps),
+            self.eps,
+        )
+        self._average(mean.view(steps, channels), variance.view(steps, channels))
+        return flat.view_as(frames)
+
+    @torch.no_grad()
+    def _average(self, mean: Tensor, variance: Tensor) -> None:
+        """The running averages after one update for each step, in order."""
+        steps = mean.shape[0]
+        momentum = self.momentum
+        assert momentum is not None
+        age = torch.arange(steps - 1, -1, -1, device=mean.device, dtype=mean.dtype).unsqueeze(1)
+        share = momentum * (1 - momentum) ** age
+        for running, steps_own in ((self.running_mean, mean), (self.running_var, variance)):
+            assert running is not None
+            running.mul_((1 - momentum) ** steps).add_((share * steps_own).sum(0))
+        assert self.num_batches_tracked is not None
+        self.num_batches_tracked += steps
+
+
+class Stem(nn.Module):
+    """Convolutions with zero padding, batch norm and ReLU, frame by frame (paper, Section 5.2; released
+    `conv_u_first`).
+
+    Args:
+        input_channels: channels of a frame.
+        channels: output channels of each layer.
+        kernels: kernel width of each layer in pixels, odd.
+    """
+
+    def __init__(self, input_channels: int, channels: Sequence[int], kernels: Sequence[int]) -> None:
+        super().__init__()
+        widths = [input_channels, *channels]
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(a, b, kernel, padding=kernel // 2, bias=False)
+            for a, b, kernel in zip(widths, channels, kernels, strict=False)
+        )
+        self.norms = nn.ModuleList(StepBatchNorm(width) for width in channels)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Frames (B, T, input channels, H, W) to (B, T, channels[-1], H, W)."""
+        for convolution, norm in zip(self.convolutions, self.norms, strict=True):
+            features = convolution(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
+            frames = torch.relu(norm(features))
+        return frames
 
 
 class _Recognizer(nn.Module, ABC):
@@ -39,10 +102,8 @@ class _Recognizer(nn.Module, ABC):
                 f"{type(self).__name__}: {len(stem_channels)} stem_channels and {len(stem_kernels)} stem_kernels; "
                 "each layer of the stem has one of both."
             )
-        for width in stem_channels:
-            check_sizes(type(self).__name__, stem_channels=width)
-        for width in stem_kernels:
-            check_sizes(type(self).__name__, stem_kernels=width)
+        for width, kernel in zip(stem_channels, stem_kernels, strict=True):
+            check_sizes(type(self).__name__, stem_channels=width, stem_kernels=kernel)
         check_sizes(type(self).__name__, kernel_size=kernel_size)
         if any(width % 2 == 0 for width in (*stem_kernels, kernel_size)):
             raise FernnError(
@@ -111,10 +172,7 @@ class FERNNClassifier(_Recognizer):
         Raises:
             FernnError: if it is no flow of translations.
         """
-        other = sharing(self)
-        other.flow = type(self.flow).of(flow)
-        other.config["flow"] = other.flow.name
-        return other
+        return with_flow(self, type(self.flow).of(flow))
 
     def _last(self, drives: Tensor) -> Tensor:
         dtype = compute_dtype(self.W.weight)

@@ -35,17 +35,7 @@ class CNN3D(nn.Module):
         self.head = nn.Linear(4 * base, classes)
 
     def forward(self, clips: Tensor) -> Tensor:
-        """Classify clips.
-
-        Args:
-            clips: (B, T, channels, H, W), B and T at least 1; taken in the precision of the weights.
-
-        Returns:
-            Logits (B, classes).
-
-        Raises:
-            FernnError: if the clips have another shape or are not of floating point.
-        """
+        """Logits (B, classes) of clips (B, T, channels, H, W), as `FERNNClassifier.forward`."""
         check_clips("CNN3D", "clips", clips, self.config["channels"])
         clips = clips.to(self.head.weight.dtype)
         features: Tensor = self.blocks(clips.transpose(1, 2))

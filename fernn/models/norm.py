@@ -1,7 +1,6 @@
-"""Batch norm over a batch that several processes share: each has some of its sequences, and all use the statistics of
-the whole.
+"""Synchronized batch norm for distributed data parallel: every rank uses the statistics of the whole batch.
 
-It is torch's synchronized batch norm by its sums, for any device and number of axes: torch's own is for GPUs alone.
+It works on any device and for any number of axes; torch's own `SyncBatchNorm` needs GPUs.
 """
 
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ _shared = False
 
 @contextmanager
 def share_statistics(shared: bool) -> Iterator[None]:
-    """Whether batch norm in training, inside, takes the statistics of all processes of torch's default group."""
+    """Whether batch norm in training uses the statistics of all ranks of torch's default process group."""
     global _shared
     before, _shared = _shared, shared
     try:
@@ -26,23 +25,18 @@ def share_statistics(shared: bool) -> Iterator[None]:
 
 
 def normalize(maps: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Normalize by the statistics of the batch: of this process, or of all that share it.
-
-    Args:
-        maps: (B, channels, ...).
-        weight: (channels,), by which the normalized maps are multiplied.
-        bias: (channels,), which is added.
-        eps: added to the variance.
+    """Normalize maps (B, channels, ...) by the statistics of the batch: of this rank, or of all that share it.
 
     Returns:
-        The maps, and mean and unbiased variance of each channel, without gradient.
+        weight * (maps - mean) / sqrt(variance + eps) + bias, and the mean and unbiased variance of each channel,
+        (channels,), without gradient.
     """
     if not _shared:
         mean, variance = torch.zeros_like(weight), torch.zeros_like(weight)
         # momentum 1: the buffers receive the statistics themselves
         flat = F.batch_norm(maps, mean, variance, weight, bias, training=True, momentum=1.0, eps=eps)
         return flat, mean, variance
-    # some builds of torch have none, and a network that is trained by one process needs none
+    # imported here: some builds of torch have no distributed package, and one process needs none
     import torch.distributed as dist
     from torch.distributed.nn.functional import all_reduce
 
@@ -52,7 +46,7 @@ def normalize(maps: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[T
     dist.all_reduce(own)
     with torch.autocast(maps.device.type, enabled=False):
         exact = maps.to(torch.promote_types(maps.dtype, torch.float32))
-        # twice around: a sum of squares less the square of a sum would lose what a small variance is made of
+        # two passes: the mean of squares minus the square of the mean would cancel for a small variance
         mean = all_reduce(exact.sum(axes)) / own.to(exact)
         centred = exact - mean.view(shape)
         variance = all_reduce(centred.square().sum(axes)) / own.to(exact)
@@ -63,7 +57,7 @@ def normalize(maps: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[T
 
 
 class BatchNorm3d(nn.BatchNorm3d):
-    """torch's, over the whole batch where several processes share it."""
+    """torch's `BatchNorm3d`, synchronized inside `share_statistics(True)`."""
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalize maps (B, C, T, H, W)."""

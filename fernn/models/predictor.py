@@ -4,9 +4,8 @@ from typing import Self
 
 from fernn.flows.translation import Translation
 from fernn.models.cell import FERNNCell
-from fernn.models.decoder import Decoder
-from fernn.models.seq2seq import Seq2Seq
-from fernn.models.sharing import sharing
+from fernn.models.seq2seq import Decoder, Seq2Seq
+from fernn.models.storage import with_flow
 
 
 class FERNNPredictor(Seq2Seq):
@@ -53,10 +52,7 @@ class FERNNPredictor(Seq2Seq):
         Raises:
             FernnError: if it is no flow of translations.
         """
-        other = sharing(self)
-        other.flow = type(self.flow).of(flow)
-        other.config["flow"] = other.flow.name
-        return other
+        return with_flow(self, type(self.flow).of(flow))
 
 
 class GRNNPredictor(FERNNPredictor):

@@ -1,4 +1,7 @@
-"""All models of this library, written to files and read by the name of their class."""
+"""All models of this library: what `fernn.models` exports, and which classes a file of weights can hold.
+
+A new model is a module of its own and its name here: no stage imports this module, so no other result becomes outdated.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -7,11 +10,28 @@ import torch
 from torch import Tensor, nn
 
 from fernn.errors import FernnError
+from fernn.models.cell import FERNNCell, FlowState
 from fernn.models.classifier import FERNNClassifier, GRNNPlusClassifier
 from fernn.models.cnn3d import CNN3D
 from fernn.models.predictor import FERNNPredictor, GRNNPredictor
+from fernn.models.rotation.cell import RotationCell, RotationState
 from fernn.models.rotation.predictor import RotationPredictor
 from fernn.models.storage import read_model, write_model
+
+__all__ = [
+    "CNN3D",
+    "FERNNCell",
+    "FERNNClassifier",
+    "FERNNPredictor",
+    "FlowState",
+    "GRNNPlusClassifier",
+    "GRNNPredictor",
+    "RotationCell",
+    "RotationPredictor",
+    "RotationState",
+    "load_model",
+    "save_model",
+]
 
 MODELS: tuple[type[nn.Module], ...] = (
     FERNNPredictor,

@@ -1,9 +1,14 @@
-"""Weights with what is needed to build their model again, in one safetensors file (no pickle)."""
+"""Weights in memory and in files; a file (safetensors, no pickle) also has what builds its model again."""
 
+import copy
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -12,17 +17,90 @@ from torch import Tensor, nn
 
 from fernn.errors import FernnError
 from fernn.files import atomic
-from fernn.flows.numbers import whole
-from fernn.models.memory import Network, channels_last
+from fernn.flows.base import whole
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
-class Model(Protocol):
-    """A network before it is trained: its class and its sizes, a frozen dataclass of plain values."""
+@dataclass(frozen=True)
+class Model:
+    """A network before it is built: its class, and the arguments of the class as plain values.
 
-    network: ClassVar[type[nn.Module]]
+    Attributes:
+        kind: the class as "module:class". The module is imported when the class is asked for, so what describes a
+            network depends on no network's code.
+        arguments: by name.
+    """
+
+    kind: str
+    arguments: Mapping[str, Any]
+
+    @staticmethod
+    def is_class(kind: str) -> bool:
+        """Whether `kind` names a class of a module of this package: digests of code know no other modules."""
+        module, _, name = kind.partition(":")
+        try:
+            return name.isidentifier() and module.startswith("fernn.") and find_spec(module) is not None
+        except ModuleNotFoundError:  # of the package above it
+            return False
+
+    @property
+    def module(self) -> str:
+        """The module of the class."""
+        return self.kind.partition(":")[0]
+
+    @property
+    def network(self) -> type[nn.Module]:
+        """The class.
+
+        Raises:
+            FernnError: if its module has no such class.
+        """
+        name = self.kind.partition(":")[2]
+        found = getattr(import_module(self.module), name, None)
+        if not (isinstance(found, type) and issubclass(found, nn.Module)):
+            raise FernnError(f"{self.kind}: {self.module} has no class {name} derived from torch.nn.Module.")
+        return found
 
     def build(self) -> nn.Module:
         """The network, with weights by torch's random generator."""
+        return self.network(**self.arguments)
+
+
+def channels_last(model: Network) -> Network:
+    """Store the weights of a model's 2D convolutions with the channels last, where convolutions are fastest.
+
+    The recurrence keeps its maps so. What a convolution gives for frames of one channel follows its weights, so with
+    the weights in the other order each step would add maps of two orders.
+
+    Args:
+        model: any network; its weights are given new memory, with the values that they have.
+
+    Returns:
+        The same model.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch declares it late
+    return model
+
+
+def with_flow(network: Network, flow: Any, **config: Any) -> Network:
+    """The network with other generators, in the same mode; weights and buffers are shared and not copied.
+
+    Choose device and precision before: afterwards torch changes the weights for both, and the buffers for one.
+
+    Args:
+        network: has `flow` and `config`.
+        flow: the other generators.
+        config: what else changes in the other network's `config`.
+    """
+    shared = {id(each): each for each in chain(network.parameters(), network.buffers())}
+    other: Any = copy.deepcopy(network, shared)
+    other.flow = flow
+    other.config |= {"flow": flow.name, **config}
+    result: Network = other
+    return result
 
 
 def write_model(
@@ -51,7 +129,7 @@ def write_model(
 
 
 def _check_config(model: Any) -> None:
-    """Build it once more, without numbers: what a reader will do."""
+    """Build the model once more, without weights, as `read_model` will."""
     try:
         with torch.device("meta"):
             again: Any = type(model)(**model.config)

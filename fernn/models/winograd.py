@@ -126,74 +126,58 @@ def correlate(maps: Tensor, U: Tensor, result: Tensor | None = None) -> Tensor:
     count, _, rows, columns = maps.shape
     if result is None:
         result = maps.new_empty(count, rows - 2, columns - 2, U.shape[2]).permute(0, 3, 1, 2)
-    for some, room in _in_parts(maps, U):
-        room.take(some.of(maps))
+    for part, room in _in_parts(maps, U):
+        room.take(_last(maps[part]))
         torch.bmm(room.V.view(POINTS, -1, U.shape[1]), U, out=room.M.view(POINTS, -1, U.shape[2]))
-        room.give(some.of(result))
+        room.give(_last(result[part]))
     return result
 
 
 def gradients(
     maps: Tensor, U: Tensor, gradient: Tensor, of_maps: bool, of_taps: bool
 ) -> tuple[Tensor | None, Tensor | None]:
-    """What `correlate` passes back.
-
-    Args:
-        maps: as `correlate` took them.
-        U: as `correlate` took it.
-        gradient: of its result, (N, C', H, W), channels last.
-        of_maps: whether the gradient of the maps is wanted.
-        of_taps: whether that of the kernel is.
+    """The gradients of `correlate`, given that of its result, (N, C', H, W) with the channels last.
 
     Returns:
-        The gradients of maps, with border, and of the kernel, (9, C, C'); None where not wanted.
+        The gradients of the maps, with border, and of the kernel, (9, C, C'); None where `of_...` is false.
     """
     to_maps = torch.empty_like(maps) if of_maps else None
     to_U = torch.zeros_like(U) if of_taps else None
-    for some, room in _in_parts(maps, U):
-        room.take_gradient(some.of(gradient))
+    for part, room in _in_parts(maps, U):
+        room.take_gradient(_last(gradient[part]))
         Q = room.M.view(POINTS, -1, U.shape[2])
         V = room.V.view(POINTS, -1, U.shape[1])
         if to_U is not None:
-            room.take(some.of(maps))
+            room.take(_last(maps[part]))
             to_U.baddbmm_(V.transpose(1, 2), Q)
         if to_maps is not None:
             torch.bmm(Q, U.transpose(1, 2), out=V)
-            room.give_gradient(some.of(to_maps))
+            room.give_gradient(_last(to_maps[part]))
     return to_maps, None if to_U is None else torch.tensordot(_points(U).T, to_U, 1)
 
 
-@dataclass(frozen=True)
-class _Some:
-    """Maps first ... last - 1."""
-
-    first: int
-    last: int
-
-    def of(self, maps: Tensor) -> Tensor:
-        """Those of maps (N, C, H, W), with their channels last: (n, H, W, C)."""
-        return maps[self.first : self.last].permute(0, 2, 3, 1)
+def _last(maps: Tensor) -> Tensor:
+    """Maps (N, C, H, W) as (N, H, W, C), a view."""
+    return maps.permute(0, 2, 3, 1)
 
 
-def _in_parts(maps: Tensor, U: Tensor) -> Iterator[tuple["_Some", "_Room"]]:
+def _in_parts(maps: Tensor, U: Tensor) -> Iterator[tuple[slice, "_Room"]]:
     """The maps, about `TOGETHER` channels of tiles at a time, each time with the same memory."""
     count, _, rows, columns = maps.shape
     tiles = (rows - 2) // STEP, (columns - 2) // STEP
     size = max(1, TOGETHER // (tiles[0] * tiles[1] * max(U.shape[1:])))
     room = None
     for first in range(0, count, size):
-        some = _Some(first, min(first + size, count))
-        if room is None or some.last - first != size:
-            room = _Room(maps, some.last - first, tiles, U.shape[1], U.shape[2])
-        yield some, room
+        number = min(size, count - first)
+        if room is None or number != size:
+            room = _Room(maps, number, tiles, U.shape[1], U.shape[2])
+        yield slice(first, first + number), room
 
 
 class _Room:
     """Memory for the transforms of n maps of T = (Ty, Tx) tiles, used again for the next ones.
 
-    Attributes:
-        V: of the image or its gradient, (6, 6, n, Ty, Tx, C).
-        M: of the result or its gradient, (6, 6, n, Ty, Tx, C').
+    V is of the image or its gradient, (6, 6, n, Ty, Tx, C), M of the result or its gradient, (6, 6, n, Ty, Tx, C').
     """
 
     def __init__(self, like: Tensor, n: int, tiles: tuple[int, int], inputs: int, outputs: int) -> None:

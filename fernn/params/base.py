@@ -5,9 +5,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, model_validator
 
-from fernn.flows.names import in_name
+from fernn.flows.names import in_name, still
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9+._-]*$")]
+Kind = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9+._-]*(:[A-Za-z_][A-Za-z0-9_]*)?$")]  # or "module:class"
 # what no machine holds is refused by its key, before anything is made
 Size = Annotated[int, Field(gt=0, le=10_000)]  # pixels, frames, channels
 Number = Annotated[int, Field(gt=0, le=10**9)]  # sequences, epochs, megabytes, minutes
@@ -110,6 +111,10 @@ class ExperimentParams(Section):
     def _names_of_flows(self) -> "ExperimentParams":
         for name, model in self.models.items():
             named, own = in_name(name), getattr(model, "flow", None)
+            if name == "G-RNN" and own and own != still(own):
+                raise ValueError(
+                    f"models.G-RNN has the flow {own}; the G-RNN is the model of {still(own)}: mend one of them"
+                )
             if named is not None and own is not None and named != own:
                 raise ValueError(f"models.{name} has the flow {own}; its name says {named}: mend one of them")
         return self

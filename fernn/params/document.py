@@ -51,10 +51,8 @@ class _Strict(yaml.SafeLoader):
     def construct_mapping(self, node: MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         lines: dict[Any, int] = {}
         for key, _ in node.value:
-            if key.tag == "tag:yaml.org,2002:merge":
-                continue
             name = key.value
-            if key.tag != "tag:yaml.org,2002:str":
+            if key.tag not in ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"):
                 raise _refusal(key, f"the key {name} is no text to YAML; write '{name}'")
             if name in lines:
                 raise _refusal(key, f"the key {name} stands here a second time, first on line {lines[name]}; keep one")

@@ -1,11 +1,13 @@
-"""Whether results are what params, code and data of today make: each is compared with its record, which alone decides.
+"""Compare results with their records and with today's params, code and files. The record alone decides.
 
-    done      the record is of today's lineage, or of one that is known to make the same bytes; files have its digests
-    missing   the result is not here, or not whole
-    stale     it was made of other params, code or files, or has no record
-    damaged   it is of today's lineage, and its bytes are others
+A result is
 
-What a result was made of need not be here: a part that was pulled alone is done if its record says so.
+    up to date  if its record has today's lineage, or one known to give the same bytes, and its files have its digests
+    missing     if it is not here, or not complete
+    outdated    if it was made from other params, code or files, or has no record
+    corrupt     if it has today's lineage, and other bytes
+
+What a result was made from need not be here: a part that was pulled alone is up to date if its record says so.
 """
 
 import json
@@ -15,53 +17,54 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from fernn.data.kth.fetched import RECORD as FETCHED
-from fernn.data.kth.fetched import contents
+from fernn.experiments import experiments
 from fernn.files import sha256
 from fernn.pipeline.jobs import Job, Jobs
-from fernn.provenance.digests import identity
 from fernn.provenance.equivalence import representative
-from fernn.provenance.records import DamagedRecordError, Record, read_record
+from fernn.provenance.records import CorruptRecordError, Record, identity, read_record
 
 
-class State(Enum):
-    """Of a result."""
+class Status(Enum):
+    """The status of a result."""
 
-    DONE = "done"
+    CURRENT = "up to date"
     MISSING = "missing"
-    STALE = "stale"
-    DAMAGED = "damaged"
+    OUTDATED = "outdated"
+    CORRUPT = "corrupt"
 
 
 @dataclass(frozen=True)
-class Finding:
-    """The state of a result.
+class Audited:
+    """What was found of a result.
 
     Attributes:
-        state: see `State`.
+        status: see `Status`.
         reasons: why, one sentence each.
-        record: of the result, where it has one.
+        record: of the result, if it has one.
         equivalent: whether other code made it, which is known to make the same bytes.
     """
 
-    state: State
+    status: Status
     reasons: tuple[str, ...] = ()
     record: Record | None = None
     equivalent: bool = False
 
 
 class Audit:
-    """Looks at each file and each result once; what changes later is not seen."""
+    """Reads each file and checks each result once; later changes are not noticed."""
 
     def __init__(self, jobs: Jobs) -> None:
         self.jobs = jobs
+        self._content_digests = {
+            name: digest for each in experiments().values() for name, digest in each.content_digests.items()
+        }
         self._digests: dict[Path, str] = {}
-        self._found: dict[Job, Finding] = {}
+        self._found: dict[Job, Audited] = {}
 
-    def of(self, job: Job) -> Finding:
-        """What there is of a job."""
+    def of(self, job: Job) -> Audited:
+        """The result of a job."""
         if job not in self._found:
-            self._found[job] = self._look(job)
+            self._found[job] = self._check(job)
         return self._found[job]
 
     def digests(self, paths: tuple[Path, ...]) -> dict[str, str]:
@@ -73,60 +76,60 @@ class Audit:
         makers = self.jobs.makers(job)
         wrong = {}
         for path in job.read_files:
-            found = self.of(makers[path]) if path in makers else Finding(State.DONE)
+            found = self.of(makers[path]) if path in makers else Audited(Status.CURRENT)
             if not path.exists():
                 wrong[path] = f"{path} is missing"
-            elif found.state is not State.DONE:
-                wrong[path] = f"{path} is {found.state.value}: {'; '.join(found.reasons)}"
-            elif reason := self._unknown(path, self._digest(path)):
+            elif found.status is not Status.CURRENT:
+                wrong[path] = f"{path} is {found.status.value}: {'; '.join(found.reasons)}"
+            elif reason := self._not_original(path, self._digest(path)):
                 wrong[path] = reason
         return wrong
 
-    def _unknown(self, path: Path, digest: str) -> str:
-        """Why a file is not the original that its name says; empty if it is, or if no digest is known."""
+    def _not_original(self, path: Path, digest: str) -> str:
+        """Why a source is not the published one; empty if it is, or if no digest is known."""
         known = self.jobs.known(path)
         if known is None or known == digest:
             return ""
         return f"{path} is not the original: sha256 {digest[:12]}..., expected {known[:12]}...; remove it and fetch it"
 
-    def _look(self, job: Job) -> Finding:
+    def _check(self, job: Job) -> Audited:
         try:
             record = read_record(job.record)
-        except DamagedRecordError as error:
-            return Finding(State.DAMAGED, (str(error),))
+        except CorruptRecordError as error:
+            return Audited(Status.CORRUPT, (str(error),))
         if record is None:
             left = tuple(f"no record says where {path} comes from" for path in job.writes if path.exists())
-            return Finding(State.STALE, left) if left else Finding(State.MISSING, (f"{job.record} is missing",))
-        if stale := [*self._otherwise(job, record)]:
-            return Finding(State.STALE, tuple(stale), record)
-        if damaged := [*self._changed(record.outputs, "written")]:
-            return Finding(State.DAMAGED, tuple(damaged), record)
+            return Audited(Status.OUTDATED, left) if left else Audited(Status.MISSING, (f"{job.record} is missing",))
+        if outdated := [*self._differences(job, record)]:
+            return Audited(Status.OUTDATED, tuple(outdated), record)
+        if corrupt := [*self._changed(record.outputs, "written")]:
+            return Audited(Status.CORRUPT, tuple(corrupt), record)
         missing = tuple(f"{name} is missing" for name in record.outputs if not Path(name).exists())
         equivalent = record.lineage != self.jobs.lineage(job)
-        return Finding(State.MISSING if missing else State.DONE, missing, record, equivalent)
+        return Audited(Status.MISSING if missing else Status.CURRENT, missing, record, equivalent)
 
-    def _otherwise(self, job: Job, record: Record) -> Iterator[str]:
-        """What the result was made of, or into, that differs from the job of today."""
+    def _differences(self, job: Job, record: Record) -> Iterator[str]:
+        """How the job of a record differs from that of today."""
         if (record.stage, record.name) != (job.stage, job.name):
             yield f"the record is of {record.stage} {record.name}"
             return
         lineage = self.jobs.lineage(job)
-        known = representative(record.lineage, record.device) == representative(lineage, record.device)
-        if not known:
-            yield from self._reasons(job, record)
-        elif record.lineage != lineage and any(self.of(each).state is State.STALE for each in self.jobs.before(job)):
+        if representative(record.lineage, record.device) != representative(lineage, record.device):
+            yield from self._why_another_lineage(job, record)
+        elif record.lineage != lineage and any(
+            self.of(each).status is Status.OUTDATED for each in self.jobs.before(job)
+        ):
             yield "it was made of results of other params or code"
-        reads = {path.as_posix() for path in job.read_files}
+        reads = _names(job.read_files)
         for what, then, now in (("reads", record.read_files, reads), ("writes", record.outputs, _names(job.writes))):
             for name in then.keys() ^ now:
                 yield f"it {what} {name} {'no longer' if name in then else 'now'}"
         for name, digest in record.read_files.items():
-            if reason := self._unknown(Path(name), digest):
+            if reason := self._not_original(Path(name), digest):
                 yield reason
         yield from self._changed({name: then for name, then in record.read_files.items() if name in reads}, "read")
 
-    def _reasons(self, job: Job, record: Record) -> Iterator[str]:
-        """Why the lineage of a record is not that of a job."""
+    def _why_another_lineage(self, job: Job, record: Record) -> Iterator[str]:
         commit = (record.environment.get("commit") or {}).get("id")
         found = False
         for line in differences(record.inputs, job.inputs):
@@ -142,7 +145,7 @@ class Audit:
             yield "it was made of results of other params or code"
 
     def _changed(self, digests: dict[str, str], what: str) -> Iterator[str]:
-        """The files whose bytes are others than then; of those that are here."""
+        """Of the files that are here, those whose bytes changed."""
         for name, then in digests.items():
             now = self._digest(Path(name)) if Path(name).exists() else then
             if now != then:
@@ -150,8 +153,7 @@ class Audit:
 
     def _digest(self, path: Path) -> str:
         if path not in self._digests:
-            # of what was fetched the contents count, not from where they came
-            self._digests[path] = contents(path) if path.name == FETCHED else sha256(path)
+            self._digests[path] = self._content_digests.get(path.name, sha256)(path)
         return self._digests[path]
 
 

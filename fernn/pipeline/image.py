@@ -1,8 +1,7 @@
-"""The container image in which jobs run where Snakemake is told to use one: brought once, to where every job finds it.
+"""`fernn image fetch`: the container image of jobs, downloaded once, to where every job finds it.
 
-The image lies in a file of Apptainer's in the checkout, named by its digest. Beside it a note says which digest the
-name in params.yaml stood for when it was fetched: all jobs run in that one, whatever a tag stands for by then. What it
-stands for now its registry says, by the protocol of the OCI distribution specification.
+The image is a file of Apptainer's in the checkout, named by its digest. A note beside it says which digest the name in
+params.yaml had when it was fetched: all jobs run in that image, even if a tag has moved since.
 """
 
 import hashlib
@@ -10,35 +9,27 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 from base64 import b64encode
 from dataclasses import asdict, dataclass
 from pathlib import Path
-
-import requests
-from requests.utils import parse_dict_header
 
 from fernn.errors import FernnError
 from fernn.files import atomic, sha256, write_json
 from fernn.params.schema import InRegistry, in_registry
 
 FOLDER = Path("data/image")
-TIMEOUT = (10.0, 30.0)  # seconds until it answers, and between two pieces of its answer
-# lists of images for several machines, and single images
-MANIFESTS = (
-    "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "
-    "application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json"
-)
 
 
 @dataclass(frozen=True)
-class Fetched:
+class FetchedImage:
     """An image that is here.
 
     Attributes:
         image: its name in params.yaml.
         digest: in its registry, or of the file for one that came as a file; such as sha256:0123...
         file: Apptainer's file.
-        state: the size and time that the file had then, of one that came as a file: others may replace that.
+        state: the size and time of a file that others may replace, when it was fetched; empty for a pulled one.
     """
 
     image: str
@@ -47,13 +38,13 @@ class Fetched:
     state: str = ""
 
 
-def fetched(image: str, folder: Path = FOLDER) -> Fetched:
+def fetched(image: str, folder: Path = FOLDER) -> FetchedImage:
     """The image as it was fetched.
 
     Raises:
         FernnError: if it was not, or its file is gone or was written anew.
     """
-    found = _before(_note(image, folder))
+    found = _read(_note(image, folder))
     if found is None or not Path(found.file).exists():
         raise FernnError(f"the image {image} is not here. Where there is a network (the login node): fernn image fetch")
     if found.state and found.state != _state(found.file):
@@ -63,25 +54,33 @@ def fetched(image: str, folder: Path = FOLDER) -> Fetched:
     return found
 
 
-def fetch(image: str, folder: Path = FOLDER) -> Fetched:
-    """Bring the image, unless it is here already.
+def fetch(image: str, folder: Path = FOLDER) -> FetchedImage:
+    """Download the image, unless it is here already.
 
     Raises:
-        FernnError: if it cannot be had, or its name stands for another image than when it was fetched before.
+        FernnError: if it cannot be downloaded, or its name means another image than when it was fetched before.
     """
     name = in_registry(image)
     if name is None and not Path(image).exists():
         raise FernnError(f"{image}: no such file; `image` of params.yaml names it")
     digest = name.digest or _digest_of(name) if name else f"sha256:{sha256(image)}"
-    note = _note(image, folder)
     file = image if name is None else (folder / f"{digest.removeprefix('sha256:')[:16]}.sif").as_posix()
-    wanted = Fetched(image, digest, file, "" if name else _state(file))
-    before = _before(note)
+    wanted = FetchedImage(image, digest, file, "" if name else _state(file))
+    note = _note(image, folder)
+    before = _read(note)
     if before and before.digest != digest:
-        raise FernnError(_moved(before, digest, note))
+        stay = (
+            f"To stay with it, write image: docker://{name.host}/{name.name}@{before.digest} in params.yaml."
+            if name
+            else "To stay with it, bring the file back."
+        )
+        raise FernnError(
+            f"{image} is another image now:\n  fetched before: {before.digest}\n  now:            {digest}\n"
+            f"Results made so far name the first one. {stay} To go over to the new one, remove {note} and fetch again: "
+            "what is finished stays as it is, and what is made from then on names the new image."
+        )
     if name and not Path(file).exists():
-        plain = ["--no-https"] if _is_local(name) else []
-        _pull(f"docker://{name.host}/{name.name}@{digest}", Path(file), plain)
+        _pull(name, digest, Path(file))
     write_json(note, asdict(wanted))
     return wanted
 
@@ -100,33 +99,21 @@ def _note(image: str, folder: Path) -> Path:
     return folder / f"{hashlib.sha256(image.encode()).hexdigest()[:16]}.json"
 
 
-def _before(note: Path) -> Fetched | None:
-    return Fetched(**json.loads(note.read_text(encoding="utf-8"))) if note.exists() else None
+def _read(note: Path) -> FetchedImage | None:
+    return FetchedImage(**json.loads(note.read_text(encoding="utf-8"))) if note.exists() else None
 
 
-def _moved(before: Fetched, digest: str, note: Path) -> str:
-    name = in_registry(before.image)
-    stay = (
-        f"To stay with it, write image: docker://{name.host}/{name.name}@{before.digest} in params.yaml."
-        if name
-        else "To stay with it, bring the file back."
-    )
-    return (
-        f"{before.image} is another image now:\n  fetched before: {before.digest}\n  now:            {digest}\n"
-        f"Results made so far name the first one. {stay} To go over to the new one, remove {note} and fetch again: "
-        "what is finished stays as it is, and what is made from then on names the new image."
-    )
-
-
-def _pull(address: str, file: Path, options: list[str]) -> None:
-    """Let Apptainer bring an image and turn it into its own format."""
+def _pull(image: InRegistry, digest: str, file: Path) -> None:
+    """Let Apptainer download an image and convert it to its own format."""
     apptainer = program()
     if apptainer is None:
         raise FernnError(
             "neither apptainer nor singularity is found here. On many clusters: module load apptainer. Elsewhere the "
             "image runs by docker or podman (docs/image.md)."
         )
+    address = f"docker://{image.host}/{image.name}@{digest}"
     with atomic(file) as temporary:
+        options = ["--no-https"] if _is_local(image) else []
         command = [apptainer, "pull", *options, "--force", str(temporary), address]
         ended = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if ended.returncode:
@@ -134,50 +121,32 @@ def _pull(address: str, file: Path, options: list[str]) -> None:
 
 
 def _is_local(image: InRegistry) -> bool:
-    """Whether the registry is on this machine: such a one is asked without encryption, as Docker does."""
+    """Whether the registry is on this machine, and is queried without TLS, as Docker does."""
     return image.host.split(":")[0] in ("localhost", "127.0.0.1")
 
 
 def _digest_of(image: InRegistry) -> str:
-    """The digest that the image's tag stands for now.
-
-    A registry that wants to know who asks is told APPTAINER_DOCKER_USERNAME and APPTAINER_DOCKER_PASSWORD, as Apptainer
-    tells it.
-
-    Raises:
-        FernnError: if the registry does not answer, or does not give the image.
-    """
-    # the one registry whose interface has another name than its images
-    host = "registry-1.docker.io" if image.host == "docker.io" else image.host
-    url = f"{'http' if _is_local(image) else 'https'}://{host}/v2/{image.name}/manifests/{image.tag}"
-    headers = {"Accept": MANIFESTS}
-    try:
-        answer = requests.get(url, headers=headers, timeout=TIMEOUT)
-        if answer.status_code == 401:
-            headers |= {"Authorization": _authorization(answer.headers.get("WWW-Authenticate", ""))}
-            answer = requests.get(url, headers=headers, timeout=TIMEOUT)
-        answer.raise_for_status()
-    except requests.RequestException as error:
+    """The digest of the image that a tag refers to now, by skopeo: Apptainer does not report it."""
+    address = f"docker://{image.host}/{image.name}:{image.tag}"
+    if shutil.which("skopeo") is None:
         raise FernnError(
-            f"cannot ask {host} what {image.name}:{image.tag} is: {error}\nRun this where there is a network (the "
-            "login node); a registry that wants a name and a password reads them from APPTAINER_DOCKER_USERNAME and "
-            "APPTAINER_DOCKER_PASSWORD."
-        ) from None
-    return f"sha256:{hashlib.sha256(answer.content).hexdigest()}"
-
-
-def _authorization(challenge: str) -> str:
-    """What a registry wants to hear after its refusal: a token, of anybody or of this user."""
+            f"{address} is a tag, and skopeo, which finds its digest, is not found here. Install skopeo, or write the "
+            f"digest in params.yaml: docker://{image.host}/{image.name}@sha256:...; the registry's page shows it, or "
+            f"elsewhere: skopeo inspect --format '{{{{.Digest}}}}' {address}"
+        )
+    command = ["skopeo", "inspect", "--raw", *(["--tls-verify=false"] if _is_local(image) else [])]
     user, password = (os.environ.get(f"APPTAINER_DOCKER_{what}") for what in ("USERNAME", "PASSWORD"))
-    person = (user, password) if user and password else None
-    scheme, _, rest = challenge.partition(" ")
-    if scheme.lower() == "basic" and person:
-        return f"Basic {b64encode(':'.join(person).encode()).decode()}"
-    asked = parse_dict_header(rest)
-    if scheme.lower() != "bearer" or "realm" not in asked:
-        raise requests.RequestException("it wants a name and a password")
-    wanted = {name: asked[name] for name in ("service", "scope") if name in asked}
-    answer = requests.get(asked["realm"], params=wanted, auth=person, timeout=TIMEOUT)
-    answer.raise_for_status()
-    said = answer.json()
-    return f"Bearer {said.get('token') or said.get('access_token', '')}"
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as login:  # not an argument, which other users could see
+        if user and password:
+            auth = b64encode(f"{user}:{password}".encode()).decode()
+            json.dump({"auths": {image.host: {"auth": auth}}}, login)
+            login.flush()
+            command += ["--authfile", login.name]
+        ended = subprocess.run([*command, address], capture_output=True)
+    if ended.returncode:
+        raise FernnError(
+            f"skopeo could not find the digest of {address}:\n{ended.stderr.decode(errors='replace').strip()[-2000:]}\n"
+            "Run this where there is a network (the login node). For a registry that requires a login, set "
+            "APPTAINER_DOCKER_USERNAME and APPTAINER_DOCKER_PASSWORD, or run skopeo login."
+        )
+    return f"sha256:{hashlib.sha256(ended.stdout).hexdigest()}"  # of the manifest's bytes, as registries define it

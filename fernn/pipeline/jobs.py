@@ -1,7 +1,7 @@
 """The jobs of a scale: what each depends on, reads and writes.
 
-Whoever asks what a result is made of asks here: the stages themselves, Snakemake's rules, DVC's dependencies, `fernn
-verify` and `fernn plan`.
+Everything that needs to know what a result is made of asks here: the stages, Snakemake's rules, DVC's dependencies,
+`fernn verify` and `fernn plan`.
 """
 
 import json
@@ -12,22 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from fernn.data.mnist import FILES as MNIST
-from fernn.data.standins import make as drawing
 from fernn.errors import FernnError, say
+from fernn.experiment import Work
 from fernn.experiments import find_experiment
-from fernn.experiments.experiment import Work
-from fernn.experiments.kth.experiment import EXPERIMENT as KTH
-from fernn.experiments.kth.params import StandIns
 from fernn.files import sha256
-from fernn.layout import EVALUATION, METRICS, MODEL, RECORD, SAMPLES, Layout
+from fernn.layout import EVALUATION, METRICS, MODEL, RECORD, RELEASE, SAMPLES, Layout
 from fernn.params import Params
 from fernn.provenance.code import code_digest
-from fernn.provenance.digests import identity
-from fernn.results.claims.reading import PAPER
+from fernn.provenance.records import identity
+from fernn.results.claims.claim import PAPER
 from fernn.results.figures import kinds as figures
-from fernn.results.reading.selection import select
 from fernn.results.report import page as report
 from fernn.results.report.inputs import report_inputs
+from fernn.results.selection import select
 from fernn.results.tables import writing as tables
 from fernn.results.tables.writing import table_names, tables_of, tabulated_models
 from fernn.runs import Run, all_runs, evaluations_of, find_run
@@ -46,7 +43,7 @@ class Job:
         reads: the files that it is made of, by the role that each plays.
         writes: its files.
         record: the file that tells how it was made.
-        make: makes it; for a training or an evaluation, in the `Workplace` that it is given.
+        make: makes it; for a training or an evaluation, from its context and the files to write.
     """
 
     stage: str
@@ -92,12 +89,11 @@ class Jobs:
     @cached_property
     def all(self) -> dict[tuple[str, str], Job]:
         """By stage and name."""
-        wanted = KTH.section(self.params).source.stand_ins if KTH in self.experiments else None
         shown = [self._tables(), self._figures()]
         trained = [self._train(run) for run in self.runs.values()]
         evaluated = [self._evaluate(run) for run in self.runs.values()]
         made = [
-            *([self._standins(wanted)] if wanted else []),
+            *self._standins(),
             *self._datasets([*trained, *evaluated, *shown]),
             *trained,
             *evaluated,
@@ -120,9 +116,7 @@ class Jobs:
         if stage == "dataset":
             return self._dataset(name)
         if stage == "standins":
-            raise FernnError(
-                f"scale {self.params.scale} uses the KTH originals (kth.source.stand_ins is null): nothing to draw."
-            )
+            raise FernnError(f"scale {self.params.scale} has no stand-ins (source.stand_ins is null): nothing to draw.")
         find_run(self.params, name)  # raises
         raise FernnError(f"{stage}: no such stage")
 
@@ -165,12 +159,14 @@ class Jobs:
     def _makers(self) -> dict[Path, Job]:
         return {path: job for job in self.all.values() for path in (*job.writes, job.record)}
 
-    def _standins(self, wanted: StandIns) -> Job:
-        folder, inputs = self.layout.standins(), wanted.model_dump()
-        make = partial(drawing.make_standins, folder, **inputs)
-        return Job(
-            "standins", "", (drawing.__name__,), lambda: inputs, {}, (self.layout.release(),), folder / RECORD, make
-        )
+    def _standins(self) -> list[Job]:
+        """One job at most, of the first experiment that stand-ins are drawn for."""
+        for experiment in self.experiments:
+            if work := experiment.stand_ins(self.params):
+                folder = self.layout.standins(experiment.name)
+                files = [folder / RELEASE, folder / RECORD]
+                return [self._of_work("standins", "", work, files, partial(work.function, folder))]
+        return []
 
     def _datasets(self, readers: list[Job]) -> list[Job]:
         """The parts of data sets that these read, such as "translation/test-V2T"; what others are made of first."""
@@ -182,33 +178,33 @@ class Jobs:
     def _dataset(self, name: str) -> Job:
         experiment, _, part = name.partition("/")
         work = find_experiment(experiment).dataset(self.params, self.layout, part)
-        reads, inputs = {role: (path,) for role, path in work.files.items()}, work.plain
-        files = work.files.values()
-        if carried := {path.as_posix(): sha256(path) for path in files if self.carried(path) and path.exists()}:
-            inputs["carried"] = carried  # DVC sees no more of them than this
-        file, record = self.layout.dataset(experiment, part), self.layout.dataset_record(experiment, part)
-        return Job("dataset", name, work.roots, lambda: inputs, reads, (file,), record, lambda: work.do(file, say))
+        files = [self.layout.dataset(experiment, part), self.layout.dataset_record(experiment, part)]
+        # DVC sees no more of files of the repository than this
+        carried = {path.as_posix(): sha256(path) for path in work.files.values() if self.carried(path) if path.exists()}
+        return self._of_work("dataset", name, work, files, partial(work.do, files[0], say), carried)
 
     def _train(self, run: Run) -> Job:
         work = find_experiment(run.experiment).training(self.params, self.layout, run)
-        return self._of_run("train", run, work, [self.layout.run(run.id, name) for name in (MODEL, METRICS, RECORD)])
+        files = [self.layout.run(run.id, name) for name in (MODEL, METRICS, RECORD)]
+        return self._of_work("train", run.id, work, files, work.do)
 
     def _evaluate(self, run: Run) -> Job:
         work = find_experiment(run.experiment).evaluation(self.params, self.layout, run)
         files = [self.layout.evaluation(run.id, name) for name in (EVALUATION, SAMPLES, RECORD)]
-        return self._of_run("evaluate", run, work, files)
+        return self._of_work("evaluate", run.id, work, files, work.do)
 
-    def _of_run(self, stage: str, run: Run, work: Work[Any], files: list[Path]) -> Job:
+    def _of_work(
+        self, stage: str, name: str, work: Work, files: list[Path], make: Callable[..., Any], carried: Any = None
+    ) -> Job:
+        """A job of an experiment; its record is the last of `files`."""
+        values = {**work.plain, "carried": carried} if carried else work.plain
         reads = {role: (path,) for role, path in work.files.items()}
-        writes, record = tuple(files[:-1]), files[-1]
-        return Job(
-            stage, run.id, work.roots, lambda: work.plain, reads, writes, record, lambda place: work.do(place, writes)
-        )
+        return Job(stage, name, work.roots, lambda: values, reads, tuple(files[:-1]), files[-1], make)
 
     def _tables(self) -> Job:
         of = tables_of(self.params, self.experiments)
         evidence = [each.evidence for each in self.experiments]
-        modules = {*(type(table).__module__ for table in of), *(each.code for each in evidence)}
+        modules = {*(table.about.__module__ for table in of), *(each.code for each in evidence)}
         roots = (tables.__name__, *sorted(modules))
         claims = sorted({PAPER, *(each.claims for each in evidence)})
         inputs = {**self._shown(), "claims": [sha256(path) for path in claims]}
@@ -239,7 +235,11 @@ class Jobs:
             RECORD: tuple(self.layout.run(run, RECORD) for run in self.runs),
         }
         names = [table.name for table in tables_of(self.params, self.experiments)]
-        inputs = partial(report_inputs, self.params, self.experiments, names, made, KTH.name)
+
+        def inputs() -> dict[str, Any]:
+            datasets = {job.name: job.inputs for job in made if job.stage == "dataset"}
+            return report_inputs(self.params, self.experiments, names, datasets)
+
         writes, record = (self.layout.report(),), self.layout.report_record()
 
         def make() -> None:

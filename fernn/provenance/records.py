@@ -1,6 +1,8 @@
 """One record beside each result: how it was made, of what, by which code, on which machine."""
 
+import hashlib
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,16 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from fernn.errors import FernnError
 from fernn.files import write_json
-from fernn.provenance.digests import identity
+
+
+def identity(values: Any) -> str:
+    """A digest of plain values; the order of lists counts, that of keys does not."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def now() -> str:
+    """The time in UTC, to the second."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class Record(BaseModel):
@@ -63,7 +74,7 @@ class Record(BaseModel):
         return int(self.details.get("workers", 1))
 
 
-class DamagedRecordError(FernnError):
+class CorruptRecordError(FernnError):
     """A file is no record of this version, or is not as it was written."""
 
 
@@ -77,7 +88,7 @@ def read_record(path: Path) -> Record | None:
     """Read a record; None if there is none.
 
     Raises:
-        DamagedRecordError: if the file is none of this version, or was changed since it was written.
+        CorruptRecordError: if the file is none of this version, or was changed since it was written.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -90,7 +101,7 @@ def read_record(path: Path) -> Record | None:
     except FileNotFoundError:
         return None
     except (ValueError, AttributeError, ValidationError) as error:
-        raise DamagedRecordError(
-            f"{path} is no record of this version, or damaged ({str(error).splitlines()[0]}). Make its result again: "
+        raise CorruptRecordError(
+            f"{path} is no record of this version, or corrupt ({str(error).splitlines()[0]}). Rebuild its result: "
             "remove the file, and run snakemake."
         ) from None

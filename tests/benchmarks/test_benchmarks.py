@@ -1,14 +1,32 @@
-"""That the benchmark measures what it says. How fast things are is not a matter of tests."""
+"""That the benchmarks measure what they say. How fast things are is not a matter of tests."""
+
+from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from benchmarks import floor, pace, timing, translation
+from benchmarks import kth, pace, rotation, timing, translation
 from benchmarks.report import Options, page
+from fernn.datasets import rotating
+from fernn.datasets.moving_clips import gather
 from fernn.experiments import load_params
-from fernn.models import FERNNPredictor
+from fernn.flows import Rotation
+from tests.reference import kth as plain_kth
+from tests.reference.rotation import render
 
 CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every piece of work once."""
+    monkeypatch.setattr(timing, "AT_LEAST", 1e-9)
+
+
+def options(root: Path, scale: str, say=lambda line: None, batch: int | None = 1) -> Options:
+    return Options(load_params(root / "params.yaml", scale), CPU, 1, batch, say)
 
 
 def test_ways_take_turns(monkeypatch):
@@ -25,37 +43,67 @@ def test_gain_is_that_of_the_rounds():
     assert ours.gain_over(theirs) == (2.0, 1.0, 3.0)
 
 
-def test_operations_of_a_step():
-    """V_1 on 5x6 pixels, 2 frames seen and 2 predicted: h_1 is one map, and so is the first product with W."""
-    model = FERNNPredictor("V1T", hidden_channels=3, decoder_layers=1)
-    frames = torch.randn(1, 2, 1, 5, 6)
-    counted = floor.count(lambda: model(frames, 2).sum(), sequences=4)
-    maps_of_u, maps_of_w, decoded = 4, 1 + 2 * 9, 2
-    kernels = maps_of_u * 3 * 1 + maps_of_w * 3 * 3 + decoded * (3 * 3 + 3 * 1)
-    assert counted.forward == 4 * 2 * 9 * 30 * kernels
-    assert counted.forward < counted.backward <= 2 * counted.forward  # no gradient of the frames
+def test_peak_memory_is_that_of_the_tensors():
+    """Two of 64 MiB, one after the other, and one of 16 MiB throughout."""
 
+    def work() -> None:
+        small = torch.ones(2**22)
+        for _ in range(2):
+            large = torch.ones(2**24)
+            del large
+        del small
 
-def test_floor_is_operations_over_rate():
-    assert floor.Rate(forward=10.0, backward=5.0).floor(floor.Operations(20, 30)) == 8.0
+    assert 80 * 2**20 <= timing.peak(work, CPU) < 81 * 2**20
 
 
 @pytest.mark.slow
-def test_page_at_the_quick_scale(root, monkeypatch):
-    monkeypatch.setattr(timing, "AT_LEAST", 1e-9)  # every piece of work once
+@pytest.mark.parametrize(
+    ("part", "letter", "ways"),
+    [(translation, "A", timing.WAYS), (kth, "C", timing.WAYS), (rotation, "B", rotation.WAYS)],
+)
+def test_page_at_the_quick_scale(root, once, part, letter, ways):
     said = []
-    options = Options(load_params(root / "params.yaml", "quick"), CPU, 1, 1, said.append)
-    text = page(options, translation.measure(options))
+    chosen = options(root, "quick", said.append)
+    text = page(chosen, part.measure(chosen))
     rows = {line.split("|")[1].strip() for line in text.splitlines() if line.startswith("|")}
-    assert {"library, float32", "library, bf16", "plain, float32", "library", "plain"} <= rows
+    assert {*ways, "library", "plain"} - {"library, tf32"} <= rows
+    assert f"Experiment {letter}: training step" in text
     assert torch.__version__ in text
     assert max(map(len, text.splitlines())) <= 120
     assert any("round 1 of 1: plain" in line for line in said)
 
 
-def test_the_pace_of_each_model(root, monkeypatch):
-    monkeypatch.setattr(timing, "AT_LEAST", 1e-9)
-    params = load_params(root / "params.yaml", "quick").model_copy(update={"experiments": ["translation", "kth"]})
+@pytest.mark.slow
+def test_both_ways_in_processes_of_their_own(root):
+    (table,) = translation.alone(options(root, "quick"))
+    assert [row[0] for row in table.rows] == ["library", "plain"]
+    assert all(row[1].endswith("s") and row[3].endswith("B") for row in table.rows)
+
+
+@pytest.mark.parametrize("scale", ["quick", "paper"])
+def test_both_ways_serve_the_same_clips(root, scale):
+    """The sign of the convolution is chosen so: a pixel looks at the place that it comes from."""
+    chosen = options(root, scale)
+    data, (frames, clips, flow) = chosen.params.kth.data, kth.made_up(chosen)
+    assert flow.name == "V2T"
+    assert len(clips) == chosen.params.kth.training.batch
+    assert len(clips.velocity.unique(dim=0)) > len(clips) / 3  # of 25
+    assert clips.flip.any() and not clips.flip.all()
+    part = clips[:6]
+    found = plain_kth.serve(frames, part, data.frames, data.stride)
+    assert torch.allclose(found, gather(frames, part, data.frames, data.stride), rtol=0, atol=1e-6)
+
+
+@given(seed=st.integers(0, 100), side=st.sampled_from([6, 8, 10]))
+def test_plain_rendering_is_that_of_the_library(seed, side):
+    pool = torch.randint(0, 256, (4, 8, 8), dtype=torch.uint8)
+    recipes = rotating.RotationSampler(seed, "test", 4, 2, Rotation(2)).draw(3)
+    assert (render(pool, recipes, 3, side) - rotating.render(pool, recipes, 3, side)).abs().max() < 1e-4
+
+
+def test_the_pace_of_each_model(root, once):
+    chosen = options(root, "quick", batch=None)
+    params = chosen.params.model_copy(update={"experiments": ["translation", "kth"]})
     (table,) = pace.measure(Options(params, CPU, 1, None, str))
     section = params.translation
     rows = {row[0]: dict(zip(table.columns, row, strict=True)) for row in table.rows}
@@ -65,4 +113,4 @@ def test_the_pace_of_each_model(root, monkeypatch):
     assert (row["batch"], row["steps"]) == (str(batch), str(epochs * section.data.train // batch))
     measured, counted = (float(row[each].split()[0]) for each in ("peak memory", "counted"))
     assert 0.5 < measured / counted < 2  # the formula that `auto` goes by
-    assert pace.measure(Options(load_params(root / "params.yaml", "paper"), CPU, 1, None, str)) == []
+    assert pace.measure(options(root, "paper")) == []

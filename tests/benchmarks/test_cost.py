@@ -5,10 +5,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import cost, timing
-from benchmarks.curves import Curve, draw, fit
-from benchmarks.memory import peak
+from benchmarks.cost import fit
 from benchmarks.report import IMAGES, Options, page
-from benchmarks.training import training_step
 from fernn.experiments import load_params
 
 SIDE, SEEN, PREDICTED, CHANNELS = 6, 3, 2, 4
@@ -51,12 +49,6 @@ def test_least_squares():
     assert fit([1, 9, 25], [5.0, 21.0, 53.0]).residual < 1e-12
 
 
-def test_sets_of_generators(options):
-    sets = [[(name, len(flow)) for name, flow in sweep.flows.items()] for sweep in sweeps(options)]
-    assert sets[0] == [("V0T", 1), ("V1T", 9), ("V2T", 25), ("V3T", 49)]
-    assert sets[1] == [("V0R", 1), ("V1R", 3), ("V2R", 5), ("V3R", 7), ("V4R", 9)]
-
-
 def test_translation_pays_the_hidden_convolution_at_all_frames_but_two(options):
     """Forward, gradient of maps and gradient of weights of W; of U, which takes the frame in, no gradient of frames."""
     slope, fixed, decoder = line_of_operations(cost.translations(options))
@@ -64,31 +56,6 @@ def test_translation_pays_the_hidden_convolution_at_all_frames_but_two(options):
     assert slope == pytest.approx((frames - 2) * hidden)
     assert decoder == pytest.approx(PREDICTED * (2 * 3 * CHANNELS**2 + 3 * CHANNELS))  # quick: two hidden layers
     assert fixed == pytest.approx(decoder + hidden + frames * lifting)  # what all generators share
-
-
-def test_rotation_pays_the_hidden_convolution_at_all_frames_but_one(options):
-    sweep, sizes = cost.rotations(options), options.params.rotation.architecture
-    slope, fixed, decoder = line_of_operations(sweep)
-    channels = sizes.fields * sizes.group_order
-    assert sizes.convolution == "dense"
-    # in the co-moving frame each generator's frame is lifted, too: forward, and the gradient of the kernel
-    lifting = 2 * channels if sizes.frame == "co-moving" else 0
-    assert slope == pytest.approx((SEEN + PREDICTED - 1) * (3 * channels**2 + lifting))
-    assert 0 < decoder < fixed
-
-
-def test_every_step_but_the_first_takes_the_same_memory(options):
-    """The first one makes Adam's moments. No gradient is left over, which would not count as the next one's."""
-    sweep = cost.translations(options)
-    network = sweep.network("V1T")
-    weights = sum(each.nbytes for each in network.parameters())
-    step = training_step(
-        lambda network: network(torch.rand(1, SEEN, 1, SIDE, SIDE), PREDICTED).sum(), 1.0, network, "float32"
-    )
-    step()
-    assert all(each.grad is None for each in network.parameters())
-    first, second = (peak(step, options.device) for _ in range(2))
-    assert first == second > weights
 
 
 def test_table_and_picture(options, tmp_path):
@@ -110,18 +77,3 @@ def test_table_and_picture(options, tmp_path):
     assert f"]({IMAGES}/cost_against_generators.png)" in text
     table.picture.write(tmp_path / "page.md")
     assert (tmp_path / IMAGES / "cost_against_generators.png").read_bytes().startswith(b"\x89PNG")
-
-
-def test_picture_shows_the_measurements_and_their_lines():
-    figure = draw([Curve("A", ("V0T", "V1T"), (1, 9), (0.5, 2.5), (2**30, 5 * 2**30))])
-    time, memory = figure.axes
-    for axes, at_0, at_1, at_9 in ((time, 0.25, 0.5, 2.5), (memory, 0.5, 1.0, 5.0)):
-        line, points = axes.lines
-        assert points.get_xdata() == pytest.approx((1, 9))
-        assert points.get_ydata() == pytest.approx((at_1, at_9))
-        assert line.get_xdata() == pytest.approx((0, 9))
-        assert line.get_ydata() == pytest.approx((at_0, at_9))
-
-
-def sweeps(options: Options) -> tuple[cost.Sweep, cost.Sweep]:
-    return cost.translations(options), cost.rotations(options)

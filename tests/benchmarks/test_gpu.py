@@ -115,11 +115,11 @@ def test_small_checkpoints_are_carried(tmp_path, monkeypatch):
     own = here.unfinished(run) / "checkpoint.safetensors"
     own.parent.mkdir(parents=True)
     own.write_bytes(b"state")
-    gpu.carry_out(tmp_path / "kept", here, part("", run=run))
-    gpu.carry_in(tmp_path / "kept", there, part("", run=run))
+    gpu.carry(here, part("", run=run), tmp_path / "kept", back=False)
+    gpu.carry(there, part("", run=run), tmp_path / "kept", back=True)
     assert (there.unfinished(run) / own.name).read_bytes() == b"state"
     monkeypatch.setattr(gpu, "SMALL", 4)
     own.write_bytes(b"larger")
-    gpu.carry_out(tmp_path / "kept", here, part("", run=run))
-    gpu.carry_in(tmp_path / "kept", there, part("", run=run))
+    gpu.carry(here, part("", run=run), tmp_path / "kept", back=False)
+    gpu.carry(there, part("", run=run), tmp_path / "kept", back=True)
     assert (there.unfinished(run) / own.name).read_bytes() == b"state"

@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from fernn.data.transfer import Patience
+from fernn.data.download import Patience
 
 from .archive import CONTENT, NAME
 from .server import Server

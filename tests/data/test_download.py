@@ -1,13 +1,15 @@
 import errno
 import gzip
 import hashlib
+import io
 import os
 import time
 
 import pytest
+from rich.console import Console
 
 from fernn.data.digests import Digest, WrongFileError
-from fernn.data.download import ALREADY_THERE, DownloadError, fetch
+from fernn.data.download import ALREADY_THERE, DownloadError, fetch, show_progress
 from fernn.data.partial import Partial
 from fernn.errors import FernnError
 
@@ -103,6 +105,19 @@ def test_the_next_mirror_at_once(server, target, patience):
     assert [(request.path, request.status) for request in server.requests] == [("/gone.zip", 404), (f"/{NAME}", 200)]
 
 
+def test_the_loopback_is_reached_without_a_proxy(server, target, patience, monkeypatch):
+    away = f"http://example.invalid/{NAME}"
+    server.files[away] = CONTENT  # as a proxy
+    for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, server.base)
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    fetch([server.url("gone.zip"), server.url(NAME)], target, [RIGHT], patience=patience)
+    target.unlink()
+    fetch([away], target, [RIGHT], patience=patience)
+    assert [request.path for request in server.requests] == ["/gone.zip", f"/{NAME}", away]
+
+
 def test_wrong_bytes_lead_to_the_next_mirror(server, target, patience):
     server.files["bad.zip"] = CONTENT
     server.faults["bad.zip"] = [Fault(garble=True)]
@@ -185,3 +200,26 @@ def test_calls_without_sense(tmp_path):
     for urls, digests in (("http://x", [RIGHT]), ([], [RIGHT]), (["http://x"], [])):
         with pytest.raises(ValueError, match="list of URLs"):
             fetch(urls, tmp_path / "x", digests)
+
+
+def show(terminal: bool) -> str:
+    """What two downloads print, one of known and one of unknown size, told every kilobyte."""
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=40, color_system=None)
+    with show_progress(console) as progress:
+        for done in range(0, 500_001, 1000):
+            progress("walking.zip", done, 500_000)
+        progress("00sequences.txt [1]", 100, None)
+    return console.file.getvalue()
+
+
+def test_a_log_gets_few_plain_lines():
+    assert show(terminal=False).splitlines() == [
+        "walking.zip: 0 bytes of 500.0 kB",
+        "walking.zip: 500.0 kB of 500.0 kB",
+        "00sequences.txt [1]: 100 bytes of unknown size",
+    ]
+
+
+def test_a_terminal_gets_bars():
+    assert "walking.zip" in show(terminal=True)
+    assert "━" in show(terminal=True)

@@ -12,8 +12,7 @@ import pytest
 from fernn.data import mnist, mnist_fetching
 from fernn.data.digests import Digest, WrongFileError
 from fernn.data.download import ALREADY_THERE, DownloadError
-from fernn.data.idx import read_plain
-from fernn.data.mnist import FILES, make_subset
+from fernn.data.mnist import FILES, make_subset, read_plain
 from fernn.data.mnist_fetching import fetch_mnist
 from fernn.errors import FernnError
 

@@ -36,11 +36,6 @@ def test_streams_are_independent(other):
     assert abs(together) < 4 / np.sqrt(one.size)
 
 
-def test_no_word_comes_twice():
-    drawn = words(7, "train", 0, 0, 10_000, 8)
-    assert np.unique(drawn).size == drawn.size
-
-
 @pytest.mark.parametrize(("bound", "critical"), [(2, 15.2), (9, 31.9), (25, 59.0), (28, 63.5)])
 def test_whole_numbers_are_uniform(bound, critical):
     """Chi-square of 100,000 draws; the critical value belongs to a chance of 1 in 10,000."""

@@ -1,4 +1,4 @@
-from dataclasses import fields, replace
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from fernn.arrays import write_arrays
 from fernn.datasets.moving_clips import (
     Clips,
     drawn_at_random,
@@ -15,9 +14,7 @@ from fernn.datasets.moving_clips import (
     in_the_middle,
     select_clips,
 )
-from fernn.errors import FernnError
 from fernn.flows.translation import Translation
-from tests.reference import kth as plain_kth
 
 PERSONS = range(1, 26)
 
@@ -76,14 +73,6 @@ def test_gathering_is_the_plain_way(lengths, k, length, stride, size, epoch):
             assert torch.equal(found[i], clip_by_rolls(frames, clips, i, length, stride))
 
 
-def test_a_convolution_with_a_one_hot_kernel_is_the_same():
-    frames = frames_of(200, 32, 32)
-    clips = drawn_at_random(everyone([40] * 5, frames=16), 42, "train", 0, flip=0.5)
-    clips = replace(clips, velocity=torch.tensor([[0, 0], [2, -2], [-1, 2], [-2, 0], [0, 1]]))
-    assert clips.flip.any() and not clips.flip.all()
-    assert torch.allclose(plain_kth.serve(frames, clips, 16, 2), gather(frames, clips, 16, 2), rtol=0, atol=1e-6)
-
-
 @pytest.mark.parametrize(("flip", "columns"), [(False, [0, 1, 2, 0]), (True, [2, 1, 0, 2])])
 def test_a_clip_moves_right_and_down_with_its_velocity(flip, columns):
     frames = torch.zeros(9, 4, 3, dtype=torch.uint8)
@@ -93,12 +82,6 @@ def test_a_clip_moves_right_and_down_with_its_velocity(flip, columns):
     moved = gather(frames, clips, 4, 2)[0, :, 0]
     assert [tuple(frame.nonzero()[0].tolist()) for frame in moved] == list(zip([0, 2, 0, 2], columns, strict=True))
     assert moved.max() == 1
-
-
-def test_every_second_frame():
-    frames = torch.arange(20, dtype=torch.uint8).view(20, 1, 1)
-    clips = in_the_middle(everyone([3, 14, 3], frames=4, k=0))
-    assert (gather(frames, clips, 4, 2) * 255).round().int().flatten().tolist() == [6, 8, 10, 12]
 
 
 def test_known_recipes():
@@ -226,19 +209,3 @@ def test_parts_of_recipes():
     whole = gather(frames, clips, 3, 2)
     assert torch.equal(torch.cat([gather(frames, clips[:4], 3, 2), gather(frames, clips[4:], 3, 2)]), whole)
     assert gather(frames, clips[:0], 3, 2).shape == (0, 3, 1, 6, 6)
-
-
-def test_recipes_in_a_file(tmp_path):
-    clips = drawn_at_random(everyone([9] * 7), 42, "train", 0, 0.5)
-    for name in ("a", "b"):
-        clips.write(tmp_path / name)
-    assert equal(Clips.read(tmp_path / "a"), clips)
-    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-    clips[:0].write(tmp_path / "none")
-    assert len(Clips.read(tmp_path / "none")) == 0
-
-
-def test_a_file_of_another_kind(tmp_path):
-    write_arrays(tmp_path / "frames", {"frames": torch.zeros(1)}, {})
-    with pytest.raises(FernnError, match="frames: holds frames; clips are first, room, label, velocity, flip"):
-        Clips.read(tmp_path / "frames")

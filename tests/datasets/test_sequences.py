@@ -1,9 +1,11 @@
 """What recipes of all flows have in common: batches, epochs, files."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 
 from fernn.arrays import write_arrays
@@ -33,9 +35,7 @@ KINDS = {
 }
 
 
-@pytest.fixture(params=KINDS)
-def kind(request) -> Kind:
-    return KINDS[request.param]
+kinds = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 
 
 def pool() -> Tensor:
@@ -47,6 +47,22 @@ def equal(one: Recipes, two: Recipes) -> bool:
     return all(first.dtype == second.dtype and torch.equal(first, second) for first, second in pairs)
 
 
+@kinds
+@given(st.integers(0, 30), st.integers(0, 30), st.integers(0, 2), st.integers(1, 3))
+def test_any_part_can_be_drawn_alone(kind, first, count, epoch, digits):
+    book = replace(kind.book, digits=digits)
+    whole = book.draw(60, epoch=epoch)
+    assert equal(book.draw(count, first, epoch), whole[first : first + count])
+
+
+@kinds
+def test_epochs_and_streams_differ(kind):
+    first = kind.book.draw(50)
+    assert not equal(first, kind.book.draw(50, epoch=1))
+    assert not equal(first, replace(kind.book, stream="validation").draw(50))
+
+
+@kinds
 def test_moving_at(kind):
     recipes = kind.book.draw(5)
     fixed = recipes.moving_at(kind.velocity)
@@ -57,6 +73,7 @@ def test_moving_at(kind):
     assert torch.equal(fixed.digit, recipes.digit)
 
 
+@kinds
 def test_batches_of_fixed_recipes(kind):
     recipes, rendered = kind.book.draw(7), RenderedSequences(kind.render, pool(), FRAMES, SIDE)
     frames = rendered.of(recipes)
@@ -65,6 +82,7 @@ def test_batches_of_fixed_recipes(kind):
     assert torch.equal(torch.cat([frames(0, 3), frames(3, 3), frames(6, 1)]), expected)
 
 
+@kinds
 def test_batches_drawn_while_training(kind):
     """Any batch of any epoch can be made again, in any order."""
     frames = RenderedSequences(kind.render, pool(), FRAMES, SIDE).drawn(kind.book, 6)
@@ -74,6 +92,7 @@ def test_batches_drawn_while_training(kind):
     assert torch.equal(frames(1, 2, 3), later)
 
 
+@kinds
 def test_recipes_in_a_file(kind, tmp_path):
     recipes = kind.book.draw(5)
     recipes.write(tmp_path / "a")

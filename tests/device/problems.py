@@ -63,8 +63,8 @@ def recognition(device: torch.device, batches_of_epoch: int = BATCHES) -> Recogn
     return RecognitionTask(
         train=lambda epoch, first, count: batches(frames, of_epoch(epoch), FRAMES, 2)(first, count),
         validation=batches(frames, clips.to(device), FRAMES, 2),
-        clips=len(clips),
-        validation_clips=BATCH,
+        sequences=len(clips),
+        validation_sequences=BATCH,
         batch_size=BATCH,
     )
 

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from benchmarks.equivariance import blobs, flow_error
 from fernn.flows import Rotation, Translation
 from fernn.models import FERNNCell, RotationCell
 from tests.models.rotation.test_equivariance import ROUNDING
 from tests.models.test_equivariance import assert_flow_equivariant
+from tests.reference.equivariance import blobs, flow_error
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh"])

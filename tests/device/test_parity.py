@@ -6,8 +6,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fernn.compat import load_released
-from fernn.models.rotation.basis import factors, r2conv
-from fernn.models.rotation.convolution import Regular
 from tests.closeness import relative_error
 from tests.models import test_kth_parity as kth
 from tests.models import test_parity as translating
@@ -24,7 +22,9 @@ def test_translating(k, device):
     golden = translating.Golden(k)
     model = load_released(golden.weights, "translating", golden.flow).to(device)
     predicted, states = model(golden["x"].to(device), golden["y"].shape[1], return_states=True)
-    F.mse_loss(predicted, golden["target"].to(device)).backward()
+    loss = F.mse_loss(predicted, golden["target"].to(device))
+    loss.backward()
+    assert_close(loss, golden["loss"], 1e-5)
     assert_close(predicted, golden["y"], 1e-5)
     assert_close(states, torch.cat([golden["h_in"], golden["h_out"]], 1), 1e-5)
     expected = load_released(golden.group("g."), "translating", golden.flow)
@@ -39,7 +39,9 @@ def test_rotating(k, convolution, device):
     model = rotating.model_of(golden, convolution).to(device)
     steps = golden["y"].shape[1]
     predicted, states = model(golden["x"].to(device), steps, return_states=True)
-    predicted.square().mean().backward()
+    loss = predicted.square().mean()
+    loss.backward()
+    assert_close(loss, golden["loss"], rotating.STATED)
     assert_close(predicted, golden["y"], rotating.STATED)
     assert_close(states[:, -steps:], golden["h_out"], rotating.STATED)
     for name, weight in model.named_parameters():
@@ -48,6 +50,7 @@ def test_rotating(k, convolution, device):
 
 @pytest.mark.parametrize("name", [*kth.RECURRENT, "3dcnn"])
 def test_kth(name, device):
+    """A training step, and the evaluation after it, by the running statistics that the step left."""
     golden = kth.Golden(name)
     model, clips = golden.model().to(device), golden["x"].to(device)
     logits = model(clips)
@@ -55,20 +58,12 @@ def test_kth(name, device):
     loss.backward()
     assert_close(logits, golden["logits_train"], kth.TOLERANCE)
     assert_close(loss, golden["loss"], kth.TOLERANCE)
-    gradients = golden.renamed("g.")
+    gradients, statistics = golden.renamed("g."), golden.renamed("after.")
+    assert len(golden.group("g.")) == len([*model.parameters()])
     for weight, found in model.named_parameters():
         assert_close(found.grad, gradients[weight], kth.TOLERANCE)
+    running = {each: buffer for each, buffer in model.named_buffers() if "running" in each}
+    assert len(running) == len(golden.group("after."))
+    for each, buffer in running.items():
+        assert_close(buffer, statistics[each], kth.TOLERANCE)
     assert_close(model.eval()(clips), golden["logits_eval"], kth.TOLERANCE)
-
-
-@pytest.mark.parametrize("convolution", ["steerable", "dense"])
-def test_a_convolution_of_escnn_on_a_device_takes_none_of_ours_along(convolution, device):
-    """escnn has one set of samples for all convolutions of equal sizes, and moves it with any of them."""
-    theirs = r2conv(4, 2, 2, 3, lifting=False).to(device)
-    try:
-        factors.cache_clear()
-        ours = Regular(2, 4, 3, convolution)
-        assert {buffer.device.type for buffer in ours.buffers()} == {"cpu"}
-        assert ours.kernel()(torch.rand(1, 8, 5, 5), 1).device.type == "cpu"
-    finally:
-        theirs.cpu()

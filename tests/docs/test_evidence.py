@@ -16,11 +16,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from fernn.evaluation import Measures
 from fernn.experiments import load_params
 from fernn.models import load_model
-from fernn.models.borders import circular_pad
-from fernn.pipeline.preflight.operations import Speed, models, of_run
+from fernn.models.ops import circular_pad
+from fernn.pipeline.plan import flops, models
 from fernn.runs import Run, all_runs
+from tests import measured
 from tests.kept import everything
 
 from .blocks import ROOT
@@ -48,13 +50,13 @@ def runs_of(experiment: str, flow: str, model: str, seed: int | None = None) -> 
 
 
 @cache
-def measures(run: Run) -> dict[str, Any]:
-    return json.loads(kept()[f"{SMALL}/evaluations/{run.id}/evaluation.json"].read_text())["measures"]
+def measures(run: Run) -> dict[str, Measures]:
+    return measured.read(kept()[f"{SMALL}/evaluations/{run.id}/results.csv"])
 
 
 def errors_of(experiment: str, model: str) -> list[float]:
     """Errors of a model's runs, by seed."""
-    return [measures(run)["test"]["mse"] for run in runs_of(experiment, DATA[experiment], model)]
+    return [measures(run)["test"]["mse", ""] for run in runs_of(experiment, DATA[experiment], model)]
 
 
 def with_deviation(errors: list[float]) -> str:
@@ -84,34 +86,33 @@ def row_of_test(experiment: str, model: str) -> list[Any]:
 
 def row_of_velocity(experiment: str, model: str, seed: str) -> list[Any]:
     (run,) = runs_of(experiment, SLOW[experiment], model, int(seed))
-    slowest, fastest = {"translation": (1, 2), "rotation": (30, 120)}[
-        experiment
-    ]  # faster ones are in no V of the models
+    # faster ones are in no V of the models
+    slowest, fastest = (1, 2) if experiment == "translation" else (30, 120)
     seen, others = [], []
-    for point in measures(run)["velocity"]["grid"]:
-        speed = abs(point["degrees"]) if experiment == "rotation" else max(abs(point["vx"]), abs(point["vy"]))
+    for index, error in measured.by_index(measures(run)["velocity"], "mse").items():
+        speed = max(abs(float(part)) for part in index.split())
         if speed <= fastest:
-            (seen if speed <= slowest else others).append(point["mse"])
+            (seen if speed <= slowest else others).append(error)
     return [mean(seen), mean(others), max(others)]
 
 
 def row_of_cost(experiment: str, model: str) -> list[Any]:
     params = load_params(ROOT / "params.yaml", "small")
     own, plain = (runs_of(experiment, DATA[experiment], name)[0] for name in (model, "G-RNN"))
-    of, baseline = (of_run(params, run, models(params), Speed(1.0)).train for run in (own, plain))
+    of, baseline = (flops(params, run, models(params)).train for run in (own, plain))
     return [with_deviation(errors_of(experiment, model)), f"{of / baseline:.1f}"]
 
 
 def row_of_length(model: str, seed: str) -> list[Any]:
     (run,) = runs_of("rotation", "V4R", model, int(seed))
-    return [measures(run)["length"]["mean"][step - 1] for step in (10, 20, 30, 70)]
+    return [measures(run)["length"]["mse", str(step)] for step in (10, 20, 30, 70)]
 
 
 def row_of_growth(model: str, seed: str) -> list[Any]:
     (run,) = runs_of("translation", "V2T", model, int(seed))
     W = load_model(kept()[f"{SMALL}/runs/{run.id}/model.safetensors"]).cell.W.weight
     of = measures(run)
-    return [growth(W), of["test"]["mse"], *(of["length"]["mean"][step - 1] for step in (10, 30, 70))]
+    return [growth(W), of["test"]["mse", ""], *(of["length"]["mse", str(step)] for step in (10, 30, 70))]
 
 
 TABLES: dict[str, tuple[Callable[..., list[Any]], int]] = {
@@ -148,7 +149,7 @@ def test_hours_are_those_of_the_records() -> None:
 
 
 def test_every_run_is_kept() -> None:
-    assert [run.id for run in runs() if f"{SMALL}/evaluations/{run.id}/evaluation.json" not in kept()] == []
+    assert [run.id for run in runs() if f"{SMALL}/evaluations/{run.id}/results.csv" not in kept()] == []
     assert f"{len(runs())} runs" in PAGE
     claims = kept()[f"{SMALL}/tables/claims.md"].read_text()
     (counts,) = re.findall(r"^\d+ claims: .*\.$", claims, re.MULTILINE)

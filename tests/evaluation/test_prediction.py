@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fernn.evaluation.prediction import LARGEST, step_errors
+from fernn.evaluation import velocity_index
+from fernn.evaluation.prediction import LARGEST, measure_prediction, overflow_step
 
 SEQUENCES, SEEN, STEPS, SIDE = 5, 2, 3, 6
 CLIPS = torch.rand(SEQUENCES, SEEN + STEPS, 1, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
@@ -15,14 +16,43 @@ class Black(nn.Module):
         return torch.zeros(len(seen), steps, *seen.shape[2:])
 
 
+def measured(model: nn.Module, clips: Tensor, batch: int = 2, central: int | None = None) -> dict:
+    return measure_prediction(model, lambda first, n: clips[first : first + n], len(clips), batch, SEEN, central)
+
+
+def by_step(found: dict, name: str) -> list[float]:
+    return [found[name, str(step)] for step in range(1, STEPS + 1)]
+
+
 @pytest.mark.parametrize("batch", [1, 2, 5, 9])
 def test_errors_by_step_and_in_the_middle(batch):
-    found = step_errors(Black(), lambda first, count: CLIPS[first : first + count], SEQUENCES, batch, SEEN, central=2)
+    found = measured(Black(), CLIPS, batch, central=2)
     errors = CLIPS[:, SEEN:].double().square().mean((2, 3, 4))
-    assert found.mean == pytest.approx(errors.mean(0).tolist())
-    assert found.std == pytest.approx(errors.std(0, correction=0).tolist())
-    assert found.mse == pytest.approx(errors.mean().item())
-    assert found.central == pytest.approx(CLIPS[:, SEEN:, :, 2:4, 2:4].double().square().mean().item())
+    assert by_step(found, "mse") == pytest.approx(errors.mean(0).tolist())
+    assert by_step(found, "mse_std") == pytest.approx(errors.std(0, correction=0).tolist())
+    assert by_step(found, "mse_median") == pytest.approx(errors.median(0).values.tolist())
+    assert found["mse", ""] == pytest.approx(errors.mean().item())
+    assert found["mse_median", ""] == pytest.approx(errors.mean(1).median().item())
+    assert found["mse_central", ""] == pytest.approx(CLIPS[:, SEEN:, :, 2:4, 2:4].double().square().mean().item())
+    assert found["sequences", ""] == SEQUENCES
+    assert ("mse_central", "") not in measured(Black(), CLIPS)
+
+
+def test_the_median_of_an_even_number_is_between_the_middle_two():
+    errors = CLIPS[:4, SEEN:].double().square().mean((1, 2, 3, 4)).sort().values
+    assert measured(Black(), CLIPS[:4])["mse_median", ""] == pytest.approx(errors[1:3].mean().item())
+
+
+def test_lost_sequences_have_a_larger_error_than_mean_brightness():
+    """Black is better than the mean of the seen frames where the later ones are dark."""
+    clips = torch.zeros(4, SEEN + STEPS, 1, SIDE, SIDE)
+    clips[:, :SEEN] = 0.5
+    clips[1, SEEN:] = 0.2
+    clips[2, SEEN + 1] = 0.6
+    clips[3, SEEN:] = 0.6
+    found = measured(Black(), clips)
+    assert by_step(found, "lost") == [1 / 4, 2 / 4, 1 / 4]
+    assert found["lost", ""] == 1 / 4  # over all steps the third sequence is still better than its constant
 
 
 class Growing(Black):
@@ -36,13 +66,15 @@ class Growing(Black):
 def test_what_float32_cannot_hold_is_its_largest():
     clips = CLIPS.clone()
     clips[:, SEEN - 1, 0, 0, 0] = torch.tensor([0.0, 1.0, 0.0, 0.0, 1.0])
-    found = step_errors(Growing(), lambda first, count: clips[first : first + count], SEQUENCES, 2, SEEN, central=2)
-    assert found.mean == pytest.approx([2 / 5 * 1e20, 2 / 5 * LARGEST, 2 / 5 * LARGEST])
-    assert found.central == pytest.approx(2 / 5 * LARGEST)
-    assert found.lost == 2
+    found = measured(Growing(), clips, central=2)
+    assert by_step(found, "mse") == pytest.approx([2 / 5 * 1e20, 2 / 5 * LARGEST, 2 / 5 * LARGEST])
+    assert found["mse_central", ""] == pytest.approx(2 / 5 * LARGEST)
+    assert by_step(found, "lost") >= [2 / 5] * 3
+    assert overflow_step(found) == 2
     clips[:, SEEN - 1, 0, 0, 0] = 0
-    assert step_errors(Growing(), lambda first, count: clips[first : first + count], SEQUENCES, 5, SEEN).lost is None
+    assert overflow_step(measured(Growing(), clips)) is None
 
 
-def test_a_frame_that_is_not_larger_has_no_middle():
-    assert step_errors(Black(), lambda first, count: CLIPS[first : first + count], SEQUENCES, 5, SEEN).central is None
+@pytest.mark.parametrize(("velocity", "index"), [((1, -2), "1 -2"), (30.0, "30"), (-22.5, "-22.5")])
+def test_index_of_a_velocity(velocity, index):
+    assert velocity_index(velocity) == index

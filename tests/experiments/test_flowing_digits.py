@@ -14,19 +14,19 @@ from fernn.arrays import read_arrays
 from fernn.datasets import rotating, translating
 from fernn.datasets.sequences import Recipes
 from fernn.errors import FernnError
+from fernn.evaluation import velocity_index
 from fernn.evaluation.outcome import Workplace
 from fernn.evaluation.prediction import LARGEST
 from fernn.experiments import find_experiment
-from fernn.experiments.digits.train import prediction_task
 from fernn.flows.rotation import Rotation, rotate
 from fernn.flows.translation import Translation
 from fernn.layout import RECORD, Layout
 from fernn.models import load_model, save_model
-from fernn.pipeline.judging import judge_claims
-from fernn.pipeline.stages.making import make_result
-from fernn.pipeline.stages.runs import evaluate_run, train_run
+from fernn.pipeline.claims import judge_claims
+from fernn.pipeline.stages import evaluate_run, make_result, train_run
 from fernn.provenance.records import read_record
 from fernn.runs import Run, find_run
+from tests import measured
 from tests.experiments.flowing import (
     BATCH,
     EPOCHS,
@@ -41,6 +41,8 @@ from tests.experiments.flowing import (
     TRAIN,
     write_params,
 )
+from tests.experiments.tasks import task_of
+from tests.measured import by_index
 
 SIDE = 9
 SAMPLER = {"translation": translating.TranslationSampler, "rotation": rotating.RotationSampler}
@@ -79,7 +81,7 @@ def pool_of(layout: Layout, name: str, part: str) -> Tensor:
 
 
 def measures_of(layout: Layout, name: str) -> dict:
-    return json.loads(layout.evaluation(RUNS[name], "evaluation.json").read_text())["measures"]
+    return measured.read(layout.evaluation(RUNS[name], "results.csv"))
 
 
 def errors(model: nn.Module, frames: Tensor) -> Tensor:
@@ -101,26 +103,20 @@ def test_sets_of_sequences(layout, name):
     assert {tuple(v) if isinstance(v, list) else v for v in velocities} <= set(FLOW[name].generators)
 
 
-def test_a_set_is_made_the_same_again(layout, name, root, tmp_path):
-    params, again = write_params(root, tmp_path), Layout(SCALE, tmp_path / "results")
-    for part in ("digits", f"test-{FLOWS[name][0]}"):
-        make_result(params, again, "dataset", f"{name}/{part}")
-        assert again.dataset(name, part).read_bytes() == layout.dataset(name, part).read_bytes()
-
-
 def test_what_an_epoch_trains_on(layout, name, root, tmp_path):
     """Digits of the training pool, drawn afresh at each epoch; batches can be made again."""
     params, sampler = write_params(root, tmp_path), SAMPLER[name]
     run = find_run(params, RUNS[name])
     work = find_experiment(name).training(params, layout, run)
     inputs = work.inputs
-    sizes = (inputs.digits, SIDE) if name == "translation" else (inputs.digits,)
+    data, seed = inputs["data"], inputs["seed"]
+    sizes = (data.digits, SIDE) if name == "translation" else (data.digits,)
 
     def sampler_of(pool: int) -> object:
         assert pool == len(pool_of(layout, name, "train"))
-        return sampler(inputs.data_seed, f"train/{FLOWS[name][0]}/seed{inputs.seed}", pool, *sizes, FLOW[name])
+        return sampler(data.seed, f"train/{FLOWS[name][0]}/seed{seed}", pool, *sizes, FLOW[name])
 
-    task = prediction_task(inputs, work.files, torch.device("cpu"))
+    task = task_of(work)
     pool = pool_of(layout, name, "train")
     for epoch in (1, 0):
         batches = torch.cat([task.batch(epoch, number) for number in range(task.batches)])
@@ -137,7 +133,7 @@ def test_seeds_vary_what_is_trained_on_and_not_what_is_tested_on(layout, name, r
     run = find_run(params, RUNS[name])
     runs = [replace(run, seed=seed) for seed in (0, 1, 0)]
     works = [find_experiment(name).training(params, layout, run) for run in runs]
-    batches = [prediction_task(work.inputs, work.files, torch.device("cpu")).batch(0, 0) for work in works]
+    batches = [task_of(work).batch(0, 0) for work in works]
     assert torch.equal(batches[0], batches[2])
     assert not torch.equal(batches[0], batches[1])
     tested = [find_experiment(name).evaluation(params, layout, run) for run in runs[:2]]
@@ -161,11 +157,12 @@ def test_a_training(layout, name):
     assert loss == pytest.approx(min(losses), rel=1e-5)
 
 
-def test_a_training_repeats(layout, name, root, tmp_path):
+def test_data_sets_and_a_training_repeat(layout, name, root, tmp_path):
     params = write_params(root, tmp_path)
     again = Layout(SCALE, tmp_path / "results")
-    for part in ("digits", f"validation-{FLOWS[name][0]}"):
+    for part in ("digits", f"validation-{FLOWS[name][0]}", f"test-{FLOWS[name][0]}"):
         make_result(params, again, "dataset", f"{name}/{part}")
+        assert again.dataset(name, part).read_bytes() == layout.dataset(name, part).read_bytes()
     train_run(params, again, RUNS[name], allow_cpu=True)
     for file in ("model.safetensors", "metrics.csv"):
         assert again.run(RUNS[name], file).read_bytes() == layout.run(RUNS[name], file).read_bytes()
@@ -173,7 +170,7 @@ def test_a_training_repeats(layout, name, root, tmp_path):
 
 def test_the_record_tells_what_was_asked_for_and_what_was_computed_at_a_time(layout, name):
     record = read_record(layout.run(RUNS[name], RECORD))
-    asked = {key: record.inputs[key] for key in ("micro_batch", "precision", "batch")}
+    asked = {key: record.inputs["training"][key] for key in ("micro_batch", "precision", "batch")}
     assert asked == {"micro_batch": "auto", "precision": "tf32", "batch": BATCH}
     assert record.details["micro_batch"] == BATCH  # all that a CPU is given, unless a batch is large
 
@@ -184,15 +181,15 @@ def test_errors_by_step(layout, name, measure, steps):
     model = load_model(layout.run(RUNS[name], "model.safetensors"))
     recipes = recipes_of(layout, name, measure)
     expected = errors(model, RENDER[name](pool_of(layout, name, "test"), recipes, SEEN + steps, SIDE))
-    assert found["sequences"] == len(recipes)
-    assert found["mean"] == pytest.approx(expected.mean(0).tolist(), rel=1e-5)
-    assert found["std"] == pytest.approx(expected.std(0, correction=0).tolist(), rel=1e-4)
-    assert found["mse"] == pytest.approx(expected.mean().item(), rel=1e-5)
+    assert found["sequences", ""] == len(recipes)
+    assert list(by_index(found, "mse").values()) == pytest.approx(expected.mean(0).tolist(), rel=1e-5)
+    assert list(by_index(found, "mse_std").values()) == pytest.approx(expected.std(0, correction=0).tolist(), rel=1e-4)
+    assert found["mse", ""] == pytest.approx(expected.mean().item(), rel=1e-5)
 
 
 def test_parameters_are_counted(layout, name):
     model = load_model(layout.run(RUNS[name], "model.safetensors"))
-    told = json.loads(layout.evaluation(RUNS[name], "evaluation.json").read_text())["parameters"]
+    told = measures_of(layout, name)[""]["parameters", ""]
     assert told == sum(weight.numel() for weight in model.parameters()) > 0
 
 
@@ -200,16 +197,15 @@ def test_errors_by_velocity(layout, name):
     found = measures_of(layout, name)["velocity"]
     model = load_model(layout.run(RUNS[name], "model.safetensors"))
     pool, recipes = pool_of(layout, name, "test"), recipes_of(layout, name, "velocity")
-    axes, flow = (("vx", "vy"), Translation(1)) if name == "translation" else (("degrees",), Rotation(2, 30))
-    cells = [tuple(cell[axis] for axis in axes) for cell in found["grid"]]
-    velocities = [cell if len(cell) > 1 else cell[0] for cell in cells]
-    assert tuple(velocities) == flow.generators
-    for velocity, cell in zip(velocities, found["grid"], strict=True):
+    flow, cells = Translation(1) if name == "translation" else Rotation(2, 30), by_index(found, "mse")
+    assert list(cells) == [velocity_index(velocity) for velocity in flow.generators]
+    for velocity, error in zip(flow.generators, cells.values(), strict=True):
         moving = replace(recipes, velocity=torch.zeros_like(recipes.velocity) + torch.tensor(velocity))
         expected = errors(model, RENDER[name](pool, moving, SEEN + PREDICTED, SIDE)).mean().item()
-        assert cell["mse"] == pytest.approx(expected, rel=1e-5)
-    assert found["mse"] == pytest.approx(sum(cell["mse"] for cell in found["grid"]) / len(cells))
-    assert found["sequences"] == len(recipes)
+        assert error == pytest.approx(expected, rel=1e-5)
+    assert found["mse", ""] == pytest.approx(sum(cells.values()) / len(cells))
+    assert by_index(found, "mse_median").keys() == by_index(found, "lost").keys() == cells.keys()
+    assert found["sequences", ""] == len(recipes)
 
 
 def test_samples_for_figures(layout, name):
@@ -233,11 +229,11 @@ def test_samples_of_a_run_that_is_tested_at_velocities_alone(layout, name, root,
     params, model = write_params(root, tmp_path), layout.run(RUNS[name], "model.safetensors")
     run = Run(name, FLOWS[name][0], "G-RNN", 0.01, 0)
     work = find_experiment(name).evaluation(params, layout, run)
-    outputs = tmp_path / "evaluation.json", tmp_path / "samples.safetensors"
+    outputs = tmp_path / "results.csv", tmp_path / "samples.safetensors"
     work = replace(work, files={**work.files, "model": model})
     work.do(Workplace(torch.device("cpu"), run.id, lambda: None), outputs)
-    measures, (samples, _) = json.loads(outputs[0].read_text())["measures"], read_arrays(outputs[1])
-    assert list(measures) == ["velocity"]
+    measures, (samples, _) = measured.read(outputs[0]), read_arrays(outputs[1])
+    assert list(measures) == ["", "velocity"]
     fastest = (1, 1) if name == "translation" else 60.0
     recipes = recipes_of(layout, name, "velocity")[:2].moving_at(fastest)
     frames = RENDER[name](pool_of(layout, name, "test"), recipes, SEEN + PREDICTED, SIDE)
@@ -255,13 +251,14 @@ def test_a_rollout_that_grows_without_bound(layout, name, root, tmp_path, capsys
     run = find_run(params, RUNS[name])
     work = find_experiment(name).evaluation(params, layout, run)
     work = replace(work, files={**work.files, "model": path})
-    outputs = tmp_path / "evaluation.json", tmp_path / "samples.safetensors"
+    outputs = tmp_path / "results.csv", tmp_path / "samples.safetensors"
     work.do(Workplace(torch.device("cpu"), run.id, lambda: None), outputs)
-    found = json.loads(outputs[0].read_text())["measures"]["length"]
-    assert found["mean"][-1] == LARGEST
-    assert all(map(math.isfinite, [found["mse"], *found["mean"], *found["std"]]))
+    found = measured.read(outputs[0])["length"]
+    assert found["mse", str(LENGTH)] == LARGEST
+    assert all(map(math.isfinite, found.values()))
     assert all(array.isfinite().all() for array in read_arrays(outputs[1])[0].values())
-    assert f"{run.id}: from step 1 of {LENGTH} on forecasts grow beyond what float32 holds" in capsys.readouterr().err
+    where = "test from step 1, length from step 1, velocity from step 1"
+    assert capsys.readouterr().err.count(f"{run.id}: predictions overflow float32 ({where})") == 1
 
 
 @pytest.mark.parametrize(("measure", "steps"), [("test", PREDICTED), ("length", LENGTH)])
@@ -314,18 +311,6 @@ def test_errors_of_trivial_forecasts_by_velocity(layout, name):
         expected = (frames[:, SEEN - 1 : SEEN] - frames[:, SEEN:]).double().square().mean((0, 2, 3, 4))
         torch.testing.assert_close(found["last frame"][row], expected, rtol=1e-5, atol=1e-12)
     assert not found["last frame"][len(velocities) // 2].any()  # nothing moves
-
-
-def test_weights_start_by_the_seed(name, root, tmp_path):
-    params = write_params(root, tmp_path)
-    weights = []
-    for model, seed in (("G-RNN", 0), (MODELS[name], 0), ("G-RNN", 0), ("G-RNN", 1)):
-        run = Run(name, FLOWS[name][0], model, 0.01, seed)
-        inputs = find_experiment(name).training(params, Layout(SCALE), run).inputs
-        weights.append(torch.cat([weight.flatten() for weight in inputs.build(torch.device("cpu")).parameters()]))
-    assert torch.equal(weights[0], weights[1])  # of equal shapes, so G-RNN and FERNN start alike
-    assert torch.equal(weights[0], weights[2])
-    assert not torch.equal(weights[0], weights[3])
 
 
 @pytest.mark.parametrize("part", ["test", "test-", "best-V1T", "digits-V1T", "trivial-V1T", "trivial-validation-V1T"])

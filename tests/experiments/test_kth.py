@@ -5,29 +5,35 @@ import json
 import os
 import signal
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from fernn.arrays import read_arrays
+from fernn.data.kth.release import ACTIONS
 from fernn.datasets.moving_clips import Clips
 from fernn.evaluation.outcome import Workplace
 from fernn.experiments import load_params
-from fernn.experiments.kth.clips import ClipsInputs, make_clips
+from fernn.experiments.kth.data import make_clips
 from fernn.experiments.kth.experiment import EXPERIMENT
-from fernn.experiments.kth.train import task
 from fernn.files import sha256
 from fernn.layout import Layout
 from fernn.models import CNN3D, FERNNClassifier, GRNNPlusClassifier, load_model
 from fernn.provenance.records import read_record, write_record
-from fernn.runs import Run, find_run
+from fernn.runs import find_run
 from fernn.training.progress import TrainingProgress
+from tests import measured
+from tests.measured import by_index
 from tests.reference import kth as plain_kth
 
 from .conftest import BATCH, CLIPS, EPOCHS, MODELS, RUNS, SCALE, write_params
+from .tasks import task_of
 
 LENGTH, STRIDE = 4, 2
+CLIPS_OF_TEST = {"split": "test", "persons": [3], "flow": "V1T", "frames": LENGTH, "stride": STRIDE, "seed": 42}
 KINDS = dict(zip(MODELS, [CNN3D, FERNNClassifier, GRNNPlusClassifier, FERNNClassifier, FERNNClassifier], strict=True))
 FLOWS = dict(zip(MODELS, [None, "V0T", "V2T", "V1T", "V2T"], strict=True))
 
@@ -74,10 +80,10 @@ def test_evaluated_clips_lie_in_the_middle(made):
 
 def test_evaluated_clips_may_lie_anywhere_once_and_for_all(made, tmp_path):
     frames = layout(made).dataset("kth", "frames")
-    inputs = ClipsInputs("test", (3,), "V1T", LENGTH, STRIDE, 1, 42)
+    make = partial(make_clips, {"frames": frames}, **CLIPS_OF_TEST, draws=1)
     for name in ("a", "b"):
-        make_clips(inputs, {"frames": frames}, tmp_path / name, print)
-    make_clips(replace(inputs, split="validation"), {"frames": frames}, tmp_path / "validation", print)
+        make(tmp_path / name, print)
+    make(tmp_path / "validation", print, split="validation")
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     clips, middle = Clips.read(tmp_path / "a"), clips_of(made, "test-V1T")
     order = clips.first.argsort()  # no two sequences share a frame
@@ -90,23 +96,21 @@ def test_evaluated_clips_may_lie_anywhere_once_and_for_all(made, tmp_path):
     assert not torch.equal(clips.first[order], middle.first)
     assert not torch.equal(clips.first, Clips.read(tmp_path / "validation").first)
     assert not clips.flip.any()
-    make_clips(replace(inputs, seed=43), {"frames": frames}, tmp_path / "other", print)
+    make(tmp_path / "other", print, seed=43)
     other = Clips.read(tmp_path / "other")
     assert not torch.equal(other.first.sort().values, clips.first.sort().values)
     assert not torch.equal(other.velocity[other.first.argsort()], clips.velocity[order])
 
 
 def test_evaluated_clips_may_be_drawn_several_times(made, tmp_path):
-    frames = layout(made).dataset("kth", "frames")
-    inputs = ClipsInputs("test", (3,), "V1T", LENGTH, STRIDE, 3, 42)
-    for split, draws in (("test", 3), ("validation", 1)):
-        make_clips(replace(inputs, split=split), {"frames": frames}, tmp_path / split, print)
-        clips = Clips.read(tmp_path / split)
-        assert len(clips) == draws * CLIPS
-        parts = [clips[first : first + CLIPS] for first in range(0, len(clips), CLIPS)]
-        starts = [part.first.sort().values for part in parts]
-        assert all(torch.equal(part.label[part.first.argsort()], clips_of(made, "test-V1T").label) for part in parts)
-        assert len({tuple(first.tolist()) for first in starts}) == draws
+    frames, draws = layout(made).dataset("kth", "frames"), 3
+    make_clips({"frames": frames}, tmp_path / "clips", print, **CLIPS_OF_TEST, draws=draws)
+    clips = Clips.read(tmp_path / "clips")
+    assert len(clips) == draws * CLIPS
+    parts = [clips[first : first + CLIPS] for first in range(0, len(clips), CLIPS)]
+    starts = [part.first.sort().values for part in parts]
+    assert all(torch.equal(part.label[part.first.argsort()], clips_of(made, "test-V1T").label) for part in parts)
+    assert len({tuple(first.tolist()) for first in starts}) == draws
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -128,20 +132,21 @@ def test_a_trained_model(trained, model):
 @pytest.mark.parametrize("model", ["3D-CNN", "G-RNN+", "FERNN-V2T"])
 def test_an_evaluation_is_that_of_the_plain_clips(trained, model):
     run, there = RUNS[model], layout(trained)
-    measures = json.loads(there.evaluation(run, "evaluation.json").read_text())["measures"]
+    measures = measured.read(there.evaluation(run, "results.csv"))
     frames = read_arrays(there.dataset("kth", "frames"))[0]["frames"]
     loaded = load_model(there.run(run, "model.safetensors"))
-    assert list(measures) == ["V0T", "V1T"]
-    for flow, found in measures.items():
-        clips = clips_of(trained, f"test-{flow}")
+    assert list(measures) == ["", "V0T", "V1T"]
+    for flow in ("V0T", "V1T"):
+        found, clips = measures[flow], clips_of(trained, f"test-{flow}")
         with torch.no_grad():
             logits = loaded(plain_kth.serve(frames, clips, LENGTH, STRIDE))
         named = logits.argmax(1)
-        assert found["clips"] == CLIPS
-        assert found["accuracy"] == (named == clips.label).double().mean().item()
-        assert found["loss"] == pytest.approx(torch.nn.functional.cross_entropy(logits, clips.label).item(), rel=1e-5)
+        assert found["clips", ""] == CLIPS
+        assert found["accuracy", ""] == (named == clips.label).double().mean().item()
+        assert found["loss", ""] == pytest.approx(F.cross_entropy(logits, clips.label).item(), rel=1e-5)
         pairs = list(zip(clips.label.tolist(), named.tolist(), strict=True))
-        assert found["confusion"] == [[pairs.count((true, taken)) for taken in range(6)] for true in range(6)]
+        names = {f"{a} {b}": pairs.count((ACTIONS.index(a), ACTIONS.index(b))) for a in ACTIONS for b in ACTIONS}
+        assert by_index(found, "confusion") == names
 
 
 @pytest.mark.parametrize(("precision", "dtype"), [("float32", torch.float32), ("bf16", torch.bfloat16)])
@@ -177,7 +182,7 @@ def test_what_an_epoch_trains_on(made, monkeypatch):
     params = load_params("params.yaml", SCALE)
     run = find_run(params, RUNS["FERNN-V1T"])
     work = EXPERIMENT.training(params, Layout(SCALE), run)
-    recognition = task(work.inputs, work.files, torch.device("cpu"))
+    recognition = task_of(work)
     epochs = [[recognition.batch(epoch, number) for number in range(recognition.batches)] for epoch in (0, 1, 0)]
     assert [len(label) for _, label in epochs[0]] == [BATCH] * 3
     for batches in epochs:
@@ -187,21 +192,10 @@ def test_what_an_epoch_trains_on(made, monkeypatch):
     assert not torch.equal(shown[0], shown[1])
     other = EXPERIMENT.training(params, Layout(SCALE), replace(run, seed=run.seed + 1))
     assert other.files == work.files
-    assert work.inputs.data_seed == params.section("kth").data.seed != 0
-    for inputs in (other.inputs, replace(work.inputs, data_seed=work.inputs.data_seed + 1)):
-        assert not torch.equal(task(inputs, work.files, torch.device("cpu")).batch(0, 0)[0], epochs[0][0][0])
-
-
-def test_weights_start_by_the_seed(root, tmp_path):
-    write_params(root, tmp_path / "params.yaml")
-    params, weights = load_params(tmp_path / "params.yaml", SCALE), []
-    for model, seed in (("G-RNN", 0), ("FERNN-V2T", 0), ("G-RNN", 0), ("G-RNN", 1)):
-        run = Run("kth", "V1T", model, 0.01, seed)
-        built = EXPERIMENT.training(params, Layout(SCALE), run).inputs.build(torch.device("cpu"))
-        weights.append(torch.cat([weight.flatten() for weight in built.parameters()]))
-    assert torch.equal(weights[0], weights[1])  # of equal shapes, so G-RNN and FERNN start alike
-    assert torch.equal(weights[0], weights[2])
-    assert not torch.equal(weights[0], weights[3])
+    data = work.inputs["data"]
+    assert data.seed == params.section("kth").data.seed != 0
+    for task in (task_of(other), task_of(work, data=data.model_copy(update={"seed": data.seed + 1}))):
+        assert not torch.equal(task.batch(0, 0)[0], epochs[0][0][0])
 
 
 def test_stopped_and_started_again(fernn, trained, monkeypatch, capsys):
@@ -225,7 +219,7 @@ def test_stopped_and_started_again(fernn, trained, monkeypatch, capsys):
     for file in ("model.safetensors", "metrics.csv"):
         assert here.run(run, file).read_bytes() == layout(trained).run(run, file).read_bytes()
     assert fernn("evaluate", run) == 0
-    for file in ("evaluation.json", "samples.safetensors"):
+    for file in ("results.csv", "samples.safetensors"):
         assert here.evaluation(run, file).read_bytes() == layout(trained).evaluation(run, file).read_bytes()
 
 
@@ -235,7 +229,7 @@ def test_a_split_without_a_clip(fernn, root, capsys, part, person):
     before = Layout(SCALE).dataset("kth", part).read_bytes()
     assert fernn("dataset", f"kth/{part}") == 1
     said = capsys.readouterr().err
-    assert said.startswith(f"dataset kth/{part}: what is there is stale and is made again: input frames 4 then, 40 now")
+    assert said.startswith(f"dataset kth/{part}: what is there is outdated and is rebuilt: input frames 4 then, 40 now")
     assert f"fernn: the {part.partition('-')[0]} set would hold no clip: no sequence of persons {person} " in said
     assert "has 80 frames. Change frames, stride or persons in kth.data of params.yaml" in said
     assert Layout(SCALE).dataset("kth", part).read_bytes() == before

@@ -6,29 +6,30 @@ import pytest
 import torch
 
 from fernn.arrays import read_arrays
+from fernn.datasets.rotating import Rotating
 from fernn.datasets.sequences import Recipes
 from fernn.errors import FernnError
+from fernn.experiment import Work
 from fernn.experiments import load_params
-from fernn.experiments.digits.forecasts import read_samples, read_velocity_errors
-from fernn.experiments.digits.train import TrainInputs
+from fernn.experiments.digits.forecasts import read_samples
 from fernn.experiments.rotation.experiment import EXPERIMENT
-from fernn.experiments.rotation.motion import Rotating
 from fernn.files import sha256
 from fernn.layout import Layout
 from fernn.models import load_model
 from fernn.models.rotation.basis import factors
 from fernn.params import Params
-from fernn.pipeline.stages.making import make_result
-from fernn.pipeline.stages.runs import evaluate_run, train_run
+from fernn.pipeline.stages import evaluate_run, make_result, train_run
 from fernn.provenance.records import read_record
+from fernn.results.values import read_values
 from fernn.runs import Run, all_runs, find_run
 from tests.experiments.flowing import RUNS, SCALE, write_params
+from tests.experiments.tasks import network_of
 
 RUN = RUNS["rotation"]
 
 
-def train_inputs(params: Params, run: Run) -> TrainInputs:
-    return EXPERIMENT.training(params, Layout(params.scale), run).inputs
+def training(params: Params, run: Run) -> Work:
+    return EXPERIMENT.training(params, Layout(params.scale), run)
 
 
 def test_the_papers_experiment(root):
@@ -38,15 +39,18 @@ def test_the_papers_experiment(root):
         f"rotation/{name}/lr0.0001" for name in
         ("V4R/G-RNN", "V4R/FERNN-V2R", "V4R/FERNN-V4R", "V1R/G-RNN", "V1R/FERNN-V4R")
     ]  # fmt: skip
-    inputs = train_inputs(params, runs["rotation/V4R/FERNN-V2R/lr0.0001"])
-    assert (inputs.model.flow, inputs.flow, inputs.motion) == ("V2R", "V4R", Rotating(10.0))
-    assert (inputs.frame, inputs.seen, inputs.predicted) == (40, 10, 10)
-    model = inputs.model
-    assert (model.fields, model.group_order, model.kernel_size, model.decoder_layers) == (32, 36, 3, 4)
-    assert (inputs.epochs, inputs.batch, inputs.clip_norm) == (50, 32, None)
+    inputs = training(params, runs["rotation/V4R/FERNN-V2R/lr0.0001"]).inputs
+    assert (inputs["flow"], inputs["motion"]) == ("V4R", Rotating(10.0))
+    data = {"digits": 2, "frame": 40, "seen": 10, "predicted": 10, "train": 54000, "seed": 42}
+    assert inputs["data"].model_dump() == data
+    assert inputs["model"].arguments == {
+        "flow": "V2R", "degrees": 10.0, "fields": 32, "group_order": 36, "kernel_size": 3, "decoder_layers": 4,
+        "convolution": "steerable", "frame": "lab",
+    }  # fmt: skip
+    assert inputs["training"] == params.rotation.training
     measured = EXPERIMENT.evaluation(params, Layout("paper"), runs["rotation/V1R/FERNN-V4R/lr0.0001"]).inputs
-    assert (measured.measures, measured.velocities, measured.motion.degrees) == (("velocity",), "V5R", 10.0)
-    assert EXPERIMENT.dataset(params, Layout("paper"), "test-V4R").inputs.sequences == 10000
+    assert (measured["measures"], measured["velocities"], measured["motion"]) == (["velocity"], "V5R", Rotating(10.0))
+    assert EXPERIMENT.dataset(params, Layout("paper"), "test-V4R").inputs["sequences"] == 10000
 
 
 @pytest.mark.parametrize("convolution", ["steerable", "dense"])
@@ -55,7 +59,7 @@ def test_the_params_reach_the_model(root, tmp_path, convolution, frame):
     params = write_params(root, tmp_path)
     architecture = params.rotation.architecture.model_copy(update={"convolution": convolution, "frame": frame})
     params = params.model_copy(update={"rotation": params.rotation.model_copy(update={"architecture": architecture})})
-    model = train_inputs(params, find_run(params, RUN)).build(torch.device("cpu"))
+    model = network_of(training(params, find_run(params, RUN)))
     expected = {
         "flow": "V2R", "degrees": 30.0, "fields": 2, "group_order": 12, "channels": 1, "kernel_size": 3,
         "decoder_layers": 1, "convolution": convolution, "frame": frame,
@@ -66,15 +70,14 @@ def test_the_params_reach_the_model(root, tmp_path, convolution, frame):
 def test_weights_start_alike_however_they_are_used(root, tmp_path):
     """Whichever model is the first of a process, which takes the filters' basis apart."""
     params = write_params(root, tmp_path)
-    inputs = train_inputs(params, find_run(params, RUN))
-    weights = []
+    work = training(params, find_run(params, RUN))
+    model, weights = work.inputs["model"], []
     for convolution, frame in (("steerable", "lab"), ("steerable", "co-moving"), ("dense", "lab")):
         factors.cache_clear()
-        chosen = replace(inputs, model=replace(inputs.model, convolution=convolution, frame=frame))
-        model = chosen.build(torch.device("cpu"))
-        weights.append(torch.cat([weight.flatten() for weight in model.parameters()]))
-        again = chosen.build(torch.device("cpu"))
-        weights.append(torch.cat([weight.flatten() for weight in again.parameters()]))
+        chosen = replace(model, arguments={**model.arguments, "convolution": convolution, "frame": frame})
+        for _ in range(2):
+            built = network_of(work, model=chosen)
+            weights.append(torch.cat([weight.flatten() for weight in built.parameters()]))
     assert all(torch.equal(weights[0], other) for other in weights[1:])
 
 
@@ -92,8 +95,8 @@ def test_cropped_frames(root, tmp_path):
     train_run(small, layout, RUN, allow_cpu=True)
     evaluate_run(small, layout, RUN, allow_cpu=True)
     assert read_record(layout.run(RUN, "record.json")).details["convolution"] == "steerable"
-    grid = [{"degrees": degrees} for degrees in (-60.0, -30.0, 0.0, 30.0, 60.0)]
-    assert (read_velocity_errors(layout, run, grid) > 0).all()
+    grid = ["-60", "-30", "0", "30", "60"]  # degrees
+    assert (read_values(layout, [run]).by_index([run], "velocity", "mse", grid) > 0).all()
     assert read_samples(layout, run).prediction.shape == (2, 3, 1, 10, 10)
     assert load_model(layout.run(RUN, "model.safetensors")).config["degrees"] == 30
 

@@ -12,8 +12,7 @@ from fernn.experiments import load_params
 from fernn.layout import Layout
 from fernn.models import load_model
 from fernn.params import Params
-from fernn.pipeline.stages.making import make_result
-from fernn.pipeline.stages.runs import evaluate_run, train_run
+from fernn.pipeline.stages import evaluate_run, make_result, train_run
 from fernn.runs import all_runs
 
 from .flowing import SCALE, write_params

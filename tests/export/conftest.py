@@ -12,16 +12,16 @@ import yaml
 from fernn.experiments import load_params
 from fernn.layout import Layout
 from fernn.pipeline.audit import Audit
-from fernn.pipeline.export import export
 from fernn.pipeline.export.archive import METADATA
 from fernn.pipeline.export.contents import FILES, TREES
+from fernn.pipeline.export.crate import export
 from fernn.pipeline.jobs import Jobs
 from fernn.provenance.records import Record, write_record
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {
     "python": "3.11.2",
-    "host": "a-name-that-no-metadata-tells",
+    "host": "a-name-that-no-metadata-have",
     "device": "A processor",
     "packages": {"fernn": "0.1.0", "numpy": "2.4.6"},
     "commit": None,

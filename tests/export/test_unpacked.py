@@ -9,11 +9,11 @@ from typer.testing import CliRunner
 
 from fernn.cli import app
 from fernn.errors import FernnError
-from fernn.pipeline.export.archive import METADATA, members_of
-from fernn.pipeline.judging import judge_archive
-from fernn.pipeline.verification import verify_archive
+from fernn.pipeline.claims import judge_archive
+from fernn.pipeline.export.archive import METADATA, files_of
+from fernn.pipeline.verify import verify_archive
 from fernn.results.claims.claim import Exact
-from fernn.results.claims.judgement import Verdict
+from fernn.results.claims.judge import Verdict
 from tests.export.conftest import Made
 
 RUN = "translation/V2T/G-RNN/lr0.005/seed0"
@@ -42,8 +42,8 @@ def test_what_it_came_without_is_not_missed(unpacked: Path) -> None:
     assert not list(unpacked.rglob("datasets/**/*.safetensors"))
     status, said = verify(unpacked)
     records = list((unpacked / "results").rglob("*record.json"))
-    assert (status, said.splitlines()[-1]) == (0, f"{len(records)} results, {len(records)} as recorded, 0 not.")
-    assert f"as recorded: evaluate {RUN}" in said
+    assert (status, said.splitlines()[-1]) == (0, f"{len(records)} results: {len(records)} up to date.")
+    assert f"up to date: evaluate {RUN}" in said
 
 
 @pytest.mark.parametrize("pattern", ["Snakefile", "*.yaml"])
@@ -75,7 +75,7 @@ def test_what_was_lost_or_changed_since_is_named(unpacked: Path) -> None:
     (unpacked / TABLE).write_text("otherwise")
     status, said = verify(unpacked)
     assert status == 1
-    assert f"DIFFERS: train {RUN}\n  results/tiny/runs/{RUN}/metrics.csv is missing\n" in said
+    assert f"missing: train {RUN}\n  results/tiny/runs/{RUN}/metrics.csv is missing\n" in said
     assert f"{TABLE} is not what was written" in said
 
 
@@ -83,21 +83,18 @@ def test_it_is_held_against_the_params_of_today(made: Made, unpacked: Path) -> N
     made.edit(lambda content: content["scales"]["tiny"]["translation"]["training"].update(epochs=5))
     status, said = verify(unpacked)
     assert status == 1
-    assert f"DIFFERS: train {RUN}\n  input " in said
+    assert f"outdated: train {RUN}\n  input " in said
     assert "training.epochs 4 then, 5 now" in said
-    assert "as recorded: dataset translation/digits" in said
+    assert "up to date: dataset translation/digits" in said
 
 
-def test_it_cannot_be_made_again(unpacked: Path) -> None:
+def test_it_cannot_be_rebuilt(unpacked: Path) -> None:
     with pytest.raises(FernnError, match="without its data sets"):
         verify_archive(unpacked, Path("params.yaml"), again=True)
 
 
-def test_a_description_that_is_none_is_named(unpacked: Path) -> None:
+def test_folders_that_are_no_archive(unpacked: Path) -> None:
+    assert files_of(unpacked / "results/tiny") is None
     (unpacked / METADATA).write_text("{}")
     with pytest.raises(FernnError, match="no description of an archive"):
-        members_of(unpacked)
-
-
-def test_a_folder_of_results_is_no_archive(made: Made) -> None:
-    assert members_of(Path("results/tiny")) is None
+        files_of(unpacked)

@@ -15,8 +15,8 @@ from typing import Any
 
 import yaml
 
-from fernn.data.kth.fetched import RECORD as FETCHED
-from fernn.data.kth.fetched import contents
+from fernn.data.kth.archives import RECORD as FETCHED
+from fernn.data.kth.archives import contents
 from fernn.experiments import load_params
 from fernn.files import sha256, write_text
 from fernn.layout import COST, RECORD, REPORT, Layout

@@ -18,18 +18,17 @@ import pytest
 import torch
 
 from fernn.arrays import read_about, read_arrays, write_arrays
-from fernn.data.idx import read_idx, write_idx
-from fernn.data.kth.annotations import read_annotations
 from fernn.data.kth.archives import check_archive
-from fernn.data.kth.fetched import read_record as read_fetched
-from fernn.data.kth.release import read_release
+from fernn.data.kth.archives import read_record as read_fetched
+from fernn.data.kth.release import read_annotations, read_release
 from fernn.data.kth.video import decode_video
+from fernn.data.mnist import read_idx, write_idx
 from fernn.errors import FernnError
 from fernn.experiments import load_params
-from fernn.layout import METRICS, Layout
+from fernn.layout import METRICS, RELEASE, Layout
 from fernn.models import FERNNPredictor, load_model, save_model
 from fernn.provenance.records import read_record
-from fernn.results.reading.runs import read_metrics
+from fernn.results.values import read_metrics
 from fernn.runs import Run
 from fernn.training.checkpoint import Checkpoint, UnusableCheckpointError, read_checkpoint, write_checkpoint
 
@@ -106,7 +105,7 @@ READERS = {
     ),
     "records": Reader(_made(f"results/{SCALE}/runs/**/record.json"), read_record),
     "params.yaml": Reader(lambda _, path: path.write_bytes((ROOT / "params.yaml").read_bytes()), load_params),
-    "lists of a release": Reader(_made(str(Layout(SCALE).release())), read_release),
+    "lists of a release": Reader(_made(str(Layout(SCALE).standins("kth") / RELEASE)), read_release),
     "tables of losses": Reader(
         _made(str(Layout(SCALE).run(RUN.id, METRICS))), _metrics, name=str(Layout(SCALE).run(RUN.id, METRICS))
     ),

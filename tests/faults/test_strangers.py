@@ -79,7 +79,7 @@ def test_no_yaml_makes_objects(tag, tmp_path, ledger: Ledger) -> None:
 
 WANTED = "person01_walking_d1_uncomp.avi"
 NAMES = [f"../{WANTED}", "/tmp/x.avi", "a/../../x.avi", "..\\x.avi", "C:\\x.avi", "\\\\host\\x", "x\0y"]
-NAMES += [f"{WANTED}/", f"./{WANTED}", ""]
+NAMES += [f"{WANTED}/x", f"./{WANTED}", ""]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -5,9 +5,8 @@ import torch
 from torch import nn
 
 from fernn.flows import Rotation, Translation
-from fernn.flows.kept import kept
+from fernn.flows.base import kept
 from fernn.flows.rotation import rotate
-from fernn.models import FERNNPredictor, RotationPredictor
 
 
 def test_it_is_made_once():
@@ -48,29 +47,3 @@ def test_what_a_traced_program_makes_is_not_kept(flow, side):
         assert torch.equal(moved[:, 2], rotate(maps[:, 2], 30))
     again = torch.export.export(Twice(flow, side), (maps,)).module()  # with what is kept by now
     assert torch.equal(again(maps), moved * 2)
-
-
-@pytest.mark.parametrize(
-    "build",
-    [
-        lambda: FERNNPredictor("V1T", hidden_channels=2, decoder_layers=1),
-        lambda: RotationPredictor("V1R", 90, fields=1, group_order=4, decoder_layers=1),
-    ],
-    ids=["translation", "rotation"],
-)
-def test_another_model_computes_after_an_export(build):
-    class Three(nn.Module):
-        def __init__(self, model):
-            super().__init__()
-            self.model = model
-
-        def forward(self, frames):
-            return self.model(frames, 3)
-
-    torch.manual_seed(0)
-    model, frames = build().eval(), torch.rand(1, 2, 1, 11, 11)
-    with torch.no_grad():
-        program = torch.export.export(Three(model), (frames,)).module()
-        found = model(frames, 3)
-        assert type(found) is torch.Tensor
-        torch.testing.assert_close(program(frames), found)

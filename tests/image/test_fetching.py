@@ -1,6 +1,8 @@
-"""`fernn image fetch`: one file for all nodes, and a moved tag that is noticed. Apptainer itself is a stand-in here."""
+"""`fernn image fetch`: one file for all nodes; a moved tag is noticed. Apptainer and skopeo are stand-ins here."""
 
-from collections.abc import Iterator
+import hashlib
+import json
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
@@ -10,82 +12,83 @@ from fernn.files import sha256
 from fernn.params.schema import in_registry
 from fernn.pipeline.image import fetch, fetched
 
-from .registry import Registry, serve
-
 DIGEST = "sha256:" + "0f" * 32
 BAD = ["fernn", "docker://fernn", "docker://ghcr.io/Fernn", "a b.sif", "docker://g.io/f@sha256:12"]
-
-
-@pytest.fixture
-def registry() -> Iterator[Registry]:
-    with serve() as here:
-        here.tags["v1"] = "the first"
-        yield here
+NAME = "docker://127.0.0.1:5000/lab/fernn"
+APPTAINER = """#!/bin/sh
+echo "$@" >> calls
+if [ -e broken ]; then echo no room >&2; exit 1; fi
+for last; do file=$address; address=$last; done
+echo "$address" > "$file"
+"""
+# prints the manifest of a tag, which is the content of a file, and keeps the login that it is given
+SKOPEO = """#!/bin/sh
+echo "$@" >> asked
+while [ $# -gt 1 ]; do
+  if [ "$1" = --authfile ]; then cat "$2" > login; fi
+  shift
+done
+cat "tags/${1##*:}"
+"""
 
 
 @pytest.fixture(autouse=True)
-def apptainer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A program that writes down what it is asked for; in a folder in which `data` is made."""
-    program = tmp_path / "bin/apptainer"
-    program.parent.mkdir()
-    program.write_text(
-        '#!/bin/sh\necho "$@" >> calls\nif [ -e broken ]; then echo no room >&2; exit 1; fi\n'
-        'for last; do file=$address; address=$last; done\necho "$address" > "$file"\n'
-    )
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(program.parent), prepend=":")
+def _programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a folder in which `data` is made; the registry has a tag v1."""
+    for name, text in (("apptainer", APPTAINER), ("skopeo", SKOPEO)):
+        program = tmp_path / "bin" / name
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(text)
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
     monkeypatch.chdir(tmp_path)
-    return program
+    Path("tags").mkdir()
+    push("v1", "the first")
 
 
-def calls() -> list[str]:
-    return Path("calls").read_text().splitlines() if Path("calls").exists() else []
+def push(tag: str, manifest: str) -> str:
+    """Let a tag refer to an image; returns its digest."""
+    Path("tags", tag).write_text(manifest)
+    return f"sha256:{hashlib.sha256(manifest.encode()).hexdigest()}"
 
 
-@pytest.mark.parametrize("token", [None, "open sesame"])
-def test_a_tag_is_brought_by_the_digest_that_it_stands_for(registry: Registry, token: str | None) -> None:
-    registry.token = token
-    image = registry.image("v1")
-    came = fetch(image)
-    assert came.digest == registry.digest("v1")
-    assert Path(came.file).read_text() == f"docker://127.0.0.1:{registry.port}/lab/fernn@{came.digest}\n"
-    assert fetched(image) == fetch(image) == came
-    assert len(calls()) == 1  # the second time it was here
+def lines(file: str) -> list[str]:
+    return Path(file).read_text().splitlines() if Path(file).exists() else []
+
+
+def test_a_tag_is_pulled_by_its_digest(monkeypatch: pytest.MonkeyPatch) -> None:
+    digest = push("v1", "another")
+    came = fetch(f"{NAME}:v1")
+    assert came.digest == digest
+    assert Path(came.file).read_text() == f"{NAME}@{digest}\n"
+    assert fetched(f"{NAME}:v1") == fetch(f"{NAME}:v1") == came
+    assert len(lines("calls")) == 1  # the second time it was here
     assert not list(Path("data").rglob("*.partial"))
-
-
-def test_a_registry_that_wants_a_name_and_a_password(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    registry.person = "YWRhOmxvdmVsYWNl"
-    with pytest.raises(FernnError, match="APPTAINER_DOCKER_USERNAME"):
-        fetch(registry.image("v1"))
+    assert lines("asked")[0] == f"inspect --raw --tls-verify=false {NAME}:v1"
+    assert not Path("login").exists()
     monkeypatch.setenv("APPTAINER_DOCKER_USERNAME", "ada")
     monkeypatch.setenv("APPTAINER_DOCKER_PASSWORD", "lovelace")
-    assert fetch(registry.image("v1")).digest == registry.digest("v1")
+    fetch(f"{NAME}:v1")
+    auth = b64encode(b"ada:lovelace").decode()
+    assert json.loads(Path("login").read_text()) == {"auths": {"127.0.0.1:5000": {"auth": auth}}}
 
 
-def test_a_moved_tag_is_noticed(registry: Registry) -> None:
-    image = registry.image("v1")
-    before = fetch(image)
-    registry.tags["v1"] = "the second"
+def test_a_moved_tag_is_noticed() -> None:
+    before = fetch(f"{NAME}:v1")
+    digest = push("v1", "the second")
     with pytest.raises(FernnError, match="is another image now") as caught:
-        fetch(image)
+        fetch(f"{NAME}:v1")
     said = str(caught.value)
-    assert before.digest in said and registry.digest("v1") in said
-    assert fetched(image) == before  # jobs go on in the one that was fetched
+    assert before.digest in said and digest in said
+    assert fetched(f"{NAME}:v1") == before  # jobs go on in the one that was fetched
     # the two ways out that the message names
-    assert fetch(f"docker://127.0.0.1:{registry.port}/lab/fernn@{before.digest}").digest == before.digest
+    assert fetch(f"{NAME}@{before.digest}").digest == before.digest
     (note,) = [Path(word) for word in said.split() if word.endswith(".json")]
     note.unlink()
-    assert fetch(image).digest == registry.digest("v1") != before.digest
+    assert fetch(f"{NAME}:v1").digest == digest != before.digest
 
 
-def test_a_digest_needs_no_question(registry: Registry) -> None:
-    came = fetch(f"docker://127.0.0.1:{registry.port}/lab/fernn@{DIGEST}")
-    assert came.digest == DIGEST
-    assert registry.asked == []
-
-
-def test_a_file_goes_by_its_content(tmp_path: Path) -> None:
+def test_a_file_goes_by_its_content() -> None:
     Path("mine.sif").write_text("one")
     came = fetch("mine.sif")
     assert (came.digest, came.file) == (f"sha256:{sha256('mine.sif')}", "mine.sif")
@@ -102,21 +105,24 @@ def test_a_file_goes_by_its_content(tmp_path: Path) -> None:
         fetched("mine.sif")
 
 
-def test_a_failed_pull_leaves_nothing(registry: Registry) -> None:
+def test_a_failed_pull_leaves_nothing() -> None:
     Path("broken").touch()
     with pytest.raises(FernnError, match=r"could not bring docker://[^$]*no room"):
-        fetch(registry.image("v1"))
+        fetch(f"{NAME}:v1")
     assert [path for path in Path("data").rglob("*") if path.is_file()] == []
 
 
-def test_what_is_missing_is_named(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(FernnError, match=r"cannot ask 127.0.0.1:\d+ what lab/fernn:v2 is: 404"):
-        fetch(registry.image("v2"))
-    with pytest.raises(FernnError, match=r"cannot ask 127.0.0.1:1 what lab/fernn:v1 is"):
-        fetch("docker://127.0.0.1:1/lab/fernn:v1")
+def test_a_registry_that_does_not_have_it() -> None:
+    with pytest.raises(FernnError, match=r"(?s)fernn:v2:\n.*No such file.*network.*APPTAINER_DOCKER_USERNAME"):
+        fetch(f"{NAME}:v2")
+
+
+def test_without_the_programs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(FernnError, match="neither apptainer nor singularity is found"):
-        fetch(registry.image("v1"))
+    with pytest.raises(FernnError, match=r"is a tag, and skopeo.* write the digest in params\.yaml: .*@sha256:"):
+        fetch(f"{NAME}:v1")
+    with pytest.raises(FernnError, match="neither apptainer nor singularity is found"):  # a digest needs no skopeo
+        fetch(f"{NAME}@{DIGEST}")
 
 
 @pytest.mark.parametrize(

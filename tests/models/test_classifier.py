@@ -5,10 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from fernn.errors import FernnError
 from fernn.flows.translation import Translation
-from fernn.models import CNN3D, FERNNClassifier, GRNNPlusClassifier, load_model, save_model
-from fernn.models.memory import channels_last
+from fernn.models import CNN3D, GRNNPlusClassifier
 from fernn.models.precision import autocast
 from tests.closeness import DTYPES, assert_close, relative_error
 from tests.models.random_classifiers import random_classifier, random_clips, states_of
@@ -100,14 +98,6 @@ def test_grnn_plus_starts_with_kernels_of_the_norm_of_a_shift():
     assert kernels.mean().abs() < 4 / 5 / kernels.numel() ** 0.5
 
 
-@kinds
-def test_channels_last_changes_nothing(kind, k):
-    """The layout that training chooses."""
-    model, clips = random_classifier(kind, k, torch.float32), random_clips(4, torch.float32)
-    expected = model(clips)
-    assert_close(channels_last(model)(clips), expected, "logits")
-
-
 @pytest.mark.parametrize(("kind", "k"), [("fernn", 2), ("grnn+", 1)])
 def test_bf16_stays_near_float32(kind, k):
     model = random_classifier(kind, k, torch.float32, stem_channels=[8, 16]).eval()
@@ -120,28 +110,6 @@ def test_bf16_stays_near_float32(kind, k):
     assert all(weight.grad.dtype == torch.float32 for weight in model.parameters())
 
 
-MODELS = {
-    "G-RNN": lambda: random_classifier("fernn", 0, torch.float32),
-    "FERNN": lambda: random_classifier("fernn", 2, torch.float32, stem_kernels=[3, 1], kernel_size=5),
-    "G-RNN+": lambda: random_classifier("grnn+", 1, torch.float32),
-    "3D-CNN": lambda: CNN3D(base=2, channels=2, classes=3),
-}
-
-
-@pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
-def test_in_a_file(make, tmp_path):
-    model, clips = make(), random_clips(4, torch.float32)
-    model(clips)  # its statistics are no longer those it was made with
-    save_model(model, tmp_path / "model.safetensors")
-    loaded = load_model(tmp_path / "model.safetensors")
-    assert type(loaded) is type(model)
-    assert loaded.config == model.config
-    assert not loaded.training
-    assert torch.equal(loaded(clips), channels_last(model).eval()(clips))
-    assert loaded.state_dict().keys() == model.state_dict().keys()
-    assert all(torch.equal(value, model.state_dict()[name]) for name, value in loaded.state_dict().items())
-
-
 def test_3dcnn_looks_at_time():
     """Its first block halves the frames, the second and fourth halve each side; the order of frames plays a part."""
     model, clips = CNN3D(base=2).double(), torch.randn(2, 6, 1, 8, 8, dtype=torch.float64)
@@ -152,30 +120,3 @@ def test_3dcnn_looks_at_time():
     assert sizes == [(2, 3, 8, 8), (4, 3, 4, 4), (4, 3, 4, 4), (8, 3, 2, 2), (8, 3, 2, 2)]
     model.eval()
     assert relative_error(model(clips.flip(1)), model(clips)) > 1e-3
-
-
-@pytest.mark.parametrize("shape", [(2, 3, 5, 5), (2, 0, 2, 5, 5), (2, 3, 1, 5, 5)])
-@pytest.mark.parametrize("kind", ["fernn", "grnn+"])
-def test_clips_of_another_shape(kind, shape):
-    with pytest.raises(
-        FernnError, match=r"Classifier got clips of .*expected \(batch >= 1, time >= 1, 2, height, width\)"
-    ):
-        random_classifier(kind, 1, torch.float32)(torch.zeros(shape))
-
-
-@pytest.mark.parametrize(("channels", "kernels"), [([3, 4], [5]), ([3], [5, 3]), ([], [])])
-def test_a_stem_of_unlike_lists(channels, kernels):
-    with pytest.raises(FernnError, match=r"FERNNClassifier: \d stem_channels and \d stem_kernels"):
-        FERNNClassifier("V1T", stem_channels=channels, stem_kernels=kernels)
-
-
-@pytest.mark.parametrize("sizes", [{"kernel_size": 4}, {"kernel_size": 0}, {"stem_kernels": [5, 2, 3]}])
-@pytest.mark.parametrize("model", [FERNNClassifier, GRNNPlusClassifier])
-def test_even_kernels(model, sizes):
-    with pytest.raises(FernnError, match=r"Classifier\((stem_kernels=.*)?kernel_size=\d\): .*(must be odd|at least 1)"):
-        model("V1T", **sizes)
-
-
-def test_an_unknown_flow():
-    with pytest.raises(FernnError, match="names no flow of translation"):
-        FERNNClassifier("V2R")

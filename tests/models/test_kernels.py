@@ -8,9 +8,8 @@ from torch import nn
 from fernn.errors import FernnError
 from fernn.flows import Translation
 from fernn.models import FERNNPredictor
-from fernn.models.borders import circular_pad
-from fernn.models.kernels import max_over_flow
-from fernn.models.memory import channels_last
+from fernn.models.ops import circular_pad, max_over_flow
+from fernn.models.storage import channels_last
 
 ORDERS = [torch.contiguous_format, torch.channels_last]
 

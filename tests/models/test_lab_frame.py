@@ -6,7 +6,7 @@ from hypothesis import given
 
 from fernn.flows.translation import Translation
 from fernn.models import FERNNCell, FERNNPredictor
-from fernn.models.kernels import max_over_flow, moving_step
+from fernn.models.ops import max_over_flow, moving_step
 from fernn.models.precision import autocast
 from fernn.models.rotation.cell import max_over
 from tests.closeness import DTYPES, assert_close, relative_error

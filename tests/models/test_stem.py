@@ -4,16 +4,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fernn.models.stem import Stem, StepBatchNorm
+from fernn.models.classifier import StepBatchNorm
 from tests.closeness import DTYPES, assert_close
 
 BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 
 
-def pair(dtype: torch.dtype, **arguments) -> tuple[StepBatchNorm, nn.BatchNorm2d]:
+def pair(dtype: torch.dtype) -> tuple[StepBatchNorm, nn.BatchNorm2d]:
     """Two norms with the same weights and statistics."""
     torch.manual_seed(0)
-    ours, theirs = StepBatchNorm(4, **arguments).to(dtype), nn.BatchNorm2d(4, **arguments).to(dtype)
+    ours, theirs = StepBatchNorm(4).to(dtype), nn.BatchNorm2d(4).to(dtype)
     with torch.no_grad():
         ours.weight.normal_()
         ours.bias.normal_()
@@ -63,38 +63,3 @@ def test_norm(steps, training, dtype, layout):
     assert_close(one.grad, two.grad, "gradient of the frames")
     assert_close(ours.weight.grad, theirs.weight.grad, "gradient of the scale")
     assert_close(ours.bias.grad, theirs.bias.grad, "gradient of the offset")
-
-
-@pytest.mark.parametrize("arguments", [{"momentum": 0.3}, {"eps": 0.1}])
-def test_other_settings_of_the_norm(arguments):
-    ours, theirs = pair(torch.float64, **arguments)
-    frames = frames_of(3, torch.float64)
-    assert_close(ours(frames), step_by_step(theirs, frames), "normalized frames")
-    assert_same_statistics(ours, theirs)
-
-
-def test_a_step_is_normalized_by_itself():
-    """One batch norm over all steps would see other statistics: here every step has a mean of zero by itself."""
-    norm, frames = StepBatchNorm(4).double(), frames_of(3, torch.float64)
-    assert norm(frames).mean((0, 3, 4)).abs().max() < 1e-12
-    whole = nn.BatchNorm2d(4).double()(frames.flatten(0, 1)).view_as(frames)
-    assert whole.mean((0, 3, 4)).abs().max() > 0.1
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("training", [True, False])
-def test_stem(training, dtype):
-    torch.manual_seed(0)
-    stem = Stem(2, [3, 5, 4], [5, 3, 1]).to(dtype).train(training)
-    layers: list[nn.Module] = []
-    for convolution, norm in zip(stem.convolutions, stem.norms, strict=True):
-        assert convolution.bias is None
-        plain = nn.BatchNorm2d(norm.num_features).to(dtype)
-        layers += [convolution, plain, nn.ReLU()]
-    theirs = nn.Sequential(*layers).train(training)
-    frames = torch.randn(2, 4, 2, 7, 6, dtype=dtype)
-    found = stem(frames)
-    assert found.shape == (2, 4, 4, 7, 6)
-    assert_close(found, step_by_step(theirs, frames), "drives")
-    for ours, plain in zip(stem.norms, theirs[1::3], strict=True):
-        assert_same_statistics(ours, plain)

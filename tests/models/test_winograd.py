@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from fernn.models import FERNNClassifier, FERNNPredictor, GRNNPlusClassifier, RotationPredictor, winograd
-from fernn.models.kernels import prepared
+from fernn.models.ops import prepared
 from tests.closeness import DTYPES, assert_close
 
 ENOUGH = winograd.LEAST

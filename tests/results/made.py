@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
+from fernn.experiment import Experiment
 from fernn.experiments import find_experiment
-from fernn.experiments.experiment import Experiment
 from fernn.layout import Layout
 from fernn.params import Params
-from fernn.results.figures import kinds
+from fernn.results import selection
 from fernn.results.figures import kinds as figures
-from fernn.results.reading import selection
-from fernn.results.reading.selection import Selection
+from fernn.results.selection import Selection
 from fernn.results.tables import writing as tables
 
 
@@ -26,7 +25,7 @@ def table_names(params: Params) -> list[str]:
 
 
 def figure_names(params: Params) -> list[str]:
-    return kinds.figure_names(params, chosen(params))
+    return figures.figure_names(params, chosen(params))
 
 
 def write_tables(params: Params, layout: Layout) -> list[Path]:

@@ -6,7 +6,7 @@ import pytest
 
 from fernn.errors import FernnError
 from fernn.experiments import find_experiment
-from fernn.results.claims.reading import read_claims
+from fernn.results.claims.claim import read_claims
 from fernn.runs import all_runs
 from tests.results.claims_file import ORDER, written
 from tests.results.tree import small_params

@@ -4,8 +4,7 @@ import pytest
 from matplotlib.colors import to_hex
 from safetensors.numpy import load_file, save_file
 
-from fernn.experiments.kth.curves import validation_accuracy
-from fernn.experiments.kth.figures import confusion, figure5
+from fernn.experiments.kth.figures import confusion, figure5, validation_accuracy
 from fernn.experiments.kth.shown_clips import clips
 from fernn.layout import Layout
 from fernn.results.figures.style import LINES

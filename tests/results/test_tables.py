@@ -8,8 +8,9 @@ import pytest
 
 from fernn.arrays import write_arrays
 from fernn.errors import FernnError
-from fernn.layout import CLAIMS, COST, Layout
+from fernn.layout import CLAIMS, COST, NOTES, Layout
 from fernn.runs import all_runs
+from tests import measured
 from tests.results.made import select, table_names, write_tables
 from tests.results.tree import (
     TRIVIAL,
@@ -44,8 +45,8 @@ def test_every_cell_comes_from_the_files_of_its_runs(params, layout):
         ("translation", "V2T", model) for model in MODELS
     ]
     for row in found:
-        files = [layout.evaluation(run_of(params, row["model"], seed).id, "evaluation.json") for seed in (0, 1)]
-        errors = [json.loads(file.read_text())["measures"]["test"]["mse"] for file in files]
+        files = [layout.evaluation(run_of(params, row["model"], seed).id, "results.csv") for seed in (0, 1)]
+        errors = [measured.read(file)["test"]["mse", ""] for file in files]
         assert row["metric"] == "test_mse"
         assert float(row["mean"]) == statistics.fmean(errors)
         assert float(row["std"]) == statistics.stdev(errors)
@@ -194,10 +195,10 @@ def test_the_middle_of_the_frames_stands_beside_the_whole(tmp_path):
     write_tables(params, layout)
     assert {row["metric"] for row in table(layout)} == {"test_mse"}
     for seed in params.section("translation").seeds:
-        path = layout.evaluation(run_of(params, "G-RNN", seed).id, "evaluation.json")
-        content = json.loads(path.read_text())
-        content["measures"]["test"]["central"] = 0.2 + 0.02 * seed
-        path.write_text(json.dumps(content))
+        path = layout.evaluation(run_of(params, "G-RNN", seed).id, "results.csv")
+        tests = measured.read(path)
+        tests["test"]["mse_central", ""] = 0.2 + 0.02 * seed
+        measured.write(path, tests)
     write_tables(params, layout)
     (row,) = [row for row in table(layout) if row["metric"] == "test_mse_central"]
     assert (row["model"], row["flow"], row["verdict"], row["paper_value"]) == ("G-RNN", "V2T", "", "")
@@ -281,14 +282,22 @@ def test_a_missing_run_leaves_the_tables_as_they_were(params, layout):
     write_tables(params, layout)
     before = layout.table("table1.csv").read_bytes()
     run = run_of(params, "FERNN-V2T", 1)
-    layout.evaluation(run.id, "evaluation.json").unlink()
+    layout.evaluation(run.id, "results.csv").unlink()
     with pytest.raises(FernnError, match=f"fernn evaluate {run.id} --scale quick"):
         write_tables(params, layout)
     assert layout.table("table1.csv").read_bytes() == before
 
 
 def test_there_is_no_table_1_without_its_experiments():
-    assert table_names(small_params()) == ["table1.csv", "table1.md", "table1.tex", "selection.csv", *CLAIMS, *COST]
+    assert table_names(small_params()) == [
+        "table1.csv",
+        "table1.md",
+        "table1.tex",
+        "selection.csv",
+        NOTES,
+        *CLAIMS,
+        *COST,
+    ]
     assert "table1.csv" not in table_names(small_params(experiments=("kth",)))
 
 

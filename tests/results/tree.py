@@ -1,7 +1,6 @@
 """A tree of finished runs with numbers that a test knows."""
 
 import csv
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import yaml
 from safetensors.numpy import save_file
 
 from fernn.arrays import write_arrays
+from fernn.evaluation import Measures
 from fernn.experiments import resolve
 from fernn.experiments.digits.forecasts import trivial_files
 from fernn.layout import RECORD, Layout
@@ -18,6 +18,7 @@ from fernn.models import FERNNPredictor, save_model
 from fernn.params import Params
 from fernn.provenance.records import Record, write_record
 from fernn.runs import Run, all_runs, evaluations_of
+from tests import measured
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
 MSE = {"G-RNN": 8e-3, "FERNN-V1T": 6e-4, "FERNN-V2T": 2e-4, "FERNN-V2R": 6e-4, "FERNN-V4R": 2e-4}
@@ -58,13 +59,14 @@ def write_run(layout: Layout, params: Params, run: Run, losses: Sequence[float],
     for name in evaluations_of(params, run):
         if name == "velocity":
             span = range(-2, 3)
-            maps = [{"vx": vx, "vy": vy, "mse": mse * (1 + vx**2 + 2 * vy**2 + vx * vy)} for vx in span for vy in span]
-            turns = [{"degrees": 10.0 * step, "mse": mse * (1 + abs(step))} for step in range(-5, 6)]
+            maps = {f"{vx} {vy}": mse * (1 + vx**2 + 2 * vy**2 + vx * vy) for vx in span for vy in span}
+            turns = {f"{10 * step}": mse * (1 + abs(step)) for step in range(-5, 6)}
             grid = maps if run.experiment == "translation" else turns
-            measures[name] = {"mse": mse, "grid": grid, "sequences": 8}
+            found = {("mse", index): value for index, value in grid.items()}
         else:
-            mean = [mse * (1 + step) for step in range(steps[name])]
-            measures[name] = {"mse": mse, "mean": mean, "std": [0.1 * value for value in mean], "sequences": 8}
+            found = {("mse", str(step)): mse * step for step in range(1, steps[name] + 1)}
+            found |= {("mse_std", step): 0.1 * value for (_, step), value in found.items()}
+        measures[name] = {("sequences", ""): 8, ("mse", ""): mse, **found}
     write_evaluation(layout, run, measures)
     ramp = np.linspace(0, 1, (SEEN + PREDICTED) * FRAME * FRAME, dtype=np.float32)
     frames = ramp.reshape(1, SEEN + PREDICTED, 1, FRAME, FRAME)
@@ -119,10 +121,8 @@ def write_training_record(
     write_record(layout.run(run.id, RECORD), record)
 
 
-def write_evaluation(layout: Layout, run: Run, measures: dict) -> None:
-    path = layout.evaluation(run.id, "evaluation.json")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"run": run.id, "parameters": PARAMETERS, "measures": measures}))
+def write_evaluation(layout: Layout, run: Run, tests: dict[str, Measures]) -> None:
+    measured.write(layout.evaluation(run.id, "results.csv"), {"": {("parameters", ""): PARAMETERS}} | tests)
 
 
 def write_trivial(layout: Layout, params: Params) -> None:

@@ -9,7 +9,7 @@ import yaml
 
 from fernn.experiments import load_params
 from fernn.layout import Layout
-from fernn.pipeline.stages.making import make_result
+from fernn.pipeline.stages import make_result
 from fernn.runs import all_runs
 
 SCALE = "tiny"

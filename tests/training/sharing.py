@@ -11,14 +11,14 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from fernn.training.device import prepare
+from fernn.training.distributed import World
 from fernn.training.loop import Fit, Task, fit
 from fernn.training.prediction import PredictionTask
 from fernn.training.progress import TrainingProgress
 from fernn.training.recognition import RecognitionTask
-from fernn.training.workers import Workers
 from tests.device.problems import PROBLEMS
 
-from .toy import settings
+from .toy import context, section
 
 # an epoch of 12 in batches of 5, 5 and 2: of which no number of workers has equal shares, and three workers have one
 # batch that is too small for a share each
@@ -57,7 +57,7 @@ def exact(task: Task, dtype: torch.dtype) -> Task:
     return ExactPrediction(**given) if isinstance(task, PredictionTask) else ExactRecognition(**given)
 
 
-def trained(workers: Workers, case: Case, checkpoint: Path | None = None) -> Fit:
+def trained(world: World, case: Case, checkpoint: Path | None = None) -> Fit:
     """Train a model for two epochs, by this worker."""
     name, precision = case
     dtype = DTYPES[precision]
@@ -65,11 +65,11 @@ def trained(workers: Workers, case: Case, checkpoint: Path | None = None) -> Fit
     task = exact(PROBLEMS[name].task(CPU, SIZES["batches"]), dtype)
     with tempfile.TemporaryDirectory() as folder, TrainingProgress(name, Console(quiet=True)) as progress:
         file = checkpoint or Path(folder) / "checkpoint"
-        how = settings(epochs=2, learning_rate=1e-3, validate_every=1)  # so that every step's loss is in the history
-        return fit(model, task, how, file, progress, workers=workers)
+        how = section(epochs=2, validate_every=1)  # so that every step's loss is in the history
+        return fit(model, task, how, 1e-3, context(file, progress, world=world))
 
 
-def trained_all(workers: Workers, device: torch.device, cases: list[Case]) -> dict[Case, Fit]:
+def trained_all(world: World, device: torch.device, cases: list[Case]) -> dict[Case, Fit]:
     """What `launch` calls in each of its processes."""
     prepare(device, threads=1, precision="float32", transformed=True)
-    return {case: trained(workers, case) for case in cases}
+    return {case: trained(world, case) for case in cases}

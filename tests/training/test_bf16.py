@@ -1,16 +1,14 @@
 """bf16 against float32 where it counts: at the end of trainings of the quick scale, over several seeds."""
 
-from dataclasses import replace
 from statistics import mean, stdev
 
 import pytest
-import torch
 
 from fernn.experiments import find_experiment, load_params
-from fernn.experiments.digits.train import prediction_task
 from fernn.layout import Layout
-from fernn.pipeline.stages.making import make_result
+from fernn.pipeline.stages import make_result
 from fernn.runs import all_runs
+from tests.experiments.tasks import network_of, task_of
 from tests.training.toy import train
 
 SEEDS = range(3)
@@ -27,10 +25,13 @@ def test_bf16_ends_within_a_standard_deviation_of_float32(root, tmp_path, monkey
     work = find_experiment("translation").training(params, layout, run)
 
     def best_loss(seed: int, precision: str) -> float:
-        inputs = replace(work.inputs, seed=seed)
-        model = inputs.build(torch.device("cpu"))
-        task = prediction_task(inputs, work.files, torch.device("cpu"))
-        how = {name: getattr(inputs, name) for name in ("learning_rate", "epochs", "clip_norm")}
+        task, model = task_of(work, seed=seed), network_of(work, seed=seed)
+        training = work.inputs["training"]
+        how = {
+            "learning_rate": work.inputs["learning_rate"],
+            "epochs": training.epochs,
+            "clip_norm": training.clip_norm,
+        }
         fit = train(tmp_path / f"{precision}-{seed}", task=task, model=model, precision=precision, **how)
         return min(row["validation_loss"] for row in fit.history)
 

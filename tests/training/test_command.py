@@ -14,7 +14,7 @@ from safetensors import safe_open
 
 from fernn.cli import main
 from fernn.experiments import load_params
-from fernn.locks.run import owner_of
+from fernn.locks import owner_of
 from fernn.models import load_model
 from fernn.runs import all_runs
 from fernn.training.checkpoint import read_checkpoint

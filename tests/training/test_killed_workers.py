@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from fernn.locks.owner import myself
+from fernn.locks import myself
 from fernn.training.checkpoint import read_checkpoint
 
 from .conftest import EPOCHS, RUN, SCALE, Project
@@ -143,7 +143,7 @@ def test_their_number_is_told_and_makes_the_same_bytes_again(undisturbed):
     environment = {**os.environ, "PYTHONPATH": str(project.root), "CUDA_VISIBLE_DEVICES": ""}
     ended = subprocess.run(command, cwd=project.folder, env=environment, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert f"as recorded: train {RUN}" in ended.stdout
+    assert f"up to date: train {RUN}" in ended.stdout
     assert "2 workers shared each batch, and other numbers of them round sums otherwise" in ended.stdout
 
 

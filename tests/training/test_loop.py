@@ -12,9 +12,9 @@ from fernn.errors import FernnError
 from fernn.flows import Translation
 from fernn.models import FERNNPredictor
 from fernn.training.checkpoint import read_checkpoint
+from fernn.training.distributed import SINGLE_PROCESS
 from fernn.training.loop import Interrupted
 from fernn.training.prediction import PredictionTask
-from fernn.training.workers import ALONE
 from tests.closeness import assert_close
 
 from .toy import BATCHES, EPOCHS, Toy, same, send, toy_model, train
@@ -92,7 +92,7 @@ def test_divergence_of_the_training_loss(tmp_path):
 class Broken(Toy):
     """One batch of which holds no numbers."""
 
-    def batch(self, epoch, number, workers=ALONE):
+    def batch(self, epoch, number, world=SINGLE_PROCESS):
         images, targets = super().batch(epoch, number)
         return (images * math.nan, targets) if (epoch, number) == (1, 2) else (images, targets)
 

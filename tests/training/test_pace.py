@@ -8,9 +8,8 @@ from rich.console import Console
 
 from fernn.training.checkpoint import Checkpoint
 from fernn.training.loop import fit
-from fernn.training.pace import measured
 from fernn.training.progress import TrainingProgress
-from tests.training.toy import BATCHES, EPOCHS, Killed, Strike, Toy, kill, settings, toy_model
+from tests.training.toy import BATCHES, EPOCHS, Killed, Strike, Toy, context, kill, section, toy_model
 
 
 def test_a_killed_run_goes_on_with_the_pace_of_what_it_kept(tmp_path, monkeypatch):
@@ -21,15 +20,15 @@ def test_a_killed_run_goes_on_with_the_pace_of_what_it_kept(tmp_path, monkeypatc
         kept.append(file.read_bytes())
         kill()
 
-    with pytest.raises(Killed), Strike(BATCHES + 3, strike) as progress, measured(progress, file, "i"):
-        fit(toy_model(), task, settings(), tmp_path / "c", progress, save_every=2)
+    with pytest.raises(Killed), Strike(BATCHES + 3, strike, file) as progress:
+        fit(toy_model(), task, section(), 0.01, context(tmp_path / "c", progress, save_every=2))
     assert json.loads(kept[0])["steps"] == BATCHES + 2
     file.write_bytes(kept[0])  # a process that is killed writes nothing more
     task = Toy()
-    with Strike(0, kill) as progress, measured(progress, file, "i") as pace:
-        fit(toy_model(), task, settings(), tmp_path / "c", progress, save_every=2)
+    with Strike(0, kill, file) as progress:
+        fit(toy_model(), task, section(), 0.01, context(tmp_path / "c", progress, save_every=2))
     assert task.trained() == EPOCHS * BATCHES - (BATCHES + 2)
-    assert pace["steps"] == EPOCHS * BATCHES
+    assert progress.pace["steps"] == EPOCHS * BATCHES
 
 
 def test_a_log_says_when_the_state_was_saved(monkeypatch):

@@ -7,9 +7,11 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from fernn.models import FERNNClassifier
-from fernn.training.loop import Fit, Settings, fit
+from fernn.training.loop import Fit, fit
 from fernn.training.progress import TrainingProgress
 from fernn.training.recognition import RecognitionTask
+
+from .toy import context, section
 
 CLASSES, SIDE, FRAMES = 3, 8, 4
 
@@ -46,11 +48,10 @@ def classifier() -> FERNNClassifier:
     return FERNNClassifier("V1T", stem_channels=[4, 6], stem_kernels=[3, 3], classes=CLASSES)
 
 
-def trained(model: nn.Module, task: RecognitionTask, folder, **changes) -> Fit:
-    settings = {"learning_rate": 0.01, "epochs": 4, "clip_norm": 1.0, "precision": "float32"}
-    settings |= {"validate_every": None, "identity": "i"}
+def trained(model: nn.Module, task: RecognitionTask, folder, learning_rate: float = 0.01, **changes) -> Fit:
     with TrainingProgress("bars", Console(file=io.StringIO())) as progress:
-        return fit(model, task, Settings(**{**settings, **changes}), folder / "checkpoint", progress)
+        how = section(**{"epochs": 4, **changes})
+        return fit(model, task, how, learning_rate, context(folder / "checkpoint", progress))
 
 
 @pytest.mark.parametrize(("size", "sizes"), [(4, [4] * 5 + [2]), (11, [11, 11]), (22, [22]), (50, [22])])

@@ -9,9 +9,8 @@ import pytest
 import torch
 
 from fernn.errors import FernnError
-from fernn.training.launch import StoppedError, launch
+from fernn.training.distributed import SINGLE_PROCESS, StoppedError, World, launch
 from fernn.training.loop import Fit
-from fernn.training.workers import ALONE, Workers
 from tests.closeness import relative_error
 from tests.device.problems import PROBLEMS
 
@@ -28,7 +27,7 @@ WITHIN = {"float32": 1e-5, "float64": 1e-10}
 def fits() -> dict[int, dict[Case, Fit]]:
     """All trainings, by number of workers; each number is started once."""
     threads = torch.get_num_threads()
-    found = {1: trained_all(ALONE, CPU, CASES)}
+    found = {1: trained_all(SINGLE_PROCESS, CPU, CASES)}
     torch.set_num_threads(threads)
     return found | {count: launch(count, trained_all, CASES) for count in COUNTS}
 
@@ -57,28 +56,28 @@ def test_the_same_bits_with_the_same_number(fits):
 
 @pytest.mark.parametrize(("total", "count"), [(5, 2), (5, 3), (4, 4), (128, 8), (3, 2)])
 def test_shares_are_the_whole_batch_once(total, count):
-    workers = [Workers(rank, count) for rank in range(count)]
-    shares = [worker.share(total) for worker in workers]
+    workers = [World(rank, count) for rank in range(count)]
+    shares = [worker.shard(total) for worker in workers]
     assert [index for first, number in shares for index in range(first, first + number)] == list(range(total))
     assert max(number for _, number in shares) - min(number for _, number in shares) <= 1
     assert [worker.weight(total) for worker in workers] == pytest.approx([number / total for _, number in shares])
 
 
 def test_a_batch_that_is_too_small_is_everyones():
-    workers = [Workers(rank, 3) for rank in range(3)]
-    assert {worker.share(2) for worker in workers} == {(0, 2)}
+    workers = [World(rank, 3) for rank in range(3)]
+    assert {worker.shard(2) for worker in workers} == {(0, 2)}
     assert math.fsum(worker.weight(2) for worker in workers) == pytest.approx(1)
 
 
-def fail(workers: Workers, device: torch.device, how: str) -> None:
+def fail(world: World, device: torch.device, how: str) -> None:
     """One worker ends in some way, and the others wait for it."""
-    if workers.rank == 1:
+    if world.rank == 1:
         if how == "error":
             raise FernnError("the disk of worker 1 is full.")
         if how == "bug":
             raise ZeroDivisionError("of the code")
         os.kill(os.getpid(), signal.Signals[how])
-    workers.sum(torch.zeros(()))
+    world.all_reduce(torch.zeros(()))
     time.sleep(60)
 
 
@@ -99,13 +98,13 @@ def test_a_worker_that_ends_ends_the_others_and_is_told(how, said, capfd):
     assert "Traceback" not in capfd.readouterr().err
 
 
-def stop(workers: Workers, device: torch.device) -> None:
+def stop(world: World, device: torch.device) -> None:
     """Ask the parent to stop, as a time limit does; then stop as a training does, when all know of it."""
     seen = []
     signal.signal(signal.SIGTERM, lambda *_: seen.append(signal.SIGTERM))
-    if workers.first:
+    if world.first:
         os.kill(os.getppid(), signal.SIGTERM)
-    while not any(workers.agree(len(seen))):
+    while not any(world.maximum(len(seen))):
         time.sleep(0.01)
     raise StoppedError(signal.SIGTERM)
 

@@ -5,47 +5,41 @@ import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
 from torch import Tensor, nn
 
+from fernn.params.base import Training
 from fernn.training.checkpoint import Checkpoint
-from fernn.training.loop import Fit, Settings, fit
+from fernn.training.distributed import SINGLE_PROCESS, World
+from fernn.training.loop import Fit, Task, TrainingContext, fit
 from fernn.training.progress import TrainingProgress
-from fernn.training.workers import ALONE, Workers
 
 EPOCHS, BATCHES = 3, 4
 VALIDATION = 99  # in place of an epoch
 
 
-class Toy:
+class Toy(Task):
     """Regression of noise on noise; a batch depends on (epoch, number) alone."""
-
-    batches = BATCHES
-    micro_batch: int | None = None
 
     def __init__(self, validation_losses: Sequence[float] | None = None, wanted: int = -1) -> None:
         """With validation losses of its own choice; the largest is kept where +1 is wanted."""
+        super().__init__(lambda *_: None, lambda *_: None, 3 * BATCHES, 3, 3)
         self.scripted = list(validation_losses) if validation_losses else None
         self.wanted = wanted
         self.asked: list[tuple[int, int]] = []
 
-    def size(self, number: int) -> int:
-        return 3
-
-    def batch(self, epoch: int, number: int, workers: Workers = ALONE) -> tuple[Tensor, Tensor]:
+    def batch(self, epoch: int, number: int, world: World = SINGLE_PROCESS) -> tuple[Tensor, Tensor]:
         self.asked.append((epoch, number))
         generator = torch.Generator().manual_seed(1000 * epoch + number)
         return torch.randn(3, 5, 6, 6, generator=generator), torch.randn(3, 1, 6, 6, generator=generator)
 
-    def parts(self, batch: tuple[Tensor, Tensor]) -> list[tuple[float, tuple[Tensor, Tensor]]]:
-        return [(1.0, batch)]
-
     def loss(self, model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
         return nn.functional.mse_loss(model(batch[0]).float(), batch[1])
 
-    def validate(self, model: nn.Module, workers: Workers = ALONE) -> dict[str, float]:
+    def validate(self, model: nn.Module, world: World = SINGLE_PROCESS) -> dict[str, float]:
         loss = self.loss(model, self.batch(VALIDATION, 0)).item()
         return {"validation_loss": self.scripted.pop(0) if self.scripted else loss}
 
@@ -67,8 +61,8 @@ def toy_model() -> nn.Sequential:
 class Strike(TrainingProgress):
     """Lets something happen after a given number of batches of this process."""
 
-    def __init__(self, after: int, happen) -> None:
-        super().__init__("toy", Console(file=io.StringIO()))
+    def __init__(self, after: int, happen, pace_file: Path | None = None) -> None:
+        super().__init__("toy", Console(file=io.StringIO()), pace_file, "i")
         self.left, self.happen = after, happen
 
     def batch(self, state: Checkpoint) -> None:
@@ -90,18 +84,15 @@ def send(signum: int):
     return lambda: os.kill(os.getpid(), signum)
 
 
-def settings(**changes) -> Settings:
-    return Settings(
-        **{
-            "learning_rate": 0.01,
-            "epochs": EPOCHS,
-            "clip_norm": 1.0,
-            "precision": "float32",
-            "validate_every": None,
-            "identity": "i",
-            **changes,
-        }
-    )
+def section(**changes: Any) -> Training:
+    """A `training` section of params.yaml for the toy."""
+    how = {"epochs": EPOCHS, "batch": 3, "clip_norm": 1.0, "precision": "float32", "validate_every": None}
+    return Training(**how | {"winograd": False, "threads": 0} | changes)
+
+
+def context(checkpoint: Path, progress: TrainingProgress, **changes: Any) -> TrainingContext:
+    """Of a training on the CPU."""
+    return TrainingContext(torch.device("cpu"), checkpoint, **{"identity": "i", "progress": progress, **changes})
 
 
 def train(
@@ -110,8 +101,10 @@ def train(
     happen=kill,
     task: Toy | None = None,
     model: nn.Module | None = None,
+    learning_rate: float = 0.01,
     may_diverge: bool = False,
     save_every: float = math.inf,
+    identity: str = "i",
     **changes,
 ) -> Fit:
     """Train the toy, from its checkpoint if there is one, in a process whose random state is another each time."""
@@ -120,7 +113,8 @@ def train(
     if not checkpoint.exists():
         torch.manual_seed(7)
     with Strike(after, happen) as progress:
-        return fit(model, task or Toy(), settings(**changes), checkpoint, progress, may_diverge, save_every)
+        here = context(checkpoint, progress, may_diverge=may_diverge, save_every=save_every, identity=identity)
+        return fit(model, task or Toy(), section(**changes), learning_rate, here)
 
 
 def same(one: Fit, two: Fit) -> bool:

@@ -15,20 +15,24 @@ from rich.console import Console
 from fernn.experiments import load_params
 from fernn.layout import Layout
 from fernn.pipeline.jobs import Jobs
-from fernn.pipeline.preflight.costs import costs
-from fernn.pipeline.preflight.operations import Speed, models
-from fernn.pipeline.preflight.state import state_of_runs
+from fernn.pipeline.plan import costs, models, rates_of, read_runs
 from fernn.training.checkpoint import Checkpoint
 from fernn.training.progress import TrainingProgress
-from tests.preflight.made import evaluated, finish, under_way
-from workflow.view import time_left
-from workflow.view.frame import about, frame
-from workflow.view.logs import complaint, last_words
-from workflow.view.time_left import TimeLeft
-from workflow.view.watch import Watch
+from tests.pipeline.made import finish, under_way
+from workflow.view import DryRun, Estimate, Watch, about, complaint, last_words
 
 ROOT = Path(__file__).parents[2]
 RUN = "translation/V2T/FERNN-V2T/lr0.005/seed0"
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
 @pytest.fixture
@@ -50,24 +54,22 @@ class Watched:
     """A view, and what it printed."""
 
     def __init__(self, jobs: int, width: int = 80) -> None:
-        self.said = io.StringIO()
+        self.said, self.clock = io.StringIO(), Clock()
         self.console = Console(file=self.said, width=width, height=24)
-        self.view = Watch(self.console, Workflow(), SimpleNamespace(jobs=None))  # type: ignore[arg-type]
-        self.tell("workflow_started")
-        self.tell("run_info", stats={"train": jobs, "all": 1, "total": jobs + 1})
+        self.view = Watch(self.console, Workflow(), SimpleNamespace(jobs=None), self.clock)  # type: ignore[arg-type]
+        tell(self.view, "workflow_started")
+        tell(self.view, "run_info", stats={"train": jobs, "all": 1, "total": jobs + 1})
 
     def tell(self, event: str | None, text: str = "", level: int = logging.INFO, **more: Any) -> None:
-        record = logging.LogRecord("snakemake", level, "", 0, text, (), None)
-        vars(record).update({"event": event} if event else {}, **more)
-        self.view.handle(record)
+        tell(self.view, event, text, level, **more)
 
     def start(self, number: int, log: Path, run: str = RUN) -> None:
-        about = {"rule_msg": f"Training {run}", "rule_name": "train", "wildcards": {"run": run}, "shellcmd": "fernn"}
-        self.tell("job_info", jobid=number, log=[str(log)], **about)
+        self.tell("job_info", jobid=number, log=[str(log)], **about_job("train", run))
 
     def fail(self, number: int, log: Path, text: str | None, status: int = 1) -> None:
         if text is not None:
             log.write_text(text)
+            os.utime(log, (self.clock.now, self.clock.now))
         how = f"CalledProcessError in file x:\nCommand 'fernn' returned non-zero exit status {status}."
         self.tell("error", how, logging.ERROR, exception="RuleException")
         self.tell(
@@ -76,8 +78,19 @@ class Watched:
 
     def picture(self) -> list[str]:
         with self.console.capture() as captured:
-            self.console.print(frame(self.view.progress, self.console))
+            self.console.print(self.view.frame())
         return captured.get().splitlines()
+
+
+def tell(view: logging.Handler, event: str | None, text: str = "", level: int = logging.INFO, **more: Any) -> None:
+    record = logging.LogRecord("snakemake", level, "", 0, text, (), None)
+    vars(record).update({"event": event} if event else {}, **more)
+    view.handle(record)
+
+
+def about_job(rule: str, run: str) -> dict[str, Any]:
+    message = f"{'Training' if rule == 'train' else 'Evaluating'} {run}"
+    return {"rule_msg": message, "rule_name": rule, "wildcards": {"run": run}, "shellcmd": "fernn", "reason": "x: y"}
 
 
 def trained(log: Path, name: str) -> None:
@@ -87,6 +100,28 @@ def trained(log: Path, name: str) -> None:
         progress.start(2, 10, state)
         state.end_epoch({"epoch": 1, "step": 10, "train_loss": 0.25, "validation_loss": 0.125}, 0.125)
         progress.epoch(state)
+
+
+@pytest.mark.parametrize("most", [30, 31])
+def test_a_dry_run_lists_few_jobs_and_groups_many(jobs: Jobs, most: int) -> None:
+    said = io.StringIO()
+    plan = SimpleNamespace(jobs=jobs, why=lambda rule, wildcards: "missing" if rule == "train" else None)
+    view = DryRun(Console(file=said, width=100), Workflow(), plan)  # type: ignore[arg-type]
+    runs = [run for run in jobs.runs.values() if run.model in ("G-RNN", "FERNN-V2T") and run.experiment != "rotation"]
+    listed = [(rule, run) for rule in ("train", "evaluate") for run in runs][:most]
+    for rule, run in listed:
+        tell(view, "job_info", **about_job(rule, run.id))
+    tell(view, "run_info", stats={"train": len(listed), "all": 1, "total": len(listed) + 1})
+    lines = [line.strip() for line in said.getvalue().splitlines()]
+    assert lines[-1] == f"Would run {len(listed)} jobs: {len(listed)} train. This was a dry run."
+    of = [run for rule, run in listed if rule == "train" and (run.experiment, run.model) == ("kth", "G-RNN")]
+    if most == 30:
+        assert all(any(re.fullmatch(f"Training {run.id} +missing", line) for line in lines) for run in of)
+        assert any(re.fullmatch(r"Evaluating \S+ +x", line) for line in lines)
+    else:
+        assert any(re.fullmatch(rf"{len(of)} +train kth G-RNN +missing", line) for line in lines)
+        assert any(re.fullmatch(r"\d+ +evaluate translation G-RNN +x", line) for line in lines)
+        assert not any("seed" in line for line in lines)
 
 
 def test_the_last_words_of_a_training_are_its_losses(tmp_path: Path) -> None:
@@ -113,6 +148,7 @@ def test_a_complaint_is_the_message_and_not_what_stands_before_it(tmp_path: Path
 def test_a_picture_fits_its_terminal(tmp_path: Path) -> None:
     for width in (60, 80, 120):
         watched = Watched(jobs=40, width=width)
+        watched.clock.now = 0.0  # before the logs
         for number in range(30):
             watched.start(number, tmp_path / f"{number}.log")
             if number >= 15:
@@ -129,14 +165,15 @@ def test_a_picture_fits_its_terminal(tmp_path: Path) -> None:
 def test_where_there_is_no_terminal_each_job_is_two_lines(tmp_path: Path) -> None:
     watched = Watched(jobs=1)
     watched.start(3, tmp_path / "log")
+    watched.clock.now += 3725
     watched.tell("job_finished", job_id=3)
     watched.tell("job_finished", job_id=0)
     watched.view.close()
     assert watched.said.getvalue().splitlines() == [
         "1 job to do: 1 train; cores: 2",
         f"Job 3: Training {RUN}",
-        "Job 3 done in 0:00:00 (1 of 1)",
-        "1 job done in 0:00:00.",
+        "Job 3 done in 1:02:05 (1 of 1)",
+        "1 job done in 1:02:05.",
     ]
 
 
@@ -210,7 +247,7 @@ def test_of_what_snakemake_says_news_and_faults_are_told(tmp_path: Path) -> None
     watched.start(1, tmp_path / "log")
     missing = "MissingOutputException:\nJob 1 completed successfully, but some output files are missing."
     watched.tell("error", missing, logging.ERROR)
-    assert watched.view.progress.running == {}
+    assert watched.view.running == {}
     watched.view.close()
     said = watched.said.getvalue()
     assert not re.search("Select|shell|Elapsed", said)
@@ -219,106 +256,54 @@ def test_of_what_snakemake_says_news_and_faults_are_told(tmp_path: Path) -> None
     assert "0 of 1 job done, 1 failed" in said
 
 
-def test_time_left_goes_by_the_jobs_that_run_side_by_side(tmp_path: Path) -> None:
-    """At a job's end one fewer runs, and the next is about to start; at the end of all there is none to come."""
-    watched, asked = Watched(jobs=3), []
-
-    class Left:
-        ready = 3
-
-        def seconds(self, at_once: int) -> float:
-            asked.append(at_once)
-            return 600.0 / at_once
-
-        def finished(self, *_: object) -> None:
-            self.ready -= 1
-
-        def close(self) -> None: ...
-
-    watched.view.progress.runs = Left()
-    watched.start(1, tmp_path / "1")
-    watched.start(2, tmp_path / "2")
-    watched.tell("job_finished", job_id=1)
-    watched.start(3, tmp_path / "3")
-    watched.tell("job_finished", job_id=2)
-    watched.view.close()
-    assert {*asked[:2]} == {2}
-    assert {*asked[2:]} == {1}
-    said = watched.said.getvalue()
-    assert "(1 of 3; about 5 min left)" in said
-    assert "(2 of 3; about 10 min left)" in said
-
-
-def reckoned(jobs: Jobs, open_jobs: set[tuple[str, str]], monkeypatch: pytest.MonkeyPatch, **took: float) -> TimeLeft:
-    """After one look at the files, without a thread; `took` are seconds of jobs that trained a run."""
-    left = TimeLeft(jobs, set())
-    for name, seconds in took.items():
-        left.finished("train", name, seconds)
-    left._open = open_jobs
-    monkeypatch.setattr(time_left, "PAUSE", 0)
-    monkeypatch.setattr(left._look, "wait", lambda _: left._over.set())
-    left._reckon()
-    return left
+def test_time_left_is_that_of_the_plan_shared_by_the_jobs_that_run_at_once(jobs: Jobs) -> None:
+    clock, runs = Clock(), [run for run in jobs.runs.values() if run.experiment == "translation"]
+    open_jobs = {(stage, run.id) for run in runs for stage in ("train", "evaluate")}
+    estimate = Estimate(jobs, open_jobs, clock)
+    finish(jobs.layout, runs[0], seconds=600.0)
+    assert estimate.seconds(1) is None  # that run is to be trained again
+    open_jobs.discard(("train", runs[0].id))
+    assert estimate.seconds(1) is None  # not estimated again so soon
+    under_way(jobs.layout, runs[-1], epoch=2)
+    clock.now += 10
+    state = read_runs(jobs)
+    left = costs(jobs.params, state, rates_of(jobs.params, state), models(jobs.params)).left
+    wanted = sum(left[run].total for run in runs)
+    assert wanted > 600
+    assert [estimate.seconds(at_once) for at_once in (1, 4)] == pytest.approx([wanted, wanted / 4])
+    clock.now += 5
+    assert estimate.seconds(1) == pytest.approx(wanted - 5)
+    assert Estimate(jobs, set(), clock).seconds(1) == 0
 
 
 def test_an_evaluation_waits_for_its_training(jobs: Jobs) -> None:
-    left = TimeLeft(jobs, set())
-    left._open = {("train", "a"), ("evaluate", "a"), ("evaluate", "b"), ("train", "c")}
-    assert left.ready == 3
-    left.finished("train", "a", 1.0)
-    assert left.ready == 3
-    left.finished("evaluate", "a", 1.0)
-    left.finished("evaluate", "b", 1.0)
-    assert left.ready == 1
+    estimate = Estimate(jobs, {("train", "a"), ("evaluate", "a"), ("evaluate", "b")}, Clock())
+    estimate._work, estimate._when, estimate._next = 600.0, estimate.clock(), float("inf")
+    assert [estimate.seconds(at_once) for at_once in (1, 2, 3)] == [600, 300, 300]
+    estimate.open.remove(("train", "a"))
+    assert estimate.seconds(3) == 300
+    estimate.open.remove(("evaluate", "a"))
+    assert estimate.seconds(3) == 600
 
 
-def test_time_left_is_that_of_the_plan(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
-    runs = {run.id: run for run in jobs.runs.values() if run.experiment == "translation"}
-    names = {("train", name) for name in runs} | {("evaluate", name) for name in runs}
-    assert reckoned(jobs, set(names), monkeypatch).seconds(1) is None
-    done = next(iter(runs))
-    finish(jobs.layout, runs[done], seconds=600.0)
-    under_way(jobs.layout, list(runs.values())[-1], epoch=2)
-    names.discard(("train", done))
-    left = reckoned(jobs, set(names), monkeypatch)
-    plan = costs(jobs.params, state_of_runs(jobs), Speed(1.0), models(jobs.params)).left
-    # what the experiment's own runs tell: the rate that others would go by does not matter
-    wanted = 3600 * sum(plan[run].total for run in runs.values())
-    assert wanted > 600
-    assert left.seconds(1) == pytest.approx(wanted, rel=0.01)  # what has gone by since it was reckoned is taken off
-    assert left.seconds(4) == pytest.approx(wanted / 4, rel=0.01)
-    # a job takes longer than its training, and its evaluation; one that went on with one, less
-    for job, beside in ((1600.0, 1000.0), (50.0, 0.0)):
-        more = reckoned(jobs, set(names), monkeypatch, **{done: job}).seconds(1)
-        assert more == pytest.approx(wanted + beside * len(names), rel=0.01)
-
-
-def test_the_time_of_an_evaluation_that_ended_holds_its_start(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
-    same = [run for run in jobs.runs.values() if run.group.startswith("translation/V2T/G-RNN/")]
-    first, second = same[:2]
-    for run in (first, second):
-        finish(jobs.layout, run, seconds=600.0)
-    evaluated(jobs.layout, first, seconds=9000.0)
-    left = reckoned(jobs, {("evaluate", second.id)}, monkeypatch, **{first.id: 1600.0, second.id: 1600.0})
-    assert left.seconds(1) == pytest.approx(9000.0, rel=0.01)
-
-
-def test_a_result_that_is_made_again_tells_no_time(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = next(iter(jobs.runs.values()))
-    finish(jobs.layout, run, seconds=600.0)
-    assert reckoned(jobs, {("train", run.id)}, monkeypatch).seconds(1) is None
-
-
-def test_without_trainings_there_is_nothing_to_reckon(jobs: Jobs) -> None:
-    left = TimeLeft(jobs, set())
-    assert left.seconds(1) == 0
-    left.close()
+def test_time_left_is_shown_where_a_run_has_finished(tmp_path: Path) -> None:
+    watched = Watched(jobs=3)
+    estimate = watched.view.estimate
+    estimate.open, estimate._next = {("train", RUN), ("train", "other")}, float("inf")
+    watched.start(1, tmp_path / "1")
+    watched.start(2, tmp_path / "2", "other")
+    assert "time left: known after the first run" in watched.picture()[0]
+    estimate._work, estimate._when = 1200.0, watched.clock.now
+    assert "about 10 min left" in watched.picture()[0]
+    watched.tell("job_finished", job_id=2)
+    assert "(1 of 3; about 20 min left)" in watched.said.getvalue()
+    watched.tell("job_finished", job_id=1)
+    assert watched.said.getvalue().endswith("(2 of 3)\n")
 
 
 def test_a_time_is_as_exact_as_it_is_known() -> None:
-    said = [about(seconds) for seconds in (None, 3, 600, 5000, 100_000)]
+    said = [about(seconds) for seconds in (3, 600, 5000, 100_000)]
     assert said == [
-        "time left: known after the first run",
         "about 1 min left",
         "about 10 min left",
         "about 1 h 23 min left",

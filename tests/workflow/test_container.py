@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from fernn import __version__
-from fernn.pipeline.image import Fetched
+from fernn.pipeline.image import FetchedImage
 from workflow.container import tell_apptainer
 
 from .conftest import ROOT, Project
@@ -68,7 +68,7 @@ def test_what_apptainer_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
         monkeypatch.setenv(name, "before")  # so that what is set here goes when the test ends
         monkeypatch.delenv(name)
     for _ in range(2):  # jobs inherit what is set, and set it again
-        tell_apptainer(Fetched("x.sif", DIGEST, "x.sif"), here)
+        tell_apptainer(FetchedImage("x.sif", DIGEST, "x.sif"), here)
     told = {name: value for name, value in os.environ.items() if name.startswith(prefix)}
     expected = {f"{prefix}ENV_PYTHONPATH": str(here), f"{prefix}ENV_FERNN_IMAGE": DIGEST}
     expected |= {f"{prefix}_BIND": f"/scratch,{room}"} | ({f"{prefix}_NV": "1"} if gpus else {})

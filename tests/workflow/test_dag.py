@@ -23,7 +23,7 @@ def run_and_after(*runs: str) -> set[str]:
 def test_the_whole_way(finished: Project) -> None:
     rows = list(csv.DictReader(finished.read("tables/table1.csv").decode().splitlines()))
     for model, run in (("G-RNN", GRNN), ("FERNN-V1T", V1)):
-        measured = json.loads(finished.read(f"evaluations/{run}/seed0/evaluation.json"))["measures"]["test"]["mse"]
+        measured = json.loads(finished.read(f"evaluations/{run}/seed0/results.csv"))["measures"]["test"]["mse"]
         cells = [row for row in rows if row["model"] == model and row["metric"] == "test_mse"]
         assert [float(cell["mean"]) for cell in cells] == [measured]
     claims = list(csv.DictReader(finished.read("tables/claims.csv").decode().splitlines()))

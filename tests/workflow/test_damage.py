@@ -7,7 +7,7 @@ from pathlib import Path
 from .conftest import Clone
 from .test_dag import GRNN, V1_SLOW
 
-EVALUATION = f"evaluations/{GRNN}/seed0/evaluation.json"
+EVALUATION = f"evaluations/{GRNN}/seed0/results.csv"
 # none is made of another: what is made of damaged files counts as outdated, not as damaged
 FILES = [
     EVALUATION,
@@ -97,6 +97,6 @@ def test_a_damaged_record(pulled: Clone) -> None:
     record.write_text(text.replace('"python": "3', '"python": "4'))
     ended = pulled.snakemake()
     assert ended.returncode != 0
-    assert f"{GRNN}/seed0/record.json is no record of this version, or damaged" in ended.stdout + ended.stderr
+    assert f"{GRNN}/seed0/record.json is no record of this version, or corrupt" in ended.stdout + ended.stderr
     record.unlink()
     assert f"Training {GRNN}/seed0" in pulled.planned()

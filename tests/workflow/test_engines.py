@@ -101,14 +101,16 @@ EDITS: dict[str, Edit] = {
     "a constant of a model": text("fernn/models/cell.py", "class FERNNCell", "EDITED = 1\n\n\nclass FERNNCell"),
     "a constant of another model": append("fernn/models/cnn3d.py", "EDITED = 1"),
     "a constant of a recipe": append("fernn/datasets/translating.py", "EDITED = 1"),
-    "how a model is read": text("fernn/models/storage.py", "return model.eval()", "return model.float().eval()"),
+    "how a model is read": text(
+        "fernn/models/storage.py", "model.to(device).eval()", "model.to(device).float().eval()"
+    ),
     "how a figure looks": text("fernn/results/figures/style.py", "WIDTH = 5.5", "WIDTH = 5.4"),
     "a figure of the paper": append("fernn/results/claims/claims.yaml", "# another"),
     "a comment in errors.py": append("fernn/errors.py", "# a comment"),
     "a docstring": text("fernn/models/cell.py", '"""', '"""Another word: '),
     "the words of an error": text("fernn/models/storage.py", "not a model of this library", "no model of ours"),
-    "how downloads are retried": text("fernn/data/transfer.py", "attempts: int = 5", "attempts: int = 6"),
-    "how a lock waits": text("fernn/locks/run.py", "beat: float = 10.0", "beat: float = 20.0"),
+    "how downloads are retried": text("fernn/data/download.py", "attempts: int = 5", "attempts: int = 6"),
+    "how a lock waits": text("fernn/locks.py", "beat: float = 10.0", "beat: float = 20.0"),
     "a comment in a rule": append("workflow/rules/train.smk", "# a comment"),
     "another version of a package": append("requirements/lock.txt", "# another"),
     "README.md": append("README.md", "another line"),
@@ -121,7 +123,7 @@ EDITS: dict[str, Edit] = {
     "a record removed": remove(f"runs/{GRNN}/seed0/record.json"),
     "an evaluation removed and made by hand": by_hand,
 }
-# `fernn verify` judges what is there: of what is made again, it tells these, and what the params no longer name
+# `fernn verify` judges what is there: of what is rebuilt, it names these, and what the params no longer name
 VERIFIED = {
     "a data set removed": {"datasets"},
     "a model removed": {"train"},
@@ -157,7 +159,7 @@ def by_snakemake(clone: Clone) -> set[str]:
 
 def by_verify(clone: Clone) -> set[str]:
     ended = clone.run("fernn", "verify", "results/micro")
-    found = re.findall(r"^DIFFERS: (\w+)", ended.stdout, re.MULTILINE)
+    found = re.findall(r"^(?:missing|outdated|corrupt): (\w+)", ended.stdout, re.MULTILINE)
     assert ended.returncode == bool(found), ended.stdout + ended.stderr
     return {{"dataset": "datasets"}.get(stage, stage) for stage in found}
 

@@ -19,5 +19,4 @@ def test_the_archive_of_a_finished_project_is_valid_and_runs(project: Project, t
     parts = [f"results/micro/{name}" for name in ("runs", "evaluations", "tables", "figures")]
     verified = there.run(sys.executable, "-m", "fernn.cli", "verify", *parts)
     assert verified.returncode == 0, verified.stdout + verified.stderr
-    assert "0 not." in verified.stdout
     assert there.planned()  # the workflow is whole: it would make the data sets again, which are not in the archive

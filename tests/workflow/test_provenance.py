@@ -1,4 +1,4 @@
-"""Ways to a wrong result that passed as recorded once. Each is tried: it makes the right result, or it is named."""
+"""Ways to a wrong result that once passed as up to date. Each is tried: it makes the right result, or it is named."""
 
 import json
 import os
@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fernn.data.idx import read_idx
-from fernn.data.mnist import FILES
+from fernn.data.mnist import FILES, read_idx
 
 from .conftest import Project
 from .test_dag import GRNN
@@ -22,8 +21,8 @@ RUN = f"{GRNN}/seed0"
 BASE = Path("results/micro")
 EVALUATION = BASE / "evaluations" / RUN
 PREDICTION = "fernn/evaluation/prediction.py"
-RIGHT = "squares = (predicted - target).square()"
-WRONG = "squares = (predicted - target).abs()   "  # of the same length
+RIGHT = "squares = (model(shown, target.shape[1]).float() - target).square()"
+WRONG = "squares = (model(shown, target.shape[1]).float() - target).abs()   "  # of the same length
 
 
 def evaluate(project: Project, **more: str) -> subprocess.CompletedProcess[str]:
@@ -64,19 +63,19 @@ def undo(project: Project, file: str, text: str) -> None:
 
 
 def test_f1_files_in_each_others_role(project: Project) -> None:
-    before = project.read(f"evaluations/{RUN}/evaluation.json")
+    before = project.read(f"evaluations/{RUN}/results.csv")
     file = "fernn/experiments/digits/experiment.py"
     parts = "parts = {name: tested_on(name, run.flow) for name in measures}"
     other = 'other = {"test": "length", "length": "test"}'
     swapped = f"{other}\n        {parts.replace('tested_on(name,', 'tested_on(other.get(name, name),')}"
     text = edit(project, file, parts, swapped)
     must(evaluate(project))
-    assert project.read(f"evaluations/{RUN}/evaluation.json") != before
+    assert project.read(f"evaluations/{RUN}/results.csv") != before
     undo(project, file, text)
     reason = f"as test it read {BASE}/datasets/translation/length-V2T.safetensors then, "
     named(project, EVALUATION, reason + f"{BASE}/datasets/translation/test-V2T.safetensors now")
     must(project.fernn("evaluate", RUN))
-    assert project.read(f"evaluations/{RUN}/evaluation.json") == before
+    assert project.read(f"evaluations/{RUN}/results.csv") == before
     recorded(project, EVALUATION)
 
 
@@ -108,14 +107,14 @@ def test_f3_digits_that_are_not_the_originals(fresh: Project) -> None:
 
 
 def test_f4_bytecode_of_another_source(project: Project) -> None:
-    before = project.read(f"evaluations/{RUN}/evaluation.json")
+    before = project.read(f"evaluations/{RUN}/results.csv")
     for cache in (project.folder / "fernn").rglob("__pycache__"):
         shutil.rmtree(cache)
     text = edit(project, PREDICTION, RIGHT, WRONG)
     must(project.run("python", "-m", "compileall", "-q", "fernn"))
     undo(project, PREDICTION, text)  # same size and time: Python would take the bytecode
     must(evaluate(project))
-    assert project.read(f"evaluations/{RUN}/evaluation.json") == before
+    assert project.read(f"evaluations/{RUN}/results.csv") == before
     # so would it of the two files that Python itself imports
     text = edit(project, "fernn/__init__.py", '__version__ = "0.1.0"', '__version__ = "0.1.1"')
     must(project.run("python", "-m", "compileall", "-q", "-f", "fernn/__init__.py"))
@@ -142,7 +141,7 @@ main()
 
 
 def test_f6_what_a_package_imports(project: Project) -> None:
-    before = project.read(f"evaluations/{RUN}/evaluation.json")
+    before = project.read(f"evaluations/{RUN}/results.csv")
     package = "fernn/evaluation/__init__.py"
     text = (project.folder / package).read_text()
     (project.folder / package).write_text(f"{text}\nimport fernn.evaluation.patch\n")
@@ -152,7 +151,7 @@ def test_f6_what_a_package_imports(project: Project) -> None:
         "prediction.step_errors = lambda model, frames, *more: kept(model, lambda *at: 0.5 * frames(*at), *more)\n"
     )
     must(evaluate(project))
-    assert project.read(f"evaluations/{RUN}/evaluation.json") != before
+    assert project.read(f"evaluations/{RUN}/results.csv") != before
     undo(project, package, text)
     (project.folder / "fernn/evaluation/patch.py").unlink()
     named(project, EVALUATION, "input code ")
@@ -172,7 +171,7 @@ def test_f7_words_that_a_table_prints(project: Project) -> None:
 
 
 def test_f8_settings_of_the_environment(project: Project) -> None:
-    before = project.read(f"evaluations/{RUN}/evaluation.json")
+    before = project.read(f"evaluations/{RUN}/results.csv")
     ended = evaluate(project, ONEDNN_DEFAULT_FPMATH_MODE="BF16")
     assert ended.returncode == 1
     assert "ONEDNN_DEFAULT_FPMATH_MODE=BF16 lowers the precision" in ended.stderr
@@ -183,7 +182,7 @@ def test_f8_settings_of_the_environment(project: Project) -> None:
         assert "determinism.instructions" in said
         assert "determinism.rounding" in said
     must(evaluate(project))
-    assert project.read(f"evaluations/{RUN}/evaluation.json") == before
+    assert project.read(f"evaluations/{RUN}/results.csv") == before
     assert "determinism" not in project.fernn("verify", EVALUATION).stdout
 
 
@@ -213,7 +212,7 @@ def test_f10_the_record_of_another_result(project: Project) -> None:
     folder = project.folder / BASE / "runs" / GRNN
     shutil.rmtree(folder / "seed0")
     shutil.copytree(folder / "seed1", folder / "seed0")
-    named(project, BASE / "runs", f"DIFFERS: train {RUN}", f"the record is of train {GRNN}/seed1")
+    named(project, BASE / "runs", f"outdated: train {RUN}", f"the record is of train {GRNN}/seed1")
 
 
 def test_f11_results_behind_a_link(project: Project) -> None:

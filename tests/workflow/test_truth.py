@@ -60,8 +60,8 @@ def test_an_evaluation_by_code_that_was_edited_back(pulled: Clone) -> None:
     # how a model is read belongs to what made the model too
     refused = pulled.fernn("evaluate", RUN)
     assert refused.returncode == 1
-    assert f"runs/{RUN}/model.safetensors is stale: input code" in refused.stderr
-    pulled.must("snakemake", "--cores", "1", "--config", "scale=micro", "--", f"{EVALUATION}/evaluation.json")
+    assert f"runs/{RUN}/model.safetensors is outdated: input code" in refused.stderr
+    pulled.must("snakemake", "--cores", "1", "--config", "scale=micro", "--", f"{EVALUATION}/results.csv")
     assert pulled.results() != before
     storage.write_text(text)
     assert {f"Training {RUN}", f"Evaluating {RUN}"} | REPORT <= pulled.planned()
@@ -72,20 +72,20 @@ def test_an_evaluation_by_code_that_was_edited_back(pulled: Clone) -> None:
 
 
 def test_a_stage_by_hand_reads_no_damaged_model(project: Project) -> None:
-    before = (project.folder / EVALUATION / "evaluation.json").read_bytes()
+    before = (project.folder / EVALUATION / "results.csv").read_bytes()
     flip(project.folder / f"results/micro/runs/{RUN}/model.safetensors")
     (project.folder / EVALUATION / "record.json").unlink()
     ended = project.fernn("evaluate", RUN)
     assert ended.returncode == 1
-    assert f"runs/{RUN}/model.safetensors is damaged" in ended.stderr
-    assert (project.folder / EVALUATION / "evaluation.json").read_bytes() == before
+    assert f"runs/{RUN}/model.safetensors is corrupt" in ended.stderr
+    assert (project.folder / EVALUATION / "results.csv").read_bytes() == before
 
 
 def test_a_stage_by_hand_reads_no_data_of_other_params(project: Project) -> None:
     project.edit_params(lambda scale: scale["translation"]["data"].update(digit=14))
     ended = project.fernn("train", RUN)
     assert ended.returncode == 1
-    assert "datasets/translation/digits.safetensors is stale: input digit 7 then, 14 now" in ended.stderr
+    assert "datasets/translation/digits.safetensors is outdated: input digit 7 then, 14 now" in ended.stderr
     advice = "snakemake results/micro/datasets/translation/digits.safetensors --cores all --config scale=micro"
     assert advice in ended.stderr
 

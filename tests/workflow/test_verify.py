@@ -46,16 +46,16 @@ def test_every_result_has_a_record(finished: Project) -> None:
     assert named == {*results, (BASE / "report.html").as_posix()}
     status, said = verify(finished, BASE)
     assert status == 0, said
-    assert f"as recorded: train {RUN}" in said
+    assert f"up to date: train {RUN}" in said
     count = len(list(base.rglob("*record.json")))
-    assert f"{count} results, {count} as recorded, 0 not." in said
+    assert f"{count} results: {count} up to date." in said
 
 
-def test_made_again_they_have_the_same_bytes(finished: Project) -> None:
+def test_rebuilt_they_have_the_same_bytes(finished: Project) -> None:
     results = [
         BASE / "datasets/translation/test-V2T.safetensors",
         TRAINED,
-        BASE / "evaluations" / RUN / "evaluation.json",
+        BASE / "evaluations" / RUN / "results.csv",
         BASE / "tables/table1.md",
         BASE / "figures/record.json",
         BASE / "report.html",
@@ -63,7 +63,7 @@ def test_made_again_they_have_the_same_bytes(finished: Project) -> None:
     before = {path: path.stat().st_mtime_ns for path in (finished.folder / BASE).rglob("*")}
     status, said = verify(finished, "--again", *results)
     assert status == 0, said
-    assert f"{len(results)} results, {len(results)} as recorded" in said
+    assert f"{len(results)} results: {len(results)} up to date." in said
     assert {path: path.stat().st_mtime_ns for path in (finished.folder / BASE).rglob("*")} == before
 
 
@@ -72,7 +72,7 @@ def test_what_was_changed_is_named(project: Project) -> None:
     metrics.write_text(metrics.read_text().replace("1,", "2,", 1))
     status, said = verify(project, TRAINED)
     assert status == 1
-    assert f"DIFFERS: train {RUN}\n  {TRAINED}/metrics.csv is not what was written: sha256 " in said
+    assert f"corrupt: train {RUN}\n  {TRAINED}/metrics.csv is not what was written: sha256 " in said
     # tables were made of another file
     assert f"{TRAINED}/metrics.csv is not what was read" in verify(project, BASE / "tables/table1.md")[1]
     metrics.unlink()
@@ -89,7 +89,7 @@ def test_params_and_code_of_today(project: Project) -> None:
     assert "  input code " in said
     # params without the run
     project.edit_params(lambda scale: scale["translation"].update(seeds=[5]))
-    assert f"DIFFERS: train {RUN}\n  params.yaml does not name it\n" in verify(project, TRAINED)[1]
+    assert f"outdated: train {RUN}\n  params.yaml does not name it\n" in verify(project, TRAINED)[1]
 
 
 def test_another_machine_is_told_and_is_no_fault(project: Project) -> None:
@@ -107,7 +107,7 @@ def test_another_machine_is_told_and_is_no_fault(project: Project) -> None:
     assert "elsewhere" not in said
 
 
-def test_a_lie_in_a_record_comes_out_when_it_is_made_again(project: Project) -> None:
+def test_a_lie_in_a_record_comes_out_when_it_is_rebuilt(project: Project) -> None:
     table = project.folder / BASE / "tables/selection.csv"
     table.write_text(table.read_text() + "made,up\n")
     path = project.folder / BASE / "tables/record.json"
@@ -118,7 +118,7 @@ def test_a_lie_in_a_record_comes_out_when_it_is_made_again(project: Project) -> 
     assert verify(project, table.relative_to(project.folder))[0] == 0
     status, said = verify(project, "--again", table.relative_to(project.folder))
     assert status == 1
-    assert "tables/selection.csv: made again, it has other bytes" in said
+    assert "tables/selection.csv: rebuilt, it has other bytes" in said
 
 
 def test_files_without_a_record(finished: Project) -> None:

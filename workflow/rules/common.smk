@@ -11,14 +11,12 @@ from fernn.errors import FernnError
 from fernn.pipeline.jobs import Jobs
 from fernn.experiments import overridden, resolve
 from fernn.layout import Layout
-from fernn.locks.gpus import visible_gpus
+from fernn.gpus import visible_gpus
 from fernn.runs import gpus_of
-from workflow.cluster import PER_GPU, after_predecessors, check_slurm, resources_of, site
+from workflow.cluster import PER_GPU, after_predecessors, check_slurm, refuse_without_gpu, resources_of, site
 from workflow.container import image_of, tell_apptainer
-from workflow.device import refuse_without_gpu
 from workflow.plan import Plan
-from workflow.presence import enter, stay_outside
-from workflow.stopping import pass_on
+from workflow.presence import enter, pass_on, stay_outside
 from workflow.view import show
 
 # a rule's command is the one that belongs to this Snakemake, whether or not its environment is activated

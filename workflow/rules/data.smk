@@ -24,8 +24,7 @@ if ("standins", "") in JOBS.all:
         input:
             PLAN.inputs("standins"),
         output:
-            release=f"{LAYOUT.standins()}/release.json",
-            record=f"{LAYOUT.standins()}/record.json",
+            results("standins"),
         log:
             f"{BASE}/logs/standins.log",
         threads: workflow.cores
@@ -41,7 +40,8 @@ if ("standins", "") in JOBS.all:
 
 rule fetch_kth:
     input:
-        rules.standins.output.release if ("standins", "") in JOBS.all else [],
+        # release.json; nothing where the originals are fetched
+        results("standins")[:1],
     output:
         # the archives are no outputs: those of a job that failed would be deleted, and downloaded anew
         f"{VIDEOS.folder}/fetched.json",

@@ -3,7 +3,7 @@ rule evaluate:
     input:
         lambda w: PLAN.inputs("evaluate", w.run),
     output:
-        evaluation=f"{BASE}/evaluations/{{run}}/evaluation.json",
+        evaluation=f"{BASE}/evaluations/{{run}}/results.csv",
         samples=f"{BASE}/evaluations/{{run}}/samples.safetensors",
         record=f"{BASE}/evaluations/{{run}}/record.json",
     log:

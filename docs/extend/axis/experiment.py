@@ -1,12 +1,12 @@
 """The experiment: what is its own among the experiments with flowing digits."""
 
+from typing import ClassVar
+
 from pydantic import PositiveInt
 
-from fernn.experiments.axis.model import FERNN
 from fernn.experiments.axis.motion import Sliding
 from fernn.experiments.digits.experiment import DigitExperiment
 from fernn.experiments.digits.params import DigitParams
-from fernn.experiments.experiment import kind_of
 from fernn.params.base import Count, Section
 
 
@@ -29,16 +29,11 @@ class AxisExperiment(DigitExperiment[AxisParams]):
 
     name = "axis"
     schema = AxisParams
+    kinds: ClassVar = {"fernn": "fernn.experiments.axis.model:HorizontalPredictor"}
 
     def motion(self, section: AxisParams) -> Sliding:
         """How the digits move."""
         return Sliding(section.data.frame)
-
-    def model(self, section: AxisParams, name: str) -> FERNN:
-        """A model of the section, by its name there."""
-        model = section.models[name]
-        network = kind_of({"fernn": FERNN}, self.name, name, model.kind)
-        return network(model.flow, **section.architecture_of(name).model_dump())
 
 
 EXPERIMENT = AxisExperiment()

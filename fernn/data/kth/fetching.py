@@ -7,13 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from fernn.data.digests import Digest, WrongFileError, install, verify
-from fernn.data.download import ALREADY_THERE, DownloadError, Failure, Fetched, fetch
-from fernn.data.kth.annotations import read_annotations
-from fernn.data.kth.archives import check_archive
-from fernn.data.kth.fetched import RECORD, members, read_record
-from fernn.data.kth.release import ANNOTATIONS, ARCHIVES, FILES, OFFICIAL, Release
+from fernn.data.download import ALREADY_THERE, DownloadError, Failure, Fetched, Patience, Progress, fetch
+from fernn.data.kth.archives import RECORD, check_archive, members, read_record
+from fernn.data.kth.release import ANNOTATIONS, ARCHIVES, FILES, OFFICIAL, Release, read_annotations
 from fernn.data.partial import discard_partial
-from fernn.data.transfer import Patience, Progress
 from fernn.errors import FernnError
 from fernn.files import remove_leftovers, write_json
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from fernn.experiments.digits.forecasts import read_step_errors, read_trivial_errors
+from fernn.experiments.digits.forecasts import read_trivial_errors
 from fernn.experiments.digits.params import digit_section
 from fernn.layout import Layout
 from fernn.params import Params
-from fernn.results.figures.curves import BANDS, all_trainings, axes_of, curve, over_training
-from fernn.results.figures.style import line, seeds_of, stamp
-from fernn.results.reading.selection import Selection
+from fernn.results.figures.style import BANDS, all_trainings, axes_of, curve, line, over_training, seeds_of, stamp
+from fernn.results.selection import Selection
+from fernn.results.values import read_values, steps
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,19 +43,19 @@ def length_generalization(params: Params, layout: Layout, selections: list[Selec
     """Error against predicted step, up to and beyond the steps of training, with its deviation over sequences."""
     data = digit_section(params, selections[0].experiment).data
     figure, axes = axes_of("Predicted step", "Test MSE", yscale="log")
-    steps, first = data.length.predicted, selections[0]
+    last, first = data.length.predicted, selections[0]
+    values = read_values(layout, (run for of in selections for run in of.runs))
     outlines = []
     for selection in selections:
-        errors = [read_step_errors(layout, run, "length", steps) for run in selection.runs]
-        mean = np.array([each.mean for each in errors])
+        mean, std = (values.by_index(selection.runs, "length", name, steps(last)) for name in ("mse", "mse_std"))
         curve(axes, params, selection, mean)
-        outlines.append((selection, mean.mean(0), np.mean([each.std for each in errors], axis=0)))
-    trivial = read_trivial_errors(layout, first.experiment, "length", first.flow, steps)
-    exact = trivial_curves(axes, range(1, steps + 1), {name: errors[0] for name, errors in trivial.items()})
+        outlines.append((selection, mean.mean(0), std.mean(0)))
+    trivial = read_trivial_errors(layout, first.experiment, "length", first.flow, last)
+    exact = trivial_curves(axes, range(1, last + 1), {name: errors[0] for name, errors in trivial.items()})
     lowest = axes.get_ylim()[0]
     for selection, middle, deviation in outlines:
         for edge in (middle - deviation, middle + deviation):
-            axes.plot(range(1, steps + 1), edge, ":", color=line(params, selection)[0], linewidth=0.6, alpha=0.7)
+            axes.plot(range(1, last + 1), edge, ":", color=line(params, selection)[0], linewidth=0.6, alpha=0.7)
     # a deviation as large as the mean has its lower end far down, or nowhere on this scale
     axes.set_ylim(bottom=lowest)
     axes.axvspan(1, data.predicted, color="0.95", zorder=0)

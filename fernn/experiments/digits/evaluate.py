@@ -1,111 +1,109 @@
 """Flowing MNIST: what is measured of a trained predictor."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
 from fernn.arrays import read_arrays
-from fernn.datasets.sequences import Recipes, RenderedSequences
+from fernn.datasets.sequences import Motion, Recipes, RenderedSequences
 from fernn.errors import say
-from fernn.evaluation.outcome import Evaluation, Workplace, evaluate_to_files
-from fernn.evaluation.prediction import LARGEST, StepErrors, held, step_errors
-from fernn.experiments.digits.motion import Motion
+from fernn.evaluation import Measures, velocity_index
+from fernn.evaluation.outcome import Workplace, evaluate_to_files
+from fernn.evaluation.prediction import LARGEST, held, measure_prediction, overflow_step
+from fernn.models.storage import Model
+
+if TYPE_CHECKING:
+    from fernn.experiments.digits.params import DigitData, DigitTraining
 
 SAMPLES = 2  # sequences whose predictions are kept for figures
 
 
-@dataclass(frozen=True)
-class EvaluateInputs(Evaluation):
-    """What a run's evaluation depends on, besides its code and its files.
+def evaluate(
+    files: dict[str, Path],
+    place: Workplace,
+    outputs: tuple[Path, Path],
+    *,
+    model: Model,
+    motion: Motion,
+    measures: list[str],
+    data: "DigitData",
+    length: int,
+    velocities: str,
+    training: "DigitTraining",
+) -> None:
+    """Measure a trained predictor and write its results.
 
-    Attributes:
-        measures: which of "test", "length" and "velocity".
-        motion: how digits move.
-        frame: side of a frame in pixels.
-        seen: frames shown.
-        predicted: frames predicted, in "test" and "velocity".
-        length: frames predicted, in "length".
-        velocities: flow whose generators make the grid of "velocity".
-    """
-
-    measures: tuple[str, ...]
-    motion: Motion
-    frame: int
-    seen: int
-    predicted: int
-    length: int
-    velocities: str
-
-
-def evaluate(inputs: EvaluateInputs, files: dict[str, Path], place: Workplace, outputs: tuple[Path, Path]) -> None:
-    """Measure a trained predictor and write what came of it.
-
-    A measure is the error by predicted step and over all steps, and where digits stay in the middle of larger frames
-    that over the central square of a digit's size; "velocity" is the error at each velocity of the grid, where all
-    digits move at it. Forecasts that grow beyond float32 are told of, and measured as `StepErrors` says.
+    "test" and "length" are measured as `measure_prediction` says, and where digits stay in the middle of larger frames
+    over the central square of a digit's size too. "velocity" has `mse`, `mse_median` and `lost` over all steps at each
+    velocity of the grid, at which all digits move, and the mean of the first over the grid.
     Samples are "seen", "truth" and "prediction", each (S, T, 1, H, W) float32, over as many steps as training has, of
     the first of the measures; where "length" is measured "length.seen" and so on, over all of its steps; and where
     "velocity" is, "velocity.seen" and so on, whose digits all move at the last velocity of the grid.
 
     Args:
-        inputs: what it depends on.
         files: "model", "digits" and the sequences of each measure, by its name.
         place: where it is done.
         outputs: see `evaluate_to_files`.
+        model: the network.
+        motion: how digits move.
+        measures: which of "test", "length" and "velocity".
+        data: `frame`, `seen` and `predicted` of the section of params.yaml.
+        length: frames predicted, in "length".
+        velocities: flow whose generators make the grid of "velocity".
+        training: `batch`, `precision`, `winograd` and `threads` of the section of params.yaml.
     """
-    evaluate_to_files(inputs, files["model"], partial(_measure, inputs, files, place), place, outputs)
 
+    def measure(network: nn.Module) -> tuple[dict[str, Measures], dict[str, Tensor]]:
+        pool = read_arrays(files["digits"])[0]["test"].to(place.device)
+        digit = pool.shape[-1]  # a rim that is mostly black makes a mean look small
+        central = digit if motion.centred and digit < data.frame else None
+        overflows: dict[str, int] = {}  # the first step beyond float32, by test
 
-def _measure(
-    inputs: EvaluateInputs, files: dict[str, Path], place: Workplace, model: nn.Module
-) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    pool = read_arrays(files["digits"])[0]["test"].to(place.device)
-    grid = inputs.motion.grid(inputs.velocities)
-    digit = pool.shape[-1]  # a rim that is mostly black makes a mean look small
-    central = digit if inputs.motion.centred and digit < inputs.frame else None
+        def rendered(recipes: Recipes, predicted: int) -> Callable[[int, int], Tensor]:
+            return RenderedSequences(motion.render, pool, data.seen + predicted, data.frame).of(recipes)
 
-    def rendered(recipes: Recipes, predicted: int) -> Callable[[int, int], Tensor]:
-        return RenderedSequences(inputs.motion.render, pool, inputs.seen + predicted, inputs.frame).of(recipes)
+        def errors_of(test: str, recipes: Recipes, predicted: int) -> Measures:
+            frames = rendered(recipes, predicted)
+            errors = measure_prediction(network, frames, len(recipes), training.batch, data.seen, central)
+            if step := overflow_step(errors):
+                overflows[test] = min(step, overflows.get(test, step))
+            return errors
 
-    def errors_of(recipes: Recipes, predicted: int) -> StepErrors:
-        frames = rendered(recipes, predicted)
-        errors = step_errors(model, frames, len(recipes), inputs.batch, inputs.seen, central)
-        if errors.lost:
+        def samples_of(recipes: Recipes, predicted: int) -> dict[str, Tensor]:
+            frames = rendered(recipes, predicted)(0, SAMPLES)
+            seen, truth = frames[:, : data.seen], frames[:, data.seen :]
+            return {"seen": seen, "truth": truth, "prediction": held(network(seen, predicted).float())}
+
+        measured: dict[str, Measures] = {}
+        samples: dict[str, Tensor] = {}
+        for name in measures:
+            recipes = Recipes.read(files[name])
+            if name == "velocity":
+                grid = motion.grid(velocities)
+                cells = {velocity_index(v): errors_of(name, recipes.moving_at(v), data.predicted) for v in grid}
+                measured[name] = {
+                    ("sequences", ""): len(recipes),
+                    ("mse", ""): sum(cell["mse", ""] for cell in cells.values()) / len(cells),
+                }
+                for kind in ("mse", "mse_median", "lost"):
+                    measured[name] |= {(kind, index): cell[kind, ""] for index, cell in cells.items()}
+                # the fastest one, as a rule one that the training did not have
+                recipes = recipes.moving_at(grid[-1])
+                samples |= {f"velocity.{kind}": each for kind, each in samples_of(recipes, data.predicted).items()}
+            else:
+                steps = length if name == "length" else data.predicted
+                measured[name] = errors_of(name, recipes, steps)
+            if name == "length":
+                samples |= {f"length.{kind}": each for kind, each in samples_of(recipes, steps).items()}
+            if "seen" not in samples:
+                samples |= samples_of(recipes, data.predicted)
+        if overflows:
+            where = ", ".join(f"{test} from step {step}" for test, step in overflows.items())
             say(
-                f"{place.run}: from step {errors.lost} of {predicted} on forecasts grow beyond what float32 holds; "
-                f"there an error counts as its largest, {LARGEST:.2g}"
+                f"{place.run}: predictions overflow float32 ({where}); their error counts as its largest, {LARGEST:.2g}"
             )
-        return errors
+        return measured, samples
 
-    def samples_of(recipes: Recipes, predicted: int) -> dict[str, Tensor]:
-        frames = rendered(recipes, predicted)(0, SAMPLES)
-        seen, truth = frames[:, : inputs.seen], frames[:, inputs.seen :]
-        return {"seen": seen, "truth": truth, "prediction": held(model(seen, predicted).float())}
-
-    measures: dict[str, Any] = {}
-    samples: dict[str, Tensor] = {}
-    for name in inputs.measures:
-        recipes = Recipes.read(files[name])
-        if name == "velocity":
-            cells = [
-                {**label, "mse": errors_of(recipes.moving_at(velocity), inputs.predicted).mse}
-                for velocity, label in grid
-            ]
-            mean = sum(cell["mse"] for cell in cells) / len(cells)
-            measures[name] = {"mse": mean, "grid": cells, "sequences": len(recipes)}
-            # the fastest one, as a rule one that the training did not have
-            recipes = recipes.moving_at(grid[-1][0])
-            samples |= {f"velocity.{kind}": frames for kind, frames in samples_of(recipes, inputs.predicted).items()}
-        else:
-            steps = inputs.length if name == "length" else inputs.predicted
-            errors = errors_of(recipes, steps)
-            measures[name] = {"mse": errors.mse, **asdict(errors)}
-        if name == "length":
-            samples |= {f"length.{kind}": frames for kind, frames in samples_of(recipes, steps).items()}
-        if "seen" not in samples:
-            samples |= samples_of(recipes, inputs.predicted)
-    return measures, samples
+    evaluate_to_files(model, training, files["model"], measure, place, outputs)

@@ -1,31 +1,38 @@
 """Flowing MNIST: the stages of A and B, which differ in how digits move and in what network predicts them."""
 
 from abc import abstractmethod
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from fernn.data.mnist import FILES
+from fernn.datasets.sequences import Motion
 from fernn.errors import FernnError
+from fernn.experiment import Experiment, Files, Pass, Terms, Work, Workload, only
 from fernn.experiments.digits.claims import EVIDENCE
-from fernn.experiments.digits.evaluate import EvaluateInputs, evaluate
+from fernn.experiments.digits.data import make_digits, make_sequences
+from fernn.experiments.digits.evaluate import evaluate
 from fernn.experiments.digits.figures import FIGURES
-from fernn.experiments.digits.motion import Motion
 from fernn.experiments.digits.params import DigitParams, tested_on
-from fernn.experiments.digits.pools import PoolInputs, make_pools
-from fernn.experiments.digits.sequences import SequencesInputs, make_sequences
 from fernn.experiments.digits.tables import TABLE1
-from fernn.experiments.digits.train import TrainInputs, train
-from fernn.experiments.digits.trivial import TrivialInputs, make_trivial
-from fernn.experiments.experiment import Experiment, Files, Pass, Work, Workload
+from fernn.experiments.digits.train import train
+from fernn.experiments.digits.trivial import make_trivial
 from fernn.layout import Layout
 from fernn.models.storage import Model
 from fernn.params import Params
 from fernn.results.claims.evidence import Evidence
 from fernn.results.figures.kinds import Kind
-from fernn.results.reading.selection import LOSS
+from fernn.results.selection import LOSS
 from fernn.runs import Run, evaluations_of
 
 P = TypeVar("P", bound=DigitParams)
+
+MNIST_TERMS = Terms(
+    "https://creativecommons.org/licenses/by-sa/3.0/",
+    "Creative Commons Attribution-ShareAlike 3.0 (CC BY-SA 3.0)",
+    "Digits of the MNIST database of handwritten digits by Yann LeCun, Corinna Cortes and Christopher J. C. Burges, "
+    "http://yann.lecun.com/exdb/mnist/; cut to parts, scaled, moved and added here.",
+)
 
 
 class DigitExperiment(Experiment[P], Generic[P]):
@@ -36,31 +43,38 @@ class DigitExperiment(Experiment[P], Generic[P]):
     figures: tuple[Kind, ...] = FIGURES
     evidence: Evidence = EVIDENCE
 
+    def terms(self, params: Params) -> Terms:
+        """Those of MNIST."""
+        return MNIST_TERMS
+
     @abstractmethod
     def motion(self, section: P) -> Motion:
         """How the digits move."""
 
-    @abstractmethod
+    def arguments(self, section: P, name: str) -> dict[str, Any]:
+        """What the class of a model is built with."""
+        return {"flow": section.models[name].flow, **section.architecture_of(name).model_dump()}
+
     def model(self, section: P, name: str) -> Model:
         """A model of the section, by its name there."""
+        return self.model_of_kind(name, section.models[name].kind, self.arguments(section, name))
 
-    def dataset(self, params: Params, layout: Layout, part: str) -> Work[Any]:
+    def dataset(self, params: Params, layout: Layout, part: str) -> Work:
         """A part is "digits", or a measure and a flow such as "test-V2T"; "validation-V2T" is for training.
 
-        "trivial-test-V2T" is of the errors of trivial forecasts.
+        "trivial-test-V2T" has the errors of trivial forecasts.
         """
         section = self.section(params)
-        data = section.data
+        data, motion = section.data, self.motion(section)
         if part == "digits":
-            return Work(make_pools, PoolInputs(data.digit, data.held_out, data.seed), _mnist(params))
+            return Work(partial(make_digits, digit=data.digit, held_out=data.held_out, seed=data.seed), _mnist(params))
         sequences = {
             "validation": data.validation,
             "test": data.test,
             "length": data.length.sequences,
             "velocity": data.velocity.sequences,
         }
-        trivial = part.startswith("trivial-")
-        of = part.removeprefix("trivial-")
+        trivial, of = part.startswith("trivial-"), part.removeprefix("trivial-")
         measure, _, flow = of.partition("-")
         if measure not in sequences or not flow or (trivial and measure == "validation"):
             raise FernnError(
@@ -68,53 +82,57 @@ class DigitExperiment(Experiment[P], Generic[P]):
                 "or trivial- and one of the last three"
             )
         if trivial:
-            steps = data.length.predicted if measure == "length" else data.predicted
-            grid = data.velocity.flow if measure == "velocity" else None
-            forecasts = TrivialInputs(self.motion(section), data.frame, data.seen, steps, grid)
-            return Work(make_trivial, forecasts, self._parts(layout, digits="digits", sequences=of))
-        inputs = SequencesInputs(
+            forecasts = partial(
+                make_trivial,
+                motion=motion,
+                frame=data.frame,
+                seen=data.seen,
+                predicted=data.length.predicted if measure == "length" else data.predicted,
+                velocities=data.velocity.flow if measure == "velocity" else None,
+            )
+            return Work(forecasts, self._parts(layout, digits="digits", sequences=of))
+        drawn = partial(
+            make_sequences,
+            motion=motion,
             stream=part,
             pool="validation" if measure == "validation" else "test",
             flow=flow,
             sequences=sequences[measure],
             digits=data.digits,
             seed=data.seed,
-            motion=self.motion(section),
         )
-        return Work(make_sequences, inputs, self._parts(layout, digits="digits"))
+        return Work(drawn, self._parts(layout, digits="digits"))
 
-    def training(self, params: Params, layout: Layout, run: Run) -> Work[Any]:
+    def training(self, params: Params, layout: Layout, run: Run) -> Work:
         """Sequences for training have no file: they are drawn while training."""
         section = self.section(params)
-        data = section.data
-        inputs = TrainInputs(
+        function = partial(
+            train,
             model=self.model(section, run.model),
             motion=self.motion(section),
             flow=run.flow,
-            sequences=data.train,
-            data_seed=data.seed,
             seed=run.seed,
             learning_rate=run.learning_rate,
-            **data.model_dump(include={"digits", "frame", "seen", "predicted"}),
-            **section.training.model_dump(),
+            data=only(section.data, "digits", "frame", "seen", "predicted", "train", "seed"),
+            training=section.training,
         )
-        return Work(train, inputs, self._parts(layout, digits="digits", validation=f"validation-{run.flow}"))
+        return Work(function, self._parts(layout, digits="digits", validation=f"validation-{run.flow}"))
 
-    def evaluation(self, params: Params, layout: Layout, run: Run) -> Work[Any]:
+    def evaluation(self, params: Params, layout: Layout, run: Run) -> Work:
         """What is measured, on sequences of the flow of training."""
         section, measures = self.section(params), evaluations_of(params, run)
-        data = section.data
-        inputs = EvaluateInputs(
-            measures=tuple(measures),
+        function = partial(
+            evaluate,
             model=self.model(section, run.model),
             motion=self.motion(section),
-            length=data.length.predicted,
-            velocities=data.velocity.flow,
-            **data.model_dump(include={"frame", "seen", "predicted"}),
-            **section.training.model_dump(include={"batch", "precision", "winograd", "threads"}),
+            measures=measures,
+            data=only(section.data, "frame", "seen", "predicted"),
+            length=section.data.length.predicted,
+            velocities=section.data.velocity.flow,
+            training=only(section.training, "batch", "precision", "winograd", "threads"),
         )
         parts = {name: tested_on(name, run.flow) for name in measures}
-        return Work(evaluate, inputs, {**self._parts(layout, digits="digits", **parts), "model": layout.model(run.id)})
+        return Work(function, {**self._parts(layout, digits="digits", **parts), "model": layout.model(run.id)})
 
     def workload(self, params: Params, run: Run) -> Workload:
         """What a run costs."""

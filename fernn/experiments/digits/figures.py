@@ -16,8 +16,8 @@ from fernn.layout import Layout
 from fernn.params import Params
 from fernn.results.figures.kinds import Draw, Kind
 from fernn.results.figures.style import WIDTH, new_figure, stamp
-from fernn.results.names import math_name
-from fernn.results.reading.selection import Selection
+from fernn.results.selection import Selection
+from fernn.results.text import math_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

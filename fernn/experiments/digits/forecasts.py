@@ -1,49 +1,19 @@
-"""What evaluations of predictors left behind, errors and predicted sequences; and the errors of trivial forecasts."""
+"""Predicted sequences that evaluations kept for figures, and the errors of baselines."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt
 
 from fernn.arrays import read_arrays
 from fernn.experiments.digits.params import tested_on
 from fernn.layout import Layout
 from fernn.params import Params
-from fernn.results.reading import runs as reading
-from fernn.results.reading.runs import ResultFile, evaluated, read_measure
+from fernn.results import values
+from fernn.results.values import ResultFile
 from fernn.runs import Run, evaluations_of, runs_of
-
-
-class StepErrors(BaseModel):
-    """Mean squared error at each predicted step over the test sequences, and over all steps (`mse`).
-
-    `central`: over all steps and a digit's size in the middle of the frame, where frames are larger than digits.
-    """
-
-    mse: FiniteFloat
-    mean: list[FiniteFloat] = Field(min_length=1)
-    std: list[FiniteFloat]
-    sequences: PositiveInt
-    central: FiniteFloat | None = None
-
-
-class _Cell(BaseModel):
-    """The error where all digits move at one velocity; what that is stands beside it, by name."""
-
-    model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, FiniteFloat] = Field(init=False)
-
-    mse: FiniteFloat
-
-
-class _Grid(BaseModel):
-    """Errors over a grid of velocities."""
-
-    grid: list[_Cell] = Field(min_length=1)
-    sequences: PositiveInt
 
 
 @dataclass(frozen=True)
@@ -55,64 +25,15 @@ class Samples:
     prediction: NDArray[np.float32]
 
 
-def read_step_errors(layout: Layout, run: Run, measure: str, steps: int) -> StepErrors:
-    """A run's errors by predicted step.
-
-    Args:
-        layout: where files lie.
-        run: which one.
-        measure: "test" or "length".
-        steps: how many there must be.
-
-    Raises:
-        FernnError: if evaluation.json is missing or malformed, or has not this measure over so many steps.
-    """
-    errors = read_measure(layout, run, measure, StepErrors)
-    if not len(errors.mean) == len(errors.std) == steps:
-        found = f"{len(errors.mean)} steps in {measure!r}, where params.yaml asks for {steps}"
-        raise evaluated(layout, run).broken(found)
-    return errors
-
-
-def read_velocity_errors(layout: Layout, run: Run, velocities: Sequence[Mapping[str, float]]) -> NDArray[np.float64]:
-    """A run's errors where all digits move at one velocity, for each of a grid.
-
-    Args:
-        layout: where files lie.
-        run: which one.
-        velocities: of the grid, as evaluation.json has them, such as {"vx": 1, "vy": -2} or {"degrees": 30}.
-
-    Returns:
-        (velocities,), in their order.
-
-    Raises:
-        FernnError: if evaluation.json is missing or malformed, or has not this measure at just these velocities.
-    """
-    cells = read_measure(layout, run, "velocity", _Grid).grid
-    errors = {frozenset((cell.model_extra or {}).items()): cell.mse for cell in cells}
-    wanted = [frozenset(velocity.items()) for velocity in velocities]
-    if errors.keys() != set(wanted):
-        asked = f"{len(wanted)}, from {velocities[0]} to {velocities[-1]}"
-        found = f"{len(cells)} velocities, where params.yaml asks for {asked}"
-        raise evaluated(layout, run).broken(found)
-    return np.array([errors[velocity] for velocity in wanted])
-
-
 def read_samples(layout: Layout, run: Run, of: str = "") -> Samples:
     """The test sequences that a run's evaluation kept for figures, or with of="length." those of its long forecasts.
 
     With of="velocity." they are sequences whose digits all move at the last velocity of the grid.
 
     Raises:
-        FernnError: if samples.safetensors is missing or has other contents than `Samples`.
+        FernnError: if samples.safetensors is missing or has other arrays.
     """
-    arrays, file = reading.read_samples(layout, run, *(of + kind for kind in ("seen", "truth", "prediction")))
-    samples = Samples(*arrays)
-    seen, truth = samples.seen.shape, samples.truth.shape
-    fitting = samples.prediction.shape == truth and (*seen[:1], *seen[2:]) == (*truth[:1], *truth[2:])
-    if len(truth) != 5 or not fitting or 0 in (*seen, *truth):
-        raise file.broken(f"shapes seen {seen}, truth {truth}, prediction {samples.prediction.shape} do not fit")
-    return samples
+    return Samples(*values.read_samples(layout, run, *(of + kind for kind in ("seen", "truth", "prediction"))))
 
 
 def trivial_file(layout: Layout, experiment: str, measure: str, flow: str) -> Path:

@@ -10,12 +10,12 @@ from fernn.params import Params
 from fernn.params.base import (
     ExperimentModel,
     ExperimentParams,
+    Kind,
     Name,
     Number,
     Runs,
     Section,
     Seed,
-    Share,
     Size,
     Training,
 )
@@ -60,7 +60,7 @@ class DigitData(Section):
     frame: Size
     digit: Size
     digits: Size
-    held_out: Share
+    held_out: Annotated[float, Field(gt=0, lt=1)]
     seen: Size
     predicted: Size
     train: Number
@@ -78,12 +78,12 @@ class DigitData(Section):
 
 
 class DigitModel(ExperimentModel):
-    """One model: its class, one of the kinds of its experiment, and its generators.
+    """One model: its class, one of the kinds of its experiment or "module:class", and its generators.
 
     `architecture` is what it has otherwise than the experiment's own, such as a width.
     """
 
-    kind: Name = "fernn"
+    kind: Kind = "fernn"
     flow: str
     architecture: Mapping[str, Any] | None = None
 

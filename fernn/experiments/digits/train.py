@@ -1,91 +1,72 @@
 """Flowing MNIST: one training run of a predictor."""
 
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
 from fernn.arrays import read_arrays
-from fernn.datasets.sequences import Recipes, RenderedSequences
-from fernn.experiments.digits.motion import Motion
-from fernn.training.loop import Fit
-from fernn.training.memory import sequences_at_a_time
-from fernn.training.outcome import Training, Workplace, train_to_files
+from fernn.datasets.sequences import Motion, Recipes, RenderedSequences
+from fernn.models.storage import Model
+from fernn.training.device import sequences_at_a_time
+from fernn.training.loop import Fit, TrainingContext
 from fernn.training.prediction import PredictionTask
+from fernn.training.run import train_to_files
+
+if TYPE_CHECKING:  # what decides a result is their values, not how they are checked
+    from fernn.experiments.digits.params import DigitData, DigitTraining
 
 
-@dataclass(frozen=True)
-class TrainInputs(Training):
-    """Everything that a run's result depends on, besides its code and its files.
+def train(
+    files: dict[str, Path],
+    context: TrainingContext,
+    outputs: tuple[Path, Path],
+    *,
+    model: Model,
+    motion: Motion,
+    flow: str,
+    seed: int,
+    learning_rate: float,
+    data: "DigitData",
+    training: "DigitTraining",
+) -> Fit:
+    """Train a predictor, or resume its training.
 
-    Attributes:
+    Args:
+        files: "digits" and "validation".
+        context: of this process.
+        outputs: the files of the model and of the history.
+        model: the network.
         motion: how digits move.
         flow: velocities of the training sequences.
-        digits: in a sequence.
-        frame: side of a frame in pixels.
-        seen: frames shown.
-        predicted: frames predicted.
-        sequences: in an epoch.
-        data_seed: of the data set.
-        micro_batch: sequences of a batch that are computed at a time; "auto" for what fits, None for all.
+        seed: of the weights and of the training sequences.
+        learning_rate: of Adam.
+        data: `digits`, `frame`, `seen`, `predicted`, `train` and `seed` of the section of params.yaml.
+        training: the section of params.yaml.
     """
 
-    motion: Motion
-    flow: str
-    digits: int
-    frame: int
-    seen: int
-    predicted: int
-    sequences: int
-    data_seed: int
-    micro_batch: int | str | None
+    def task(device: torch.device, world_size: int) -> PredictionTask:
+        """The task with its digits and recipes on a device, which has memory for one rank's share of a batch."""
+        pools, _ = read_arrays(files["digits"])
+        digits, held_out = pools["train"].to(device), pools["validation"].to(device)
+        recipes, frames = Recipes.read(files["validation"]), data.seen + data.predicted
+        stream = f"train/{flow}/seed{seed}"  # each seed has data of its own, as released
+        sampler = motion.sampler(flow, data.seed, stream, len(digits), data.digits)
+        return PredictionTask(
+            train=RenderedSequences(motion.render, digits, frames, data.frame).drawn(sampler, data.train),
+            validation=RenderedSequences(motion.render, held_out, frames, data.frame).of(recipes),
+            sequences=data.train,
+            validation_sequences=len(recipes),
+            batch_size=training.batch,
+            seen=data.seen,
+            micro_batch=sequences_at_a_time(
+                training.micro_batch,
+                -(-training.batch // world_size),
+                model.build,
+                (data.frame, data.seen, data.predicted),
+                training.precision,
+                device,
+            ),
+        )
 
-
-def prediction_task(
-    inputs: TrainInputs, files: dict[str, Path], device: torch.device, workers: int = 1
-) -> PredictionTask:
-    """The task of a run, with its digits and recipes on the device.
-
-    Args:
-        inputs: what the run depends on.
-        files: "digits" and "validation".
-        device: what trains.
-        workers: who share a batch, each with memory of its own.
-    """
-    pools, _ = read_arrays(files["digits"])
-    train, held_out = pools["train"].to(device), pools["validation"].to(device)
-    recipes, motion, frames = Recipes.read(files["validation"]), inputs.motion, inputs.seen + inputs.predicted
-    stream = f"train/{inputs.flow}/seed{inputs.seed}"  # each seed has data of its own, as released
-    sampler = motion.sampler(inputs.flow, inputs.data_seed, stream, len(train), inputs.digits)
-    return PredictionTask(
-        train=RenderedSequences(motion.render, train, frames, inputs.frame).drawn(sampler, inputs.sequences),
-        validation=RenderedSequences(motion.render, held_out, frames, inputs.frame).of(recipes),
-        sequences=inputs.sequences,
-        validation_sequences=len(recipes),
-        batch_size=inputs.batch,
-        seen=inputs.seen,
-        micro_batch=sequences_at_a_time(
-            inputs.micro_batch,
-            -(-inputs.batch // workers),
-            inputs.model.build,
-            (inputs.frame, inputs.seen, inputs.predicted),
-            inputs.precision,
-            device,
-        ),
-    )
-
-
-def train(inputs: TrainInputs, files: dict[str, Path], place: Workplace, outputs: tuple[Path, Path]) -> Fit:
-    """Train one run, or go on with it.
-
-    Args:
-        inputs: what it depends on.
-        files: "digits" and "validation".
-        place: where.
-        outputs: see `train_to_files`.
-
-    Returns:
-        What came of it.
-    """
-    return train_to_files(inputs, partial(prediction_task, inputs, files), place, outputs)
+    return train_to_files(model, task, training, seed, learning_rate, context, outputs)

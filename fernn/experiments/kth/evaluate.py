@@ -1,63 +1,61 @@
 """Experiment C: what is measured of a trained model."""
 
-from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from fernn.arrays import read_arrays
 from fernn.datasets.moving_clips import Clips, batches, gather
-from fernn.evaluation.outcome import Evaluation, Workplace, evaluate_to_files
-from fernn.evaluation.recognition import recognition
+from fernn.evaluation import Measures
+from fernn.evaluation.outcome import Workplace, evaluate_to_files
+from fernn.evaluation.recognition import measure_recognition
+from fernn.models.storage import Model
+
+if TYPE_CHECKING:
+    from fernn.experiments.kth.params import KthData
+    from fernn.params.base import Training
 
 
-@dataclass(frozen=True)
-class EvaluateInputs(Evaluation):
-    """What a run's evaluation depends on, besides its code and its files.
+def evaluate(
+    files: dict[str, Path],
+    place: Workplace,
+    outputs: tuple[Path, Path],
+    *,
+    model: Model,
+    flows: list[str],
+    data: "KthData",
+    training: "Training",
+) -> None:
+    """Measure a trained classifier and write its results.
 
-    Attributes:
-        flows: that the test clips move with, each a measure.
-        frames: of a clip.
-        stride: frames of the sequence between two of the clip.
-        draws: of test clips, which lie one after the other in a file; 0 where there is one clip of each sequence.
-    """
-
-    flows: tuple[str, ...]
-    frames: int
-    stride: int
-    draws: int
-
-
-def evaluate(inputs: EvaluateInputs, files: dict[str, Path], place: Workplace, outputs: tuple[Path, Path]) -> None:
-    """Measure a trained classifier and write what came of it.
-
-    Measures are accuracy, in all and by draw, loss, number of clips and confusion by flow. Samples are of the last
-    flow, one of each action: "clip" (S, T, 1, H, W) float32, "label" (S,), "logits" (S, classes).
+    A test is the clips that move with one flow; `measure_recognition` lists its measures. Samples are of the last flow,
+    one of each action: "clip" (S, T, 1, H, W) float32, "label" (S,), "logits" (S, classes).
 
     Args:
-        inputs: what it depends on.
         files: "model", "frames", and the test clips of each flow by its name.
         place: where it is done.
         outputs: see `evaluate_to_files`.
+        model: the network.
+        flows: that the test clips move with, each a measure.
+        data: `frames`, `stride` and `draws` of the section of params.yaml.
+        training: `batch`, `precision`, `winograd` and `threads` of the section of params.yaml.
     """
-    evaluate_to_files(inputs, files["model"], partial(_measure, inputs, files, place), place, outputs)
 
+    def measure(network: nn.Module) -> tuple[dict[str, Measures], dict[str, Tensor]]:
+        arrays, about = read_arrays(files["frames"])
+        frames, actions, draws = arrays["frames"].to(place.device), about["actions"], max(data.draws, 1)
+        measured: dict[str, Measures] = {}
+        samples: dict[str, Tensor] = {}
+        for flow in flows:
+            clips = Clips.read(files[flow]).to(place.device)
+            batch = batches(frames, clips, data.frames, data.stride)
+            measured[flow] = measure_recognition(network, batch, len(clips), training.batch, actions, draws)
+            of_action = [(clips.label == action).nonzero()[:, 0] for action in clips.label.unique()]
+            chosen = clips[torch.stack([found[len(found) // 2] for found in of_action])]
+            shown = gather(frames, chosen, data.frames, data.stride)
+            samples = {"clip": shown, "label": chosen.label, "logits": network(shown).float()}
+        return measured, samples
 
-def _measure(
-    inputs: EvaluateInputs, files: dict[str, Path], place: Workplace, model: nn.Module
-) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    frames = read_arrays(files["frames"])[0]["frames"].to(place.device)
-    measures: dict[str, Any] = {}
-    samples: dict[str, Tensor] = {}
-    for flow in inputs.flows:
-        clips = Clips.read(files[flow]).to(place.device)
-        batch = batches(frames, clips, inputs.frames, inputs.stride)
-        measures[flow] = asdict(recognition(model, batch, len(clips), inputs.batch, max(inputs.draws, 1)))
-        of_action = [(clips.label == action).nonzero()[:, 0] for action in clips.label.unique()]
-        chosen = clips[torch.stack([found[len(found) // 2] for found in of_action])]
-        shown = gather(frames, chosen, inputs.frames, inputs.stride)
-        samples = {"clip": shown, "label": chosen.label, "logits": model(shown).float()}
-    return measures, samples
+    evaluate_to_files(model, training, files["model"], measure, place, outputs)

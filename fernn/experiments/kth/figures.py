@@ -6,17 +6,27 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fernn.experiments.kth.curves import chance, training, validation_accuracy
-from fernn.experiments.kth.recognition import read_recognition, read_videos
+from fernn.experiments.kth.recognition import Videos, read_videos
 from fernn.experiments.kth.shown_clips import clips
 from fernn.flows.names import reach
 from fernn.layout import Layout
 from fernn.params import Params
 from fernn.results.figures.kinds import Kind
-from fernn.results.figures.style import WIDTH, bare, line, new_figure, seeds_of, stamp
-from fernn.results.names import math_name
-from fernn.results.reading.selection import Selection
-from fernn.results.reading.summary import summarize
+from fernn.results.figures.style import (
+    BANDS,
+    WIDTH,
+    all_trainings,
+    axes_of,
+    bare,
+    line,
+    new_figure,
+    over_training,
+    seeds_of,
+    stamp,
+)
+from fernn.results.selection import Selection, summarize
+from fernn.results.text import math_name
+from fernn.results.values import read_values
 from fernn.runs import evaluations_of
 
 if TYPE_CHECKING:
@@ -27,6 +37,29 @@ IN_A_ROW = 3  # confusions
 BAR = 0.78  # width, where bars stand 1 apart
 
 
+def validation_accuracy(params: Params, layout: Layout, selections: list[Selection]) -> Figure:
+    """Validation accuracy against steps of the optimizer, and that of a guess."""
+    videos = read_videos(layout)
+    figure, axes = axes_of("Optimizer step", "Validation accuracy", ylim=(0, 1))
+    over_training(axes, params, layout, selections, "validation_accuracy")
+    chance(axes, videos)
+    figure.set_figwidth(0.9 * WIDTH)
+    # curves of accuracy leave no corner free; beside the axes, it leaves the head to the warning
+    axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1), borderaxespad=0)
+    stamp(figure, params, selections, BANDS + seeds_of(selections), videos.warning)
+    return figure
+
+
+def training(params: Params, layout: Layout, selections: list[Selection]) -> Figure:
+    """The losses of every run; see `all_trainings`."""
+    return all_trainings(params, layout, selections, "Cross entropy", read_videos(layout).warning)
+
+
+def chance(axes: Axes, videos: Videos) -> None:
+    """Draw the accuracy of a guess."""
+    axes.axhline(1 / len(videos.actions), color="0.4", linewidth=0.8, linestyle=(0, (2, 2)), zorder=1, label="chance")
+
+
 def confusion(params: Params, layout: Layout, selections: list[Selection]) -> Figure:
     """Percent of the test clips of each action (rows) that a model takes for each (columns), all seeds together.
 
@@ -34,13 +67,15 @@ def confusion(params: Params, layout: Layout, selections: list[Selection]) -> Fi
     """
     videos = read_videos(layout)
     actions = videos.actions
+    pairs = [f"{true} {taken}" for true in actions for taken in actions]
+    values = read_values(layout, (run for of in selections for run in of.runs))
     columns = min(IN_A_ROW, len(selections))
     rows = -(-len(selections) // columns)
     figure = new_figure(figsize=(WIDTH, 1.15 + rows * (0.7 * WIDTH / IN_A_ROW + 0.3)), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False).flatten()
     for number, (axes, selection) in enumerate(zip(panels, selections, strict=False)):
-        found = [read_recognition(layout, run, selection.flow, len(actions)) for run in selection.runs]
-        counts = np.sum([each.confusion for each in found], axis=0)
+        seeds = values.by_index(selection.runs, selection.flow, "confusion", pairs)
+        counts = seeds.sum(0).reshape(len(actions), -1)
         # an action that the test set does not have has a row of zeros
         percent = 100 * counts / np.maximum(counts.sum(1, keepdims=True), 1)
         axes.imshow(percent, cmap="Blues", vmin=0, vmax=100)
@@ -70,6 +105,7 @@ def figure5(params: Params, layout: Layout, selections: list[Selection]) -> Figu
     A pair of flows that params.yaml does not ask for has no panel.
     """
     videos = read_videos(layout)
+    values = read_values(layout, (run for of in selections for run in of.runs))
     tested = {s: evaluations_of(params, s.runs[0]) for s in selections}
     rows = sorted({s.flow for s in selections}, key=_size)
     columns = sorted({flow for flows in tested.values() for flow in flows}, key=_size)
@@ -81,8 +117,8 @@ def figure5(params: Params, layout: Layout, selections: list[Selection]) -> Figu
             shown = [s for s in selections if s.flow == trained and flow in tested[s]]
             axes.set_visible(bool(shown))
             for selection in shown:
-                found = [read_recognition(layout, run, flow, len(videos.actions)) for run in selection.runs]
-                _bar(axes, params, selection, models.index(selection.model), [each.accuracy for each in found])
+                accuracies = values.whole(selection.runs, flow, "accuracy")
+                _bar(axes, params, selection, models.index(selection.model), accuracies)
             chance(axes, videos)
             axes.set_title(f"trained {math_name(trained)}, tested {math_name(flow)}")
             axes.set(ylim=(0, 1), xlim=(-0.6, len(models) - 0.4), xticks=range(len(models)))

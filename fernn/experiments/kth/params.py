@@ -5,7 +5,19 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from fernn.flows.names import TRANSLATION, check_told_apart
-from fernn.params.base import Count, ExperimentModel, ExperimentParams, Kernel, Name, Runs, Section, Seed, Share, Size
+from fernn.params.base import (
+    Count,
+    ExperimentModel,
+    ExperimentParams,
+    Kernel,
+    Kind,
+    Name,
+    Runs,
+    Section,
+    Seed,
+    Share,
+    Size,
+)
 
 Flow = Annotated[str, Field(pattern=TRANSLATION, description="V_k^T, such as V2T")]
 Persons = Annotated[list[Annotated[int, Field(ge=1, le=25)]], Field(min_length=1)]
@@ -14,12 +26,12 @@ Persons = Annotated[list[Annotated[int, Field(ge=1, le=25)]], Field(min_length=1
 class KthModel(ExperimentModel):
     """One model of experiment C; the 3D-CNN has no generators."""
 
-    kind: Name
+    kind: Kind
     flow: Flow | None = None
 
     @model_validator(mode="after")
     def _flow(self) -> "KthModel":
-        if (self.kind == "cnn3d") != (self.flow is None):
+        if ":" not in self.kind and (self.kind == "cnn3d") != (self.flow is None):
             raise ValueError(f"kind {self.kind} with flow {self.flow}; fernn and grnn+ have a flow, cnn3d has none")
         return self
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from fernn.experiments.kth.recognition import Clips, read_clips, read_videos
+from fernn.experiments.kth.recognition import read_videos
 from fernn.layout import Layout
 from fernn.params import Params
 from fernn.results.figures.style import WIDTH, new_figure, stamp
-from fernn.results.names import math_name
-from fernn.results.reading.selection import Selection
+from fernn.results.selection import Selection
+from fernn.results.text import math_name
+from fernn.results.values import read_samples
 from fernn.runs import evaluations_of
 
 if TYPE_CHECKING:
@@ -30,10 +31,19 @@ RIGHT, WRONG = {"color": "#009E73"}, {"color": "#D55E00", "weight": "bold"}
 
 
 @dataclass(frozen=True)
+class ShownClips:
+    """Test clips (S, T, 1, H, W) float32 in [0, 1], their true labels (S,), and a model's logits (S, classes)."""
+
+    clip: NDArray[np.float32]
+    label: NDArray[np.int64]
+    logits: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
 class _Group:
     """Models that were shown the same clips."""
 
-    clips: Clips
+    clips: ShownClips
     words: dict[str, NDArray[np.int64]]  # label that a model gives to each clip
 
 
@@ -45,7 +55,7 @@ def clips(params: Params, layout: Layout, selections: list[Selection]) -> Figure
     videos = read_videos(layout)
     groups: list[_Group] = []
     for selection in selections:
-        found = read_clips(layout, selection.runs[0], len(videos.actions))
+        found = ShownClips(*read_samples(layout, selection.runs[0], "clip", "label", "logits"))
         group = next((each for each in groups if np.array_equal(each.clips.clip, found.clip)), None)
         if group is None:
             groups.append(group := _Group(found, {}))

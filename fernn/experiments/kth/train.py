@@ -1,8 +1,8 @@
-"""Experiment C: one training run."""
+"""Experiment C: one training run of a classifier."""
 
-from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -10,63 +10,65 @@ from torch import Tensor
 from fernn.arrays import read_arrays
 from fernn.datasets.moving_clips import Clips, batches, drawn_at_random
 from fernn.errors import FernnError
-from fernn.training.loop import Fit
-from fernn.training.outcome import Training, Workplace, train_to_files
+from fernn.models.storage import Model
+from fernn.training.loop import Fit, TrainingContext
 from fernn.training.recognition import RecognitionTask
+from fernn.training.run import train_to_files
+
+if TYPE_CHECKING:  # what decides a result is their values, not how they are checked
+    from fernn.experiments.kth.params import KthData
+    from fernn.params.base import Training
 
 
-@dataclass(frozen=True)
-class TrainInputs(Training):
-    """Everything that a run's result depends on, besides its code and its files.
-
-    Attributes:
-        frames: of a clip.
-        stride: frames of the sequence between two of the clip.
-        flip: chance of a left-right flip.
-        data_seed: of the data set.
-    """
-
-    frames: int
-    stride: int
-    flip: float
-    data_seed: int
-
-
-def task(inputs: TrainInputs, files: dict[str, Path], device: torch.device, workers: int = 1) -> RecognitionTask:
-    """The task of a run, with all frames on the device, that of each worker."""
-    frames = read_arrays(files["frames"])[0]["frames"].to(device)
-    train, validation = Clips.read(files["train"]), Clips.read(files["validation"]).to(device)
-    for split, clips in (("train", train), ("validation", validation)):
-        if not len(clips):
-            raise FernnError(f"{files[split]} holds no clip: no sequence of its persons has the frames of one.")
-
-    @lru_cache(maxsize=1)  # an epoch's recipes reach the device in one piece
-    def of_epoch(epoch: int) -> Clips:
-        stream = f"train/seed{inputs.seed}"  # each seed has places and flips of its own, as released
-        return drawn_at_random(train, inputs.data_seed, stream, epoch, inputs.flip).to(device)
-
-    def drawn(epoch: int, first: int, count: int) -> tuple[Tensor, Tensor]:
-        return batches(frames, of_epoch(epoch), inputs.frames, inputs.stride)(first, count)
-
-    return RecognitionTask(
-        train=drawn,
-        validation=batches(frames, validation, inputs.frames, inputs.stride),
-        clips=len(train),
-        validation_clips=len(validation),
-        batch_size=inputs.batch,
-    )
-
-
-def train(inputs: TrainInputs, files: dict[str, Path], place: Workplace, outputs: tuple[Path, Path]) -> Fit:
-    """Train one run, or go on with it.
+def train(
+    files: dict[str, Path],
+    context: TrainingContext,
+    outputs: tuple[Path, Path],
+    *,
+    model: Model,
+    seed: int,
+    learning_rate: float,
+    data: "KthData",
+    training: "Training",
+) -> Fit:
+    """Train a classifier, or resume its training.
 
     Args:
-        inputs: what it depends on.
         files: "frames", "train" and "validation".
-        place: where.
-        outputs: see `train_to_files`.
+        context: of this process.
+        outputs: the files of the model and of the history.
+        model: the network.
+        seed: of the weights, and of the places and flips of the training clips.
+        learning_rate: of Adam.
+        data: `frames`, `stride`, `flip` and `seed` of the section of params.yaml.
+        training: the section of params.yaml.
 
-    Returns:
-        What came of it.
+    Raises:
+        FernnError: if a split has no clip; and as `train_to_files` does.
     """
-    return train_to_files(inputs, partial(task, inputs, files), place, outputs)
+
+    def task(device: torch.device, world_size: int) -> RecognitionTask:
+        """The task with all frames on a device, that of each rank."""
+        frames = read_arrays(files["frames"])[0]["frames"].to(device)
+        clips, validation = Clips.read(files["train"]), Clips.read(files["validation"]).to(device)
+        for split, found in (("train", clips), ("validation", validation)):
+            if not len(found):
+                raise FernnError(f"{files[split]} holds no clip: no sequence of its persons has the frames of one.")
+
+        @lru_cache(maxsize=1)  # an epoch's recipes reach the device in one piece
+        def of_epoch(epoch: int) -> Clips:
+            stream = f"train/seed{seed}"  # each seed has places and flips of its own, as released
+            return drawn_at_random(clips, data.seed, stream, epoch, data.flip).to(device)
+
+        def drawn(epoch: int, first: int, count: int) -> tuple[Tensor, Tensor]:
+            return batches(frames, of_epoch(epoch), data.frames, data.stride)(first, count)
+
+        return RecognitionTask(
+            train=drawn,
+            validation=batches(frames, validation, data.frames, data.stride),
+            sequences=len(clips),
+            validation_sequences=len(validation),
+            batch_size=training.batch,
+        )
+
+    return train_to_files(model, task, training, seed, learning_rate, context, outputs)

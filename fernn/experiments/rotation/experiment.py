@@ -1,12 +1,12 @@
 """Experiment B: what is its own among the experiments with flowing digits."""
 
+from typing import Any, ClassVar
+
+from fernn.datasets.rotating import Rotating
 from fernn.experiments.digits.experiment import DigitExperiment
 from fernn.experiments.digits.figures import FIGURES, velocity_kind
-from fernn.experiments.experiment import kind_of
 from fernn.experiments.rotation.claims import EVIDENCE
 from fernn.experiments.rotation.figures import velocity_generalization
-from fernn.experiments.rotation.model import FERNN, KINDS
-from fernn.experiments.rotation.motion import Rotating
 from fernn.experiments.rotation.params import RotationParams
 
 
@@ -15,6 +15,7 @@ class RotationExperiment(DigitExperiment[RotationParams]):
 
     name = "rotation"
     schema = RotationParams
+    kinds: ClassVar = {"fernn": "fernn.models.rotation.predictor:RotationPredictor"}  # the G-RNN is its V_0
     figures = (*FIGURES, velocity_kind(velocity_generalization))
     evidence = EVIDENCE
 
@@ -22,12 +23,9 @@ class RotationExperiment(DigitExperiment[RotationParams]):
         """How the digits move."""
         return Rotating(section.data.degrees)
 
-    def model(self, section: RotationParams, name: str) -> FERNN:
-        """A model of the section, by its name there."""
-        model = section.models[name]
-        return kind_of(KINDS, self.name, name, model.kind)(
-            model.flow, section.data.degrees, **section.architecture_of(name).model_dump()
-        )
+    def arguments(self, section: RotationParams, name: str) -> dict[str, Any]:
+        """What the class of a model is built with."""
+        return {**super().arguments(section, name), "degrees": section.data.degrees}
 
 
 EXPERIMENT = RotationExperiment()

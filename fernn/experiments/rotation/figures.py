@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from fernn.evaluation import velocity_index
 from fernn.experiments.digits.curves import trivial_curves
-from fernn.experiments.digits.forecasts import read_trivial_errors, read_velocity_errors
+from fernn.experiments.digits.forecasts import read_trivial_errors
 from fernn.experiments.rotation.params import RotationParams
 from fernn.flows.names import reach as reach_of
 from fernn.layout import Layout
 from fernn.params import Params
 from fernn.results.figures.style import WIDTH, line, new_figure, seeds_of, stamp
-from fernn.results.names import math_name
-from fernn.results.reading.selection import Selection
+from fernn.results.selection import Selection
+from fernn.results.text import math_name
+from fernn.results.values import read_values
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,13 +27,13 @@ def velocity_generalization(params: Params, layout: Layout, selections: list[Sel
     data = section.data
     reach, trained = reach_of(data.velocity.flow), reach_of(selections[0].flow)
     degrees = [data.degrees * step for step in range(-reach, reach + 1)]
-    velocities = [{"degrees": each} for each in degrees]
+    values = read_values(layout, (run for of in selections for run in of.runs))
     figure = new_figure(figsize=(0.8 * WIDTH, 0.52 * WIDTH), layout="constrained")
     axes = figure.add_subplot(xlabel="Velocity (degrees per frame)", ylabel="Test MSE", yscale="log", xticks=degrees)
     edge = data.degrees * (min(trained, reach) + 0.5)
     axes.axvspan(-edge, edge, color="0.93", zorder=0)
     for selection in selections:
-        seeds = np.array([read_velocity_errors(layout, run, velocities) for run in selection.runs])
+        seeds = values.by_index(selection.runs, "velocity", "mse", [velocity_index(each) for each in degrees])
         colour, style = line(params, selection)
         axes.fill_between(degrees, seeds.min(0), seeds.max(0), color=colour, alpha=0.15, linewidth=0)
         axes.plot(degrees, seeds.mean(0), "o", color=colour, linestyle=style, label=math_name(selection.model), ms=3)

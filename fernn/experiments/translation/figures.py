@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fernn.experiments.digits.forecasts import read_trivial_errors, read_velocity_errors
+from fernn.evaluation import velocity_index
+from fernn.experiments.digits.forecasts import read_trivial_errors
 from fernn.experiments.digits.params import digit_section
 from fernn.flows.names import reach as reach_of
 from fernn.layout import Layout
 from fernn.params import Params
 from fernn.results.figures.style import WIDTH, bare, new_figure, seeds_of, stamp
-from fernn.results.names import math_name
-from fernn.results.reading.selection import Selection
+from fernn.results.selection import Selection
+from fernn.results.text import math_name
+from fernn.results.values import read_values
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,12 +33,10 @@ def velocity_generalization(params: Params, layout: Layout, selections: list[Sel
     data = digit_section(params, selections[0].experiment).data
     reach, trained = reach_of(data.velocity.flow), reach_of(selections[0].flow)
     span = range(-reach, reach + 1)
-    velocities = [{"vx": vx, "vy": vy} for vy in span for vx in span]  # vy in rows, vx in columns
-    grids = [
-        np.mean([read_velocity_errors(layout, run, velocities) for run in selection.runs], axis=0) / UNIT
-        for selection in selections
-    ]
-    grids = [grid.reshape(len(span), len(span)) for grid in grids]
+    velocities = [velocity_index((vx, vy)) for vy in span for vx in span]  # vy in rows, vx in columns
+    values = read_values(layout, (run for of in selections for run in of.runs))
+    errors = [values.by_index(of.runs, "velocity", "mse", velocities) for of in selections]
+    grids = [each.mean(0).reshape(len(span), len(span)) / UNIT for each in errors]
     # a map of one value still needs a scale with two ends
     low, high = min(grid.min() for grid in grids), max(grid.max() for grid in grids)
     scale_ends = (low, high if high > low else 10 * low)

@@ -12,16 +12,16 @@ from torch import Tensor
 
 from fernn.experiments.digits.forecasts import read_samples
 from fernn.experiments.digits.params import digit_section
-from fernn.experiments.translation.model import KINDS
 from fernn.flows.translation import Translation
 from fernn.layout import Layout
 from fernn.models.cell import FERNNCell
+from fernn.models.predictor import FERNNPredictor
 from fernn.models.storage import read_model
 from fernn.params import Params
 from fernn.results.figures.kinds import Kind
 from fernn.results.figures.style import bare, new_figure, stamp
-from fernn.results.names import math_name
-from fernn.results.reading.selection import Selection
+from fernn.results.selection import Selection
+from fernn.results.text import math_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 COLUMNS = 6  # times at most, beside the mean
 EMPTY = 1e-12  # a map below this has nothing to show
-NETWORKS = tuple(dict.fromkeys(kind.network for kind in KINDS.values()))
 
 
 @dataclass(frozen=True)
@@ -79,14 +78,16 @@ def moving_states(params: Params, layout: Layout, selections: list[Selection]) -
 
 
 def _rows(params: Params, layout: Layout, selections: list[Selection]) -> tuple[tuple[int, int], list[_Row]]:
-    data = digit_section(params, selections[0].experiment).data
-    nu = Translation.parse(data.velocity.flow).generators[-1]
+    section = digit_section(params, selections[0].experiment)
+    nu = Translation.parse(section.data.velocity.flow).generators[-1]
     samples = read_samples(layout, selections[0].runs[0], "velocity.")
     frames = np.concatenate([samples.seen[0], samples.truth[0]])  # (T, 1, H, W)
     rows = [_Row("Input,\nstill eye", frames[:, 0])]
     for selection in selections:
+        if section.models[selection.model].kind != "fernn":
+            continue  # a network of its own may have no hidden state over generators
         run = selection.runs[0]
-        model = read_model(layout.model(run.id), NETWORKS)
+        model = read_model(layout.model(run.id), (FERNNPredictor,))
         states = _states(model.cell, torch.from_numpy(frames), nu)
         rows.append(_Row(f"{math_name(selection.model)},\nmoving eye", states))
     return nu, rows

@@ -21,27 +21,11 @@ from torch import Tensor, nn
 
 from fernn.errors import FernnError
 from fernn.flows.rotation import Rotation, rotate
-from fernn.models.checks import check_numbers, check_sizes, check_state
+from fernn.models.checks import check_kernel, check_numbers, check_sizes, check_state
 from fernn.models.precision import compute_dtype
 from fernn.models.rotation.convolution import CONVOLUTIONS, Kernel, Lifting, Regular, field_first
 
 FRAMES = ("lab", "co-moving")
-
-
-@dataclass(frozen=True)
-class Expanded:
-    """The cell's weights as filters, expanded once for all frames of a sequence."""
-
-    U: Tensor
-    W: Kernel
-
-    def serves(self, *weights: Tensor) -> bool:
-        """Whether gradients find their way to the weights that want them: not if they were expanded without."""
-        wanted = torch.is_grad_enabled()
-        return not any(
-            wanted and weight.requires_grad and not filters.requires_grad
-            for weight, filters in zip(weights, (self.U, self.W.weights), strict=True)
-        )
 
 
 @dataclass(frozen=True)
@@ -55,7 +39,7 @@ class RotationState:
         flow: the generators.
         order: N of the group.
         frame: "lab" or "co-moving".
-        expanded: filters for the frames to come; None after `detach`.
+        expanded: U and W as filters, expanded once for all frames of a sequence; None after `detach`.
     """
 
     maps: tuple[Tensor, ...]
@@ -63,7 +47,7 @@ class RotationState:
     flow: Rotation
     order: int
     frame: str
-    expanded: Expanded | None
+    expanded: tuple[Tensor, Kernel] | None
 
     def detach(self) -> "RotationState":
         """The same maps without their history; the next step takes the cell's weights as they are then."""
@@ -117,10 +101,7 @@ class RotationCell(nn.Module):
     ) -> None:
         super().__init__()
         check_sizes("RotationCell", channels=channels, fields=fields, order=order, kernel_size=kernel_size)
-        if kernel_size % 2 == 0:
-            raise FernnError(
-                f"RotationCell(kernel_size={kernel_size}): a kernel that sits on a pixel has an odd width: 1, 3, 5, ..."
-            )
+        check_kernel("RotationCell", kernel_size)
         for name, value, known in (("convolution", convolution, CONVOLUTIONS), ("frame", frame, FRAMES)):
             if value not in known:
                 raise FernnError(f"RotationCell({name}={value!r}): expected one of {', '.join(known)}.")
@@ -133,37 +114,45 @@ class RotationCell(nn.Module):
         """Take in one frame.
 
         Args:
-            frame: f_t, (B, channels, H, W), square, B at least 1; taken in the precision of the weights.
-            state: h_t as this cell returned it, or None for h_0 = 0. The weights are expanded at the first frame and go
-                on with the state, whatever happens to the cell's; see `RotationState.detach`. Expanded without
-                gradients, as in a burn-in under `torch.no_grad`, they are expanded once more where these are wanted.
+            frame: f_t, (B, channels, H, W), square, B at least 1; cast to the precision of the weights.
+            state: h_t as this cell returned it, or None for h_0 = 0. The state carries the filters as expanded at the
+                first frame, even if the cell's weights change; see `RotationState.detach`. If they were expanded
+                without gradients, as in a burn-in under `torch.no_grad`, they are expanded again once these are needed.
 
         Returns:
             h_{t+1}.
 
         Raises:
             FernnError: if the frame has another number of channels, is not square or not of floating point; if the
-                state is that of another cell (as far as its flow, frame and sizes tell) or of other frames.
+                flow, frame or sizes of the state are not those of this cell and frame.
         """
         self._check(frame, state)
         # inside of autocast, it is autocast's to choose; but it leaves float64 as it is
         if compute_dtype(self.U.weights) == self.U.weights.dtype or frame.dtype == torch.float64:
             frame = frame.to(self.U.weights.dtype)
-        expanded = None if state is None else state.expanded
-        if expanded is None or not expanded.serves(self.U.weights, self.W.weights):
-            expanded = Expanded(self.U.filter(), self.W.kernel())
+        U, W = self._expanded(state)
         time = 0 if state is None else state.time
-        drives = self._drives(frame, expanded.U, time)
+        drives = self._drives(frame, U, time)
         if state is None:  # no hidden convolution, and the same map for all generators
             maps = (torch.relu(drives[0]),) * len(drives)
         else:
             own = zip(state.maps, drives, self.flow.generators, self.flow.turns(self.order), strict=True)
-            maps = tuple(self._advance(expanded.W, *each) for each in own)
-        return RotationState(maps, time + 1, self.flow, self.order, self.frame, expanded)
+            maps = tuple(self._advance(W, *each) for each in own)
+        return RotationState(maps, time + 1, self.flow, self.order, self.frame, (U, W))
 
     def extra_repr(self) -> str:
-        """What its parts do not tell."""
+        """The flow and the frame."""
         return f"{self.flow.name}, degrees={self.flow.degrees:g}, frame={self.frame!r}"
+
+    def _expanded(self, state: RotationState | None) -> tuple[Tensor, Kernel]:
+        """The filters of the state, or new ones if there are none, or if gradients would not reach the weights."""
+        if state is not None and state.expanded is not None:
+            U, W = state.expanded
+            pairs = (self.U.weights, U), (self.W.weights, W.weights)
+            cut = any(weights.requires_grad and not filters.requires_grad for weights, filters in pairs)
+            if not (cut and torch.is_grad_enabled()):
+                return U, W
+        return self.U.filter(), self.W.kernel()
 
     def _drives(self, frame: Tensor, U: Tensor, time: int) -> tuple[Tensor, ...]:
         """The frame's part of the step for each generator, (B, N*F, H, W)."""

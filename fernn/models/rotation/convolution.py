@@ -1,7 +1,7 @@
 """escnn's steerable convolutions, dense and in their own basis.
 
 Hidden maps are (B, N * F, H, W) with the orientation before the field, stored with the channels last; escnn has the
-field first. `field_first` and `orientation_first` lead from one to the other.
+field first (see `field_first`).
 
 In their own basis (see `fernn.models.rotation.basis`) a convolution of F fields with F fields is, for each of J fixed
 filters, a convolution of every channel with its own turned copy, followed by a convolution over the orientations, which
@@ -14,18 +14,17 @@ dense filter; the weights are escnn's own, and the results escnn's up to roundin
 """
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Self
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from fernn.models.checks import check_first
 from fernn.models.precision import compute_dtype
 from fernn.models.rotation.basis import factors, r2conv, samples_of
-from fernn.models.rotation.fixed import Fixed
 
 Move = Callable[[Tensor], Tensor]
 CONVOLUTIONS = ("steerable", "dense", "auto")
@@ -56,20 +55,30 @@ def field_first(channels: Tensor, order: int, dim: int) -> Tensor:
     return channels.unflatten(dim, (order, -1)).transpose(dim, dim + 1).flatten(dim, dim + 1)
 
 
-def orientation_first(channels: Tensor, order: int, dim: int) -> Tensor:
-    """Channels of a tensor along `dim` from escnn's (field, orientation) to (orientation, field)."""
-    return channels.unflatten(dim, (-1, order)).transpose(dim, dim + 1).flatten(dim, dim + 1)
+class Fixed(nn.Module):
+    """A module with numbers that follow from its sizes: not in its state, and exact wherever and in whatever it is.
 
+    They are made anew at each change of device or precision. Converted as buffers are, they would stay rounded once the
+    module was in bfloat16, and be nothing at all where it comes from the meta device.
+    """
 
-class Kernel(Protocol):
-    """The hidden convolution W, expanded from its weights; it serves until they change."""
+    weights: nn.Parameter
 
-    @property
-    def weights(self) -> Tensor:
-        """What was made of the weights: gradients go that way."""
+    def fix(self, **numbers: Tensor) -> None:
+        """Keep these, by name, beside `weights`."""
+        self._exact = numbers
+        for name, exact in numbers.items():
+            self.register_buffer(name, exact.to(self.weights, copy=True), persistent=False)
 
-    def __call__(self, maps: Tensor, turns: int, move: Move | None = None) -> Tensor:
-        """W * move(maps), (B, N*F, H, W) both, where the orientations of what is moved are rolled by `turns`."""
+    def _apply(self, fn: Any, recurse: bool = True) -> Self:
+        for name in self._exact:  # some have an axis more than torch's orders of memory know
+            self._buffers[name] = None
+        try:
+            super()._apply(fn, recurse)
+        finally:
+            for name, exact in self._exact.items():
+                self._buffers[name] = exact.to(self.weights, copy=True)
+        return self
 
 
 class Lifting(Fixed):
@@ -143,16 +152,12 @@ class Regular(Fixed):
         """The convolution as it is computed: "steerable" or "dense"."""
         return choose_convolution(self.convolution, self.fields * self.order)
 
-    def kernel(self) -> Kernel:
+    def kernel(self) -> "Kernel":
         """Expand the weights: once per optimizer step is enough."""
-        return self._dense() if self.chosen == "dense" else self._steerable()
-
-    def _dense(self) -> "DenseKernel":
-        weights = self.weights.view(self.fields, self.fields, -1)
-        filters = torch.einsum("oik,krsyx->rosiyx", weights, self.basis).flatten(2, 3).flatten(0, 1)
-        return DenseKernel(filters.contiguous(memory_format=torch.channels_last), self.fields)
-
-    def _steerable(self) -> "SteerableKernel":
+        if self.chosen == "dense":
+            weights = self.weights.view(self.fields, self.fields, -1)
+            filters = torch.einsum("oik,krsyx->rosiyx", weights, self.basis).flatten(2, 3).flatten(0, 1)
+            return DenseKernel(filters.contiguous(memory_format=torch.channels_last), self.fields)
         # spectra are (K, n, c', c, J) with 2x2 real matrices (c', c) for complex numbers
         elements, frequencies, _, _, number = self.spectra.shape
         weights = self.weights.view(-1, elements) @ self.spectra.flatten(1)
@@ -164,53 +169,46 @@ class Regular(Fixed):
 
 
 class DenseKernel:
-    """The expanded filter W, (N*F, N*F, k, k), orientations first."""
+    """The hidden convolution W as its expanded filter, `weights` (N*F, N*F, k, k), orientations first.
 
-    def __init__(self, filters: Tensor, fields: int) -> None:
-        self.filters, self.fields = filters, fields
+    It is expanded from the cell's weights, and serves until they change.
+    """
 
-    @property
-    def weights(self) -> Tensor:
-        """See `Kernel`."""
-        return self.filters
+    def __init__(self, weights: Tensor, fields: int) -> None:
+        self.weights, self.fields = weights, fields
 
     def __call__(self, maps: Tensor, turns: int, move: Move | None = None) -> Tensor:
-        """See `Kernel`."""
+        """W * move(maps), (B, N*F, H, W) both; the orientations of the moved maps are rolled by `turns`."""
         maps = maps if move is None else move(maps)
         maps = maps.roll(turns * self.fields, 1) if turns else maps
-        return F.conv2d(maps, self.filters, padding=self.filters.shape[-1] // 2)
+        return F.conv2d(maps, self.weights, padding=self.weights.shape[-1] // 2)
 
 
 class SteerableKernel:
-    """W in its own basis.
+    """W in its own basis, called as `DenseKernel`.
 
     Its memory is that of the maps: what the products need is J times as much and computed again on the way back.
 
     Attributes:
-        mixing: A, as a real matrix for each frequency n: (c', F) rows by (c, J, F) columns, c the real and the
+        weights: A, as a real matrix for each frequency n: (c', F) rows by (c, J, F) columns, c the real and the
             imaginary part.
         filters: D, (J, N, k, k).
         forth, back: the Fourier transform over the orientations and its inverse (see `fourier`).
         fields: F.
     """
 
-    def __init__(self, mixing: Tensor, filters: Tensor, forth: Tensor, back: Tensor, fields: int) -> None:
-        self.mixing, self.filters, self.forth, self.back, self.fields = mixing, filters, forth, back, fields
+    def __init__(self, weights: Tensor, filters: Tensor, forth: Tensor, back: Tensor, fields: int) -> None:
+        self.weights, self.filters, self.forth, self.back, self.fields = weights, filters, forth, back, fields
         self._rolled: dict[int, tuple[Tensor, ...]] = {}
 
-    @property
-    def weights(self) -> Tensor:
-        """See `Kernel`."""
-        return self.mixing
-
     def __call__(self, maps: Tensor, turns: int, move: Move | None = None) -> Tensor:
-        """See `Kernel`."""
+        """See `DenseKernel`."""
         batch, _, height, width = maps.shape
 
         def spectrum(maps: Tensor) -> Tensor:
             return self._spectrum(maps if move is None else move(maps), turns)
 
-        mixed: Tensor = _Mix.apply(maps.to(self.mixing.dtype), self.mixing, spectrum)
+        mixed: Tensor = _Mix.apply(maps.to(self.weights.dtype), self.weights, spectrum)
         rows = self.back @ mixed.view(len(mixed), -1, self.fields)
         return rows.view(batch, height, width, -1).permute(0, 3, 1, 2)
 
@@ -221,7 +219,7 @@ class SteerableKernel:
         filtered = [maps, *(depthwise(maps, each) for each in filters)]
         rows = [each.permute(0, 2, 3, 1).reshape(-1, order, self.fields) for each in filtered]
         transformed = forth @ torch.stack(rows, 2).flatten(2)
-        return transformed.view(len(transformed), len(self.mixing), -1)
+        return transformed.view(len(transformed), len(self.weights), -1)
 
     def _constants(self, turns: int) -> tuple[Tensor, ...]:
         """The Fourier transform and, for each channel, all filters but the first, which is the pixel alone.
@@ -232,6 +230,9 @@ class SteerableKernel:
             filters = self.filters[1:].roll(-turns, 1).repeat_interleave(self.fields, 1).unsqueeze(2)
             self._rolled[turns] = self.forth.roll(-turns, 1), *filters
         return self._rolled[turns]
+
+
+Kernel = DenseKernel | SteerableKernel
 
 
 class _Mix(torch.autograd.Function):

@@ -3,11 +3,10 @@
 from typing import Self
 
 from fernn.flows.rotation import Rotation
-from fernn.models.decoder import Decoder
 from fernn.models.rotation.cell import RotationCell
 from fernn.models.rotation.convolution import Regular
-from fernn.models.seq2seq import Seq2Seq
-from fernn.models.sharing import sharing
+from fernn.models.seq2seq import Decoder, Seq2Seq
+from fernn.models.storage import with_flow
 
 
 class RotationPredictor(Seq2Seq):
@@ -72,10 +71,7 @@ class RotationPredictor(Seq2Seq):
         """
         chosen: Rotation = type(self.flow).of(flow, self.flow.degrees)
         chosen.turns(self.config["group_order"])
-        other = sharing(self)
-        other.flow = chosen
-        other.config |= {"flow": chosen.name, "degrees": chosen.degrees}
-        return other
+        return with_flow(self, chosen, degrees=chosen.degrees)
 
     @property
     def choices(self) -> dict[str, str]:

@@ -21,13 +21,12 @@ from fernn.experiments import load_params
 from fernn.files import sha256, write_json
 from fernn.layout import Layout
 from fernn.params.document import read_yaml
-from fernn.pipeline.audit import Audit, State
+from fernn.pipeline.audit import Audit, Status
 from fernn.pipeline.jobs import Job, Jobs
 from fernn.provenance.code import PACKAGE
-from fernn.provenance.digests import identity, now
 from fernn.provenance.environment import environment
 from fernn.provenance.equivalence import FILE, Probe, add_probe
-from fernn.provenance.records import Record, read_record
+from fernn.provenance.records import Record, identity, now, read_record
 from fernn.sources import source_of
 
 HERE = Path(__file__).parent
@@ -35,29 +34,18 @@ DRIVER, SPEC = HERE / "driver.py", HERE / "probe.yaml"
 CACHE = PACKAGE.parent / "build" / "probe"
 SHOWN = 15  # last lines of a driver that failed
 
-Lineages = dict[str, dict[str, str]]  # by scale and job
-Pairs = dict[str, dict[str, tuple[str, str]]]  # the same by other code and by today's
-
-
-class Result(NamedTuple):
-    """A result that is not of today's lineage."""
-
-    scale: str
-    job: str
-    record: Record
+Pairs = dict[str, dict[str, tuple[str, str]]]  # by scale and job, the lineages by other code and by today's
 
 
 class Outcome(NamedTuple):
     """What the probe shows of the code of a commit.
 
     Attributes:
-        lineages: of all jobs by that code.
-        same: of the jobs whose bytes are those of today's code, by both.
+        same: lineages, by both codes, of the jobs whose bytes agree.
         differs: the files that differ, by job of the probe.
         device: what torch computed on.
     """
 
-    lineages: Lineages
     same: Pairs
     differs: dict[str, list[str]]
     device: str
@@ -79,16 +67,16 @@ def show_equivalent(
         FernnError: if there are no results, or the code of a commit cannot be found or run.
     """
 
-    def outdated() -> list[Result]:
+    def outdated() -> list[tuple[str, Job, Record]]:
         return [each for folder in results for each in _outdated(folder, params_file.absolute())]
 
     todo = outdated()
     if not todo:
         say("Every result here is of today's lineage, or known to be equivalent.")
         return True
-    scales, good = {each.scale for each in todo}, True
+    scales, good = {scale for scale, *_ in todo}, True
     for tried in [_full(commit)] if commit else _commits(todo):
-        if not commit and not any(_commit(each.record) == tried for each in todo):
+        if not commit and not any(_commit(record) == tried for *_, record in todo):
             continue  # another commit's code was the same
         say(f"{tried[:12]}: running the probe with its code and with today's (some minutes)")
         outcome = probe(tried, params_file, scales)
@@ -100,10 +88,10 @@ def show_equivalent(
         _write(tried, outcome)
         say(f"{FILE.name}: {sum(map(len, outcome.same.values()))} results of {tried[:12]} are those of today's code")
         todo, good = outdated(), good and not outcome.differs
-    for each in todo:
+    for scale, each, record in todo:
         say(
-            f"OUTDATED: {each.job} of scale {each.scale}: the probe differs in it or in what it was made of, or it was "
-            f"made by other params, or by code that differs from {_commit(each.record)[:12]}"
+            f"OUTDATED: {each} of scale {scale}: the probe differs in it or in what it was made of, or it was made by "
+            f"other params, or by code that differs from {_commit(record)[:12]}"
         )
     return good and not todo
 
@@ -131,24 +119,34 @@ def probe(commit: str, params_file: Path, scales: set[str], first: bool = False)
             copy.write_bytes(source_of(path))
         shutil.copytree(PACKAGE.parent / "resources", today / "resources")
         before = Path(name, "before")
-        _extract(commit, before)
+        with zipfile.ZipFile(io.BytesIO(_git("archive", "--format=zip", commit, "fernn"))) as archive:
+            archive.extractall(before)
         shutil.copytree(PACKAGE.parent / "resources", before / "resources")
         _write_params(commit, params_file, spec["scales"], before, today)
         before, made = _made(before, {**task, "again": None})
         shutil.copytree(before / "results", today / "results", ignore=shutil.ignore_patterns("locks", "unfinished"))
         lineages = _drive(today, {**task, "again": []})["lineages"]
-        pairs = _pairs(made["lineages"], lineages)
+        pairs: Pairs = {
+            scale: {job: (then[job], now_) for job, now_ in lineages[scale].items() if job in then}
+            for scale, then in made["lineages"].items()
+        }
         # what each stage reads are the results of the other code, which today's has to accept
-        _write(commit, Outcome({}, pairs, {}, made["device"]), today / FILE.name)
+        _write(commit, Outcome(pairs, {}, made["device"]), today / FILE.name)
         with chdir(today):
-            again = [job for job in made["jobs"] if _edited(*job)]
+            again = []
+            for scale, stage, name in made["jobs"]:  # those that an edit touches, whatever came before them
+                job = _jobs(scale).find(stage, name)
+                record = read_record(job.record)
+                if record is None or record.job != job.digest:
+                    again.append((scale, stage, name))
         compared = _drive(today, {**task, "workers": made["workers"], "scales": [], "again": again})
         with chdir(today):
             ran = {kind for scale in spec["scales"] for job in _jobs(scale).all.values() for kind in _kinds(job)}
-            for scale, stage, name in _differing(compared, made):
-                ran -= _kinds(_jobs(scale).find(stage, name))
+            for scale, stage, name in made["jobs"]:
+                if " ".join((scale, stage, name)).rstrip() in compared["differs"]:
+                    ran -= _kinds(_jobs(scale).find(stage, name))
             same = {scale: dict(_covered(_jobs(scale), pairs[scale], ran)) for scale in sorted(scales)}
-    return Outcome(made["lineages"], same, compared["differs"], made["device"])
+    return Outcome(same, compared["differs"], made["device"])
 
 
 def _made(tree: Path, task: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
@@ -168,8 +166,8 @@ def _made(tree: Path, task: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
     return kept, json.loads((kept / "made.json").read_text(encoding="utf-8"))
 
 
-def _outdated(folder: Path, params_file: Path) -> Iterator[Result]:
-    """The results below a folder that other code made."""
+def _outdated(folder: Path, params_file: Path) -> Iterator[tuple[str, Job, Record]]:
+    """The results below a folder that other code made: scale, job and record."""
     root, base = (Path.cwd(), folder) if folder.parent.name == "results" else (folder, folder / "results")
     bases = [folder] if root == Path.cwd() else [path for path in sorted(base.glob("*")) if path.is_dir()]
     if not bases or not folder.is_dir():
@@ -178,23 +176,19 @@ def _outdated(folder: Path, params_file: Path) -> Iterator[Result]:
         for scale in (path.name for path in bases):
             audit = Audit(Jobs(load_params(params_file, scale), Layout(scale)))
             for job in audit.jobs.all.values():
-                found = audit.of(job)
-                if found.state is State.STALE and found.record and (job.stage, job.name) == _of(found.record):
-                    yield Result(scale, str(job), found.record)
-
-
-def _of(record: Record) -> tuple[str, str]:
-    return record.stage, record.name
+                found, of = audit.of(job), (job.stage, job.name)
+                if found.status is Status.OUTDATED and found.record and of == (found.record.stage, found.record.name):
+                    yield scale, job, found.record
 
 
 def _commit(record: Record) -> str:
     return (record.environment.get("commit") or {}).get("id") or "no commit"
 
 
-def _commits(results: Sequence[Result]) -> list[str]:
+def _commits(results: Sequence[tuple[str, Job, Record]]) -> list[str]:
     """The commits whose code made results, the latest first."""
-    latest = sorted(results, key=lambda each: each.record.ended, reverse=True)
-    return list(dict.fromkeys(_commit(each.record) for each in latest if _commit(each.record) != "no commit"))
+    latest = sorted((record for *_, record in results), key=lambda record: record.ended, reverse=True)
+    return list(dict.fromkeys(_commit(record) for record in latest if _commit(record) != "no commit"))
 
 
 def _git(*arguments: str) -> bytes:
@@ -210,11 +204,6 @@ def _git(*arguments: str) -> bytes:
 
 def _full(commit: str) -> str:
     return _git("rev-parse", "--verify", f"{commit}^{{commit}}").decode().strip()
-
-
-def _extract(commit: str, folder: Path) -> None:
-    with zipfile.ZipFile(io.BytesIO(_git("archive", "--format=zip", commit, "fernn"))) as archive:
-        archive.extractall(folder)
 
 
 def _write_params(commit: str, params_file: Path, scales: dict[str, Any], *trees: Path) -> None:
@@ -248,34 +237,16 @@ def _drive(tree: Path, task: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _pairs(before: Lineages, today: Lineages) -> Pairs:
-    return {
-        scale: {job: (before[scale][job], lineage) for job, lineage in jobs.items() if job in before.get(scale, {})}
-        for scale, jobs in today.items()
-    }
-
-
 def _jobs(scale: str) -> Jobs:
     return Jobs(load_params("params.yaml", scale), Layout(scale))
-
-
-def _edited(scale: str, stage: str, name: str) -> bool:
-    """Whether a job is another one than that of the record that is here, whatever came before it."""
-    job = _jobs(scale).find(stage, name)
-    record = read_record(job.record)
-    return record is None or record.job != job.digest
 
 
 def _kinds(job: Job) -> set[tuple[str, ...]]:
     """What the probe has to have run for a job: its stage, experiment, class of model, and each of its measures."""
     experiment = job.name.partition("/")[0] if job.stage in ("dataset", "train", "evaluate") else ""
-    model = str((job.inputs.get("model") or {}).get("class", ""))
+    model = str((job.inputs.get("model") or {}).get("kind", ""))
     measures = (job.inputs.get("measures") or job.inputs.get("flows") or [""]) if job.stage == "evaluate" else [""]
     return {(job.stage, experiment, model, measure) for measure in measures}
-
-
-def _differing(compared: dict[str, Any], made: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
-    return (job for job in made["jobs"] if " ".join(job).rstrip() in compared["differs"])
 
 
 def _covered(

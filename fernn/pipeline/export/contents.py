@@ -1,18 +1,21 @@
-"""Which files go into an archive: a scale's results, held against their records, and the project that made them."""
+"""Which files go into an archive, and under which terms: a scale's results, and the project that made them."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 
 from fernn.errors import FernnError, listed
-from fernn.pipeline.audit import Audit, Finding, State
-from fernn.pipeline.export.terms import Origins
+from fernn.experiment import Terms
+from fernn.experiments import find_experiment
+from fernn.layout import SAMPLES
+from fernn.pipeline.audit import Audit, Audited, Status
 from fernn.pipeline.jobs import Job, Jobs
 from fernn.provenance.records import Record
 
-# data sets can be made again from their sources, and some hold what may not be passed on: only their records go in
+# data sets can be rebuilt from their sources, and some may not be redistributed: only their records go in
 RECORD_ONLY = ("standins", "dataset")
+IMAGES = (".png", ".pdf", ".html")  # files that may show pictures of the data sets, besides samples
 FILES = (
     "Snakefile",
     "equivalent.json",
@@ -23,8 +26,9 @@ FILES = (
     "Makefile",
     "pyproject.toml",
 )
-NEEDED = ("Snakefile", "CITATION.cff", "params.yaml")  # the description is made of them
-TREES = ("fernn", "profiles", "requirements", "slurm", "workflow")  # what the Snakefile needs to run again
+NEEDED = ("Snakefile", "CITATION.cff", "params.yaml")  # the metadata are made from them
+TREES = ("fernn", "profiles", "requirements", "slurm", "workflow")  # needed to run the Snakefile again
+MIT = Terms("https://spdx.org/licenses/MIT", "MIT License", "The code, and the results made by it; see LICENSE.")
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class Member:
 
     Attributes:
         name: its path in the archive, which is the one in the project's folder.
-        source: where it lies.
+        source: its path here.
         sha256: of its bytes.
         size: in bytes.
         time: when it was made, in UTC; for files of the project, when the last result was.
@@ -48,103 +52,110 @@ class Member:
     job: Job | None = None
 
 
-@dataclass(frozen=True)
+@dataclass
 class Contents:
-    """All that an archive holds and tells.
+    """Everything that an archive holds and describes.
 
     Attributes:
         jobs: of the scale.
-        origins: what each of them is made of.
-        findings: what there is of each job.
+        found: the result of each job.
         members: the files by name, sorted.
         faults: what is not up to date, one line for each result.
-        without: names of files that were left out by wish.
+        without: names of files that were left out on request.
     """
 
     jobs: Jobs
-    origins: Origins
-    findings: dict[Job, Finding]
-    members: dict[str, Member]
-    faults: list[str]
+    found: dict[Job, Audited]
+    members: dict[str, Member] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
     without: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        self._of_folders: dict[Path, Terms] = {}
+        for job in self.jobs.of("dataset").values():
+            if terms := find_experiment(job.name.partition("/")[0]).terms(self.jobs.params):
+                made = self.jobs.makers(job)
+                self._of_folders |= {path.parent: terms for path in job.read_files if path not in made}
+        self._of_jobs: dict[Job, frozenset[Terms]] = {}
 
     @property
     def records(self) -> dict[Job, Record]:
         """The records that could be read."""
-        return {job: found.record for job, found in self.findings.items() if found.record}
-
-    @property
-    def started(self) -> str:
-        """When the first result was begun, in UTC."""
-        return min(record.started for record in self.records.values())
+        return {job: found.record for job, found in self.found.items() if found.record}
 
     @property
     def ended(self) -> str:
-        """When the last result was done, in UTC."""
+        """When the last result was finished, in UTC."""
         return max(record.ended for record in self.records.values())
+
+    def terms(self, job: Job) -> frozenset[Terms]:
+        """The terms of the source data that a result was made from, directly or through other results."""
+        if job not in self._of_jobs:
+            makers = self.jobs.makers(job)
+            sources = {terms for path in job.read_files if path not in makers and (terms := self.of_source(path))}
+            self._of_jobs[job] = frozenset(sources.union(*map(self.terms, makers.values())))
+        return self._of_jobs[job]
+
+    def of_source(self, path: Path) -> Terms | None:
+        """The terms of a file that no job makes; None if it is the project's."""
+        return self._of_folders.get(path.parent)
+
+    def shown(self, member: Member) -> list[Terms]:
+        """The terms of source data that a file holds or may show; none for weights and numbers."""
+        if member.job is None:
+            return [terms] if (terms := self.of_source(member.source)) else []
+        if member.source.name != SAMPLES and member.source.suffix not in IMAGES:
+            return []
+        return sorted(self.terms(member.job), key=lambda terms: terms.name)
 
 
 def gather(jobs: Jobs, params_file: Path, force: bool = False, without: Sequence[str] = ()) -> Contents:
-    """Find the files, and hold the results against their records.
-
-    Args:
-        jobs: of the scale.
-        params_file: the file that they were read from; in the archive it is params.yaml.
-        force: take results that are not up to date as well.
-        without: names of files to leave out, such as "samples.safetensors"; * stands for any part of a name.
-
-    Raises:
-        FernnError: if an archive cannot be without such a file; if there are no results, or (without `force`) some are
-            missing, stale or damaged; if a file of the project is not here.
-    """
+    """Find the files, and compare the results with their records; arguments and errors are those of `export`."""
     if needed := [name for name in NEEDED if _left_out(name, without)]:
         raise FernnError(
             f"--without {' '.join(without)}: an archive cannot be without {', '.join(needed)}. Leave out others."
         )
-    audit, origins, base = Audit(jobs), Origins(jobs), jobs.layout.base
-    findings = {job: audit.of(job) for job in jobs.all.values()}
-    results = [job for job in findings if job.stage not in RECORD_ONLY]
-    ends = [found.record.ended for found in findings.values() if found.record]
-    if not ends or not any(path.exists() for job in results for path in job.writes):
+    audit, base = Audit(jobs), jobs.layout.base
+    contents = Contents(jobs, {job: audit.of(job) for job in jobs.all.values()}, without=tuple(without))
+    results = [job for job in contents.found if job.stage not in RECORD_ONLY]
+    if not contents.records or not any(path.exists() for job in results for path in job.writes):
         raise FernnError(
             f"{base} holds no results with records: there is nothing to export of scale {jobs.params.scale}. "
             f"Make them: snakemake --cores all --config scale={jobs.params.scale}, or bring them: dvc pull."
         )
-    faults = [f"{job} is {found.state.value}: {'; '.join(found.reasons)}" for job, found in _faults(findings)]
-    if faults and not force:
+    for job, found in contents.found.items():
+        absent = job.stage in RECORD_ONLY and found.status is Status.MISSING  # it would not go in
+        if found.status is not Status.CURRENT and not absent:
+            contents.faults.append(f"{job} is {found.status.value}: {'; '.join(found.reasons)}")
+    if contents.faults and not force:
         raise FernnError(
-            f"{base}: {len(faults)} of {len(findings)} results are not up to date:{listed(faults)}\n"
+            f"{base}: {len(contents.faults)} of {len(contents.found)} results are not up to date:"
+            f"{listed(contents.faults)}\n"
             f"Bring them up to date: snakemake --cores all --config scale={jobs.params.scale}. Or export them as they "
             "are with --force; the archive then says so."
         )
-    found = [*_of_results(findings, audit, origins, max(ends)), *_of_project(jobs, params_file, audit, max(ends))]
-    kept = [member for member in found if not _left_out(Path(member.name).name, without)]
-    members = {member.name: member for member in sorted(kept, key=lambda member: member.name)}
-    return Contents(jobs, origins, findings, members, faults, tuple(without))
+    members = [*_results(contents, audit), *_project(contents, params_file, audit)]
+    kept = (member for member in members if not _left_out(Path(member.name).name, without))
+    contents.members = {member.name: member for member in sorted(kept, key=lambda member: member.name)}
+    return contents
 
 
 def _left_out(name: str, without: Sequence[str]) -> bool:
     return any(fnmatch(name, pattern) for pattern in without)
 
 
-def _faults(findings: dict[Job, Finding]) -> Iterator[tuple[Job, Finding]]:
-    """What is not up to date; a data set need not be here, since it does not go in."""
-    for job, found in findings.items():
-        absent = job.stage in RECORD_ONLY and found.state is State.MISSING
-        if found.state is not State.DONE and not absent:
-            yield job, found
-
-
-def _of_results(findings: dict[Job, Finding], audit: Audit, origins: Origins, last: str) -> Iterator[Member]:
-    for job, found in findings.items():
+def _results(contents: Contents, audit: Audit) -> Iterator[Member]:
+    for job, found in contents.found.items():
+        withheld = any(not terms.redistributable for terms in contents.terms(job))  # of the data, which samples hold
         written = () if job.stage in RECORD_ONLY else job.writes
-        files = [path for path in (*written, job.record) if path.exists() and not origins.withheld(job, path)]
-        time = found.record.ended if found.record else last
-        for name, digest in audit.digests(tuple(files)).items():
+        paths = [path for path in (*written, job.record) if path.exists() and not (withheld and path.name == SAMPLES)]
+        time = found.record.ended if found.record else contents.ended
+        for name, digest in audit.digests(tuple(paths)).items():
             yield Member(name, Path(name), digest, Path(name).stat().st_size, time, job)
 
 
-def _of_project(jobs: Jobs, params_file: Path, audit: Audit, time: str) -> Iterator[Member]:
+def _project(contents: Contents, params_file: Path, audit: Audit) -> Iterator[Member]:
+    jobs = contents.jobs
     carried = [path for path in jobs.sources() if jobs.carried(path)]  # without them it is another lineage
     notices = {notice for path in carried if (notice := path.parent / "README.md").exists()}
     names = (*FILES, *_tree_files(), *(path.as_posix() for path in (*carried, *notices)))
@@ -155,13 +166,13 @@ def _of_project(jobs: Jobs, params_file: Path, audit: Audit, time: str) -> Itera
                 "project's folder."
             )
         (digest,) = audit.digests((path,)).values()
-        yield Member(name, path, digest, path.stat().st_size, time)
+        yield Member(name, path, digest, path.stat().st_size, contents.ended)
 
 
-def _tree_files() -> Iterable[str]:
+def _tree_files() -> Iterator[str]:
     for tree in TREES:
         if not Path(tree).is_dir():
-            yield tree  # is told of as missing
+            yield tree  # reported as missing
         for path in Path(tree).rglob("*"):
             if path.is_file() and not any(part.startswith((".", "__pycache__")) for part in path.parts):
                 yield path.as_posix()

@@ -1,14 +1,15 @@
 """What an experiment's runs can be asked, by whoever judges claims."""
 
+import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from fernn.layout import Layout
 from fernn.params import Params
-from fernn.results.claims.claim import Asked
-from fernn.results.claims.reading import PAPER
-from fernn.results.reading.selection import Selection
+from fernn.results.claims.claim import PAPER, Asked
+from fernn.results.selection import Selection
+from fernn.results.values import epoch_ends, read_metrics, read_training, read_values, seconds_per_step
 from fernn.runs import Run
 
 
@@ -17,10 +18,6 @@ class NotMeasuredError(Exception):
 
 
 Read = Callable[[Params, Layout, Selection, str | None], Sequence[float]]  # `within` last; one value for each run
-
-
-def _nothing(selection: Selection) -> str | None:
-    return None
 
 
 @dataclass(frozen=True)
@@ -36,7 +33,7 @@ class Measure:
     """
 
     read: Read
-    needs: Callable[[Selection], str | None] = _nothing
+    needs: Callable[[Selection], str | None] = lambda selection: None
     lower: bool = True
     ratio: bool = True
     timed: bool = False
@@ -79,3 +76,35 @@ class Sample:
     runs: tuple[Run, ...]
     values: tuple[float, ...]
     hardware: tuple[str, ...]
+
+
+def whole_test(measure: str, test: Callable[[Selection], str], lower: bool = True, ratio: bool = True) -> Measure:
+    """A measure of a whole test; arguments as of `Measure`."""
+
+    def read(params: Params, layout: Layout, selection: Selection, within: str | None) -> list[float]:
+        return read_values(layout, selection.runs).whole(selection.runs, test(selection), measure)
+
+    return Measure(read, test, lower, ratio)
+
+
+def _learning(params: Params, layout: Layout, selection: Selection, within: str | None) -> list[float]:
+    epochs = params.section(selection.experiment).training.epochs
+    metrics = (epoch_ends(read_metrics(layout, run, epochs, "validation_loss")) for run in selection.runs)
+    return [statistics.geometric_mean(of["validation_loss"]) for of in metrics]
+
+
+def _seconds(params: Params, layout: Layout, selection: Selection, within: str | None) -> list[float]:
+    return [_pace(layout, run) for run in selection.runs]
+
+
+def _pace(layout: Layout, run: Run) -> float:
+    seconds = seconds_per_step(read_training(layout, run))
+    if seconds is None:
+        raise NotMeasuredError(f"the record of {run.id} tells no time")
+    return seconds
+
+
+# of two trainings of as many epochs, the one whose loss falls earlier, or deeper, has the lower mean
+LEARNING = Measure(_learning)
+# of the optimizer; the validation of each epoch is among them, as a small and equal share
+SECONDS_PER_STEP = Measure(_seconds, timed=True)

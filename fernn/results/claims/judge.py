@@ -5,35 +5,155 @@ neither is inconclusive: too few seeds, or a truth near the bound. docs/claims.m
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from enum import Enum
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from fernn.errors import FernnError
 from fernn.layout import Layout
 from fernn.params import Params
-from fernn.results.claims.claim import Asked, Claim, Exact, Line
+from fernn.results.claims.claim import (
+    PAPER,
+    Asked,
+    Bound,
+    Cell,
+    Claim,
+    Exact,
+    Factor,
+    Line,
+    Order,
+    read_claims,
+)
 from fernn.results.claims.evidence import Evidence, NotMeasuredError, Sample
-from fernn.results.claims.hypotheses import Tested, decide, exp
-from fernn.results.claims.judgement import Found, Judgement, Verdict
-from fernn.results.claims.reading import PAPER, read_claims
-from fernn.results.reading.records import machine, read_training
-from fernn.results.reading.selection import Selected, Selection
+from fernn.results.claims.statistics import Decision, Estimate, equivalent, mean, positive, stated, under
+from fernn.results.selection import Selection
+from fernn.results.values import machine, read_training
 from fernn.runs import evaluations_of, runs_of
+
+if TYPE_CHECKING:
+    from fernn.experiment import Experiment
 
 T = TypeVar("T")
 ROUNDING = 1e-9  # relative; values that differ by less are the same
+
+
+class Verdict(Enum):
+    """What became of a claim."""
+
+    REPRODUCED = "reproduced"
+    NOT_REPRODUCED = "not reproduced"
+    INCONCLUSIVE = "inconclusive"
+    NOT_RUN = "not run"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found in the runs.
+
+    Attributes:
+        ours: our number: a mean in the unit of the measure, or a ratio or a difference.
+        tested: what is tested: ours as a ratio to the paper's, or its difference from it, where the paper has a number;
+            else ours.
+        low: lower end of its interval at the level of the tests.
+        high: upper end.
+        resolution: how far from the bound the truth has to lie to be found in four cases of five: a factor or a
+            difference.
+        true: p of the test that would find the claim true.
+        false: p of the one that would find it false.
+    """
+
+    ours: float
+    tested: float | None = None
+    low: float | None = None
+    high: float | None = None
+    resolution: float | None = None
+    true: float | None = None
+    false: float | None = None
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A claim, the verdict and why, and the runs behind it; the level of its tests, where some were made."""
+
+    claim: Claim
+    verdict: Verdict
+    reason: str = ""
+    found: Found | None = None
+    samples: tuple[Sample, ...] = ()
+    level: float | None = None
+
+
+def cell_of(judgements: Iterable[Judgement], experiment: str, measure: str, flow: str, model: str) -> Judgement | None:
+    """The judgement of a cell of the paper's tables; None where the paper has none, or none that we have."""
+    asked = (Asked(flow=flow, model=model, measure=measure),)
+    found = (j for j in judgements if isinstance(j.claim, Cell))
+    return next((j for j in found if (j.claim.experiment, j.claim.asks) == (experiment, asked)), None)
+
+
 VERDICTS = {1: Verdict.REPRODUCED, -1: Verdict.NOT_REPRODUCED, 0: Verdict.INCONCLUSIVE}
 
 
-class Judged(Selected, Protocol):
-    """An experiment, as far as claims ask."""
+def decide(claim: Claim, samples: Sequence[Sample], sizes: Sequence[int] = ()) -> tuple[float, Estimate, Decision]:
+    """Test a claim.
 
-    evidence: Evidence
+    Args:
+        claim: of any kind but `Exact`.
+        samples: one for each of `claim.asks`, of two seeds or more each.
+        sizes: |V| of each model of a `Line`.
+
+    Returns:
+        Our number, in the measure's unit or as a ratio; the tested quantity, a difference or the logarithm of a ratio;
+        and what the tests find.
+
+    Raises:
+        FernnError: if the claim is about a ratio, and the measure is one of differences.
+    """
+    ratio, lower = samples[0].measure.ratio, samples[0].measure.lower
+    if not ratio and not isinstance(claim, Cell | Order):
+        raise FernnError(f"{claim.text!r} is about a ratio, but {samples[0].asked.measure} is compared by differences.")
+    logs = [np.log(sample.values) if sample.measure.ratio else np.array(sample.values) for sample in samples]
+    if isinstance(claim, Cell):
+        value, std = (math.log(claim.value), claim.std / claim.value) if ratio else (claim.value, claim.std)
+        apart = mean(logs[0]) - stated(value, std, claim.n)
+        ours = float(np.mean(samples[0].values))
+        return ours, apart, equivalent(apart, math.log(claim.margin) if ratio else claim.margin)
+    if isinstance(claim, Factor):
+        apart = mean(logs[1]) - mean(logs[0])
+        ours = exp(apart.value)
+        apart = apart - stated(math.log(claim.value), (claim.std or 0.0) / claim.value, claim.n)
+        return ours, apart, equivalent(apart, math.log(claim.margin))
+    if isinstance(claim, Order):
+        apart = mean(logs[1]) - mean(logs[0]) if lower else mean(logs[0]) - mean(logs[1])
+        return exp(apart.value) if ratio else apart.value, apart, positive(apart)
+    if isinstance(claim, Bound):
+        level = mean(logs[0])
+        return exp(level.value), level, under(level, math.log(claim.below))
+    assert isinstance(claim, Line)
+    small, middle, large = (np.array(sample.values) for sample in samples)
+    off = mean(_off_the_line(small, middle, large, sizes))
+    return exp(off.value), off, equivalent(off, math.log(claim.margin))
+
+
+def exp(logarithm: float) -> float:
+    """What it is the logarithm of; infinite where that is beyond all numbers, as the end of a wide interval may be."""
+    with np.errstate(over="ignore"):
+        return float(np.exp(logarithm))
+
+
+def _off_the_line(
+    small: NDArray[np.float64], middle: NDArray[np.float64], large: NDArray[np.float64], sizes: Sequence[int]
+) -> NDArray[np.float64]:
+    """Logarithm of the middle cost over that on the straight line between the others, by seed."""
+    share = (sizes[1] - sizes[0]) / (sizes[2] - sizes[0])
+    return np.log(middle / (small + share * (large - small)))
 
 
 def judge(
-    params: Params, layout: Layout, experiments: Sequence[Judged], selections: Sequence[Selection]
+    params: Params, layout: Layout, experiments: "Sequence[Experiment[Any]]", selections: Sequence[Selection]
 ) -> list[Judgement]:
     """Judge the paper's claims, and those of the experiments' own files, in the order of the files.
 
@@ -75,7 +195,7 @@ class _Results:
         if why := _untestable(samples):
             return Judgement(claim, Verdict.INCONCLUSIVE, why, samples=samples)
         sizes = [self._generators(evidence, model) for model in claim.models] if isinstance(claim, Line) else []
-        return _judgement(claim, samples, decide(claim, samples, sizes), level)
+        return _judgement(claim, samples, sizes, level)
 
     def _admitted(self, claim: Claim) -> Evidence:
         if claim.unsupported:
@@ -159,12 +279,12 @@ def _untestable(samples: tuple[Sample, ...]) -> str:
     return ""
 
 
-def _judgement(claim: Claim, samples: tuple[Sample, ...], tested: Tested, level: float) -> Judgement:
+def _judgement(claim: Claim, samples: tuple[Sample, ...], sizes: Sequence[int], level: float) -> Judgement:
     unit = exp if samples[0].measure.ratio else float
-    quantity, decision = tested.quantity, tested.decision
+    ours, quantity, decision = decide(claim, samples, sizes)
     low, high = quantity.interval(level)
     found = Found(
-        ours=tested.ours,
+        ours=ours,
         tested=unit(quantity.value),
         low=unit(low),
         high=unit(high),

@@ -7,10 +7,9 @@ from rich.console import Console
 from rich.table import Table
 
 from fernn.params import Params
-from fernn.results.claims.claim import Bound, Cell, Claim, Exact, Factor, Line
-from fernn.results.claims.judgement import Judgement, Verdict
-from fernn.results.claims.reading import read_claims
-from fernn.results.plain import as_csv, pipes
+from fernn.results.claims.claim import Bound, Cell, Claim, Exact, Factor, Line, read_claims
+from fernn.results.claims.judge import Judgement, Verdict
+from fernn.results.text import as_csv, pipes
 
 HEADER = ["experiment", "kind", "claim", "verdict", "reason", "flow", "models", "measure", "ours", "tested", "low"]
 HEADER += ["high", "p_true", "p_false", "resolution", "bound", "paper_value", "paper_std", "paper_n", "source"]
@@ -79,7 +78,14 @@ def _counts(judgements: Sequence[Judgement]) -> str:
 
 def ours(judgement: Judgement) -> str:
     """Our number, for readers; empty where there is none."""
-    return "" if judgement.found is None else f"{judgement.found.ours:.3g}"
+    return _below(judgement) or ("" if judgement.found is None else f"{judgement.found.ours:.3g}")
+
+
+def _below(judgement: Judgement) -> str:
+    """Such as "< 1e-10" where a check is below its bound: what is left are rounding errors, which differ by CPU."""
+    claim, found = judgement.claim, judgement.found
+    below = claim.below if isinstance(claim, Exact) else None
+    return f"< {below:g}" if found and below is not None and found.ours < below else ""
 
 
 def tested(judgement: Judgement) -> str:
@@ -134,7 +140,15 @@ def _line(judgement: Judgement) -> list[object]:
     found = judgement.found
     numbers: list[object] = [""] * 7
     if found is not None:
-        numbers = [found.ours, found.tested, found.low, found.high, found.true, found.false, found.resolution]
+        numbers = [
+            _below(judgement) or found.ours,
+            found.tested,
+            found.low,
+            found.high,
+            found.true,
+            found.false,
+            found.resolution,
+        ]
     asks = claim.asks
     flows, models, measures = (
         " ".join(dict.fromkeys(getattr(asked, name) for asked in asks)) for name in ("flow", "model", "measure")

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any
 
 from fernn.layout import Layout
 from fernn.params import Params
 from fernn.results.figures.style import STYLE, save, save_moving
-from fernn.results.reading.selection import Selection
+from fernn.results.selection import Selection
 from fernn.runs import evaluations_of, runs_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from fernn.experiment import Experiment
 
 FORMATS = ("png", "pdf")
 MOVING = "moving.png"  # an APNG: browsers show it wherever a PNG may stand
@@ -47,13 +49,6 @@ class Kind:
     models: bool = False
 
 
-class Drawn(Protocol):
-    """An experiment, as far as figures ask."""
-
-    name: str
-    figures: tuple[Kind, ...]
-
-
 @dataclass(frozen=True)
 class Panel:
     """One figure, and the models that it shows, each with the flow that it was trained on."""
@@ -84,7 +79,7 @@ class Panel:
         return [layout.model(run.id) for run in runs if (run.flow, run.model) in self.shown]
 
 
-def panels(params: Params, experiments: Iterable[Drawn]) -> list[Panel]:
+def panels(params: Params, experiments: Iterable[Experiment[Any]]) -> list[Panel]:
     """The figures that params.yaml allows for: by experiment, flow of the training data, and kind."""
     found = []
     for experiment in experiments:
@@ -100,13 +95,13 @@ def panels(params: Params, experiments: Iterable[Drawn]) -> list[Panel]:
     return found
 
 
-def figure_names(params: Params, experiments: Iterable[Drawn]) -> list[str]:
+def figure_names(params: Params, experiments: Iterable[Experiment[Any]]) -> list[str]:
     """The files of all figures. One whose measure no run of a flow is evaluated on does not exist."""
     return [name for panel in panels(params, experiments) for name in panel.names]
 
 
 def write_figures(
-    params: Params, layout: Layout, experiments: Sequence[Drawn], selections: Sequence[Selection]
+    params: Params, layout: Layout, experiments: Sequence[Experiment[Any]], selections: Sequence[Selection]
 ) -> None:
     """Draw the figures of experiments; the same inputs give the same bytes, whatever a user's own settings are.
 

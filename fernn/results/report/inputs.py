@@ -1,58 +1,49 @@
 """What the report depends on besides the files that it reads: plain values, known before anything has run."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from fernn.files import sha256
 from fernn.params import Params
-from fernn.results.claims.evidence import Evidence
-from fernn.results.figures.kinds import Drawn, panels
-from fernn.results.report.graph import Step, workflow
+from fernn.results.figures.kinds import panels
 from fernn.runs import runs_of
+
+if TYPE_CHECKING:
+    from fernn.experiment import Experiment
 
 PAGE = tuple(Path(__file__).parent / name for name in ("page.html", "parts.html", "style.css"))
 UNSHOWN = {"source"}  # of a section: where files are fetched from
 
 
-class Reported(Drawn, Protocol):
-    """An experiment, as far as the report asks."""
-
-    evidence: Evidence
-
-
-class Made(Step, Protocol):
-    """A job, as far as the report asks."""
-
-    @property
-    def inputs(self) -> dict[str, Any]:
-        """What its bytes depend on besides files."""
-
-
 def report_inputs(
-    params: Params, experiments: Sequence[Reported], tables: Iterable[str], jobs: Sequence[Made], fetched: str
+    params: Params,
+    experiments: "Sequence[Experiment[Any]]",
+    tables: Iterable[str],
+    datasets: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """What the report says of the params, the code and the workflow.
+    """What the report says of the params and the code.
 
     Args:
         params: of the scale.
         experiments: that it runs.
         tables: the names of the paper's tables that these stand in.
-        jobs: all but the report's own.
-        fetched: the experiment whose files may be stand-ins that a job draws.
+        datasets: the inputs of each part of a data set, by its name.
     """
-    names = [each.name for each in experiments]
     return {
         "scale": params.scale,
         "tables": list(tables),
         "page": [sha256(path) for path in PAGE],
         "experiments": {each.name: _experiment(params, each) for each in experiments},
-        "datasets": {job.name: _values(job) for job in jobs if job.stage == "dataset"},
-        "graph": workflow(jobs, names, fetched),
+        # without digests of code: an edit that changes no result changes no page
+        "datasets": {
+            part: {name: value for name, value in inputs.items() if name not in ("code", "stand_ins")}
+            for part, inputs in datasets.items()
+        },
     }
 
 
-def _experiment(params: Params, experiment: Reported) -> dict[str, Any]:
+def _experiment(params: Params, experiment: "Experiment[Any]") -> dict[str, Any]:
     count = experiment.evidence.generators
     section = params.section(experiment.name)
     own = panels(params, [experiment])
@@ -66,7 +57,6 @@ def _experiment(params: Params, experiment: Reported) -> dict[str, Any]:
         "figures": [
             {
                 "name": panel.name,
-                "kind": panel.kind.name,
                 "see": panel.kind.see,
                 "shown": list(panel.shown),
                 "moving": panel.moving if panel.kind.moving else None,
@@ -74,8 +64,3 @@ def _experiment(params: Params, experiment: Reported) -> dict[str, Any]:
             for panel in own
         ],
     }
-
-
-def _values(job: Made) -> dict[str, Any]:
-    """The inputs but for digests of code: an edit that changes no result changes no page."""
-    return {name: value for name, value in job.inputs.items() if name not in ("code", "stand_ins")}

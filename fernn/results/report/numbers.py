@@ -46,7 +46,7 @@ class Number:
 
 
 @dataclass(frozen=True)
-class Row:
+class SheetRow:
     """A row of a table, with its place in the file."""
 
     sheet: "Sheet"
@@ -60,7 +60,8 @@ class Row:
     def number(self, column: str, text: str, *more: str, factor: float = 1) -> Number | None:
         """A cell as a number, with others of the row that its text has too; None where it is blank."""
         columns = [column, *(each for each in more if self.cells[each])]
-        at, value = " ".join(f"{self.place}/{each}" for each in columns), " ".join(self.cells[each] for each in columns)
+        at = " ".join(f"{self.place}/{each}" for each in columns)
+        value = " ".join(self.cells[each].removeprefix("< ") for each in columns)
         return Number(text, self.sheet.name, at, value, factor) if self.cells[column] else None
 
 
@@ -76,11 +77,11 @@ class Sheet:
         self.text = read(path)
 
     @cached_property
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[SheetRow]:
         """All of them."""
-        return [Row(self, place, cells) for place, cells in enumerate(csv.DictReader(self.text.splitlines()))]
+        return [SheetRow(self, place, cells) for place, cells in enumerate(csv.DictReader(self.text.splitlines()))]
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[SheetRow]:
         return iter(self.rows)
 
     def count(self, column: str, value: str) -> Number:
@@ -88,11 +89,11 @@ class Sheet:
         count = str(sum(row[column] == value for row in self))
         return Number(count, self.name, f"#/{column}/{value}", count)
 
-    def total(self, rows: list[Row], column: str, text: str, factor: float = 1) -> Number:
+    def total(self, rows: list[SheetRow], column: str, text: str) -> Number:
         """The sum of a column over rows that have a value there."""
         rows = [row for row in rows if row[column]]
         value = sum(float(row[column]) for row in rows)
-        return Number(text, self.name, "+".join(f"{row.place}/{column}" for row in rows), repr(value), factor)
+        return Number(text, self.name, "+".join(f"{row.place}/{column}" for row in rows), repr(value))
 
 
 class Document:

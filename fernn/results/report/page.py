@@ -2,7 +2,8 @@
 
 import base64
 import io
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
 from fernn.files import write_text
-from fernn.layout import RECORD, Layout
-from fernn.results.claims.judgement import Verdict
+from fernn.layout import NOTES, RECORD, Layout
+from fernn.results.claims.judge import Verdict
 from fernn.results.claims.text import SUPPORT
-from fernn.results.names import fixed, plus_minus
-from fernn.results.report import cost, provenance
-from fernn.results.report.graph import draw
-from fernn.results.report.numbers import Number, Row, Sheet, read, relative
+from fernn.results.report.numbers import Document, Number, Sheet, SheetRow, relative
+from fernn.results.text import fixed, plus_minus
 
 SIGNS = {  # a verdict is told by a sign and a word; colour only repeats them
     Verdict.REPRODUCED: "✓",
@@ -26,8 +25,9 @@ SIGNS = {  # a verdict is told by a sign and a word; colour only repeats them
     Verdict.INCONCLUSIVE: "?",
     Verdict.NOT_RUN: "-",
 }
-UNSHOWN = "- Runs "  # which the page has links to
-NOTE = "- "  # what a line below a table starts with, in its .md
+LINKED = "Runs "  # notes below a table that start so: the page has links to these
+UNSHOWN = ("code", "carried", "stand_ins", "motion")  # of a data set's inputs, in the short list
+UNCOMPARED = ("host", "commit", "determinism")  # of an environment: of each run, or shown elsewhere
 
 
 @dataclass(frozen=True)
@@ -39,19 +39,6 @@ class Link:
 
 
 Groups = dict[str, list[Link]]  # the records of runs, named by their seeds; by model, and by flow where these differ
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure with its files, what to see in it, and the runs that it shows."""
-
-    name: str
-    kind: str
-    see: str
-    image: str
-    moving: str | None
-    files: list[Link]
-    runs: Groups
 
 
 def write_report(layout: Layout, inputs: dict[str, Any]) -> None:
@@ -80,15 +67,13 @@ def write_report(layout: Layout, inputs: dict[str, Any]) -> None:
         unrun=parts.unrun(),
         stand_ins=parts.stand_ins(),
         pictures={name: list(parts.pictures(name)) for name in inputs["experiments"]},
-        cost=cost.rows(layout, inputs, parts.chosen),
-        energy=cost.totals(layout, inputs),
-        watts=cost.WATTS,
-        datasets=provenance.datasets(layout, inputs),
-        held_out=provenance.held_out(layout, inputs),
-        runs=provenance.runs(layout, inputs),
-        machines=provenance.machines(layout, inputs),
+        cost=parts.cost(),
+        hours=parts.hours(),
+        datasets=parts.datasets(),
+        held_out=parts.held_out(),
+        runs=parts.trainings(),
+        machines=parts.machines(),
         params={name: _yaml(of["params"]) for name, of in inputs["experiments"].items()},
-        drawing=draw(inputs["graph"]),
     )
     write_text(layout.report(), text)
 
@@ -118,7 +103,7 @@ class _Parts:
                     "source": row["source"] + (" (?)" if row["secondary"] == "yes" else ""),
                     "verdict": row["verdict"],
                     "reason": row["reason"],
-                    "ours": row.number("ours", _short(row["ours"])),
+                    "ours": row.number("ours", row["ours"] if row["ours"].startswith("<") else _short(row["ours"])),
                     "paper": _with_deviation(row, "paper_value", "paper_std"),
                     "tested": None if row["tested"] == row["ours"] else row.number("tested", _short(row["tested"])),
                     "low": row.number("low", _short(row["low"])),
@@ -155,49 +140,40 @@ class _Parts:
                     "runs": self.links(self.runs_of(row["experiment"], row["flow"], row["model"])),
                 }
             )
-        text = read(self.layout.table(f"{name}.md"))
-        file = relative(self.page, self.layout.table(f"{name}.md"))
-        notes = [line for line in text.splitlines() if line.startswith(NOTE) and not line.startswith(UNSHOWN)]
-        notes = [line for line in notes if "**" not in line]  # a verdict
-        title = text.partition("\n")[0].removeprefix("# ")
-        files = [Link(form.upper(), f"tables/{name}.{form}") for form in ("csv", "md", "tex")]
+        own = [row for row in self.sheet(NOTES) if row["table"] == name]
         return {
-            "title": title,
+            "title": next(row["text"] for row in own if row["kind"] == "title"),
             "lines": lines,
-            "file": file,
-            "notes": [line.removeprefix(NOTE) for line in notes],
-            "files": files,
+            "file": relative(self.page, self.layout.table(f"{name}.md")),
+            "notes": [row["text"] for row in own if row["kind"] == "note" and not row["text"].startswith(LINKED)],
+            "files": [Link(form.upper(), f"tables/{name}.{form}") for form in ("csv", "md", "tex")],
         }
 
     def unrun(self) -> list[str]:
         """The experiments that the paper makes claims about and the scale does not have."""
-        return list(
-            dict.fromkeys(
-                row["experiment"] for row in self.judged if row["experiment"] not in self.inputs["experiments"]
-            )
-        )
+        return [name for name in self.claims() if name not in self.inputs["experiments"]]
 
     def stand_ins(self) -> bool:
         """Whether videos were drawn in place of the originals."""
         sheets = [self.sheet(f"{name}.csv") for name in self.inputs["tables"]]
         return any(row.cells.get("stand_in") == "yes" for sheet in sheets for row in sheet)
 
-    def pictures(self, experiment: str) -> Iterable[Picture]:
-        """The figures of an experiment; moving ones first."""
+    def pictures(self, experiment: str) -> Iterator[dict[str, Any]]:
+        """The figures of an experiment, moving ones first: files, what to see, and the runs that each shows."""
         own = self.inputs["experiments"][experiment]["figures"]
         for of in sorted(own, key=lambda of: of["moving"] is None):
-            name = of["name"]
-            runs = self.links(run for flow, model in of["shown"] for run in self.runs_of(experiment, flow, model))
-            yield Picture(
-                name=name,
-                kind=of["kind"],
-                see=of["see"],
-                image=self.embedded(f"{name}.png"),
-                moving=self.embedded(of["moving"]) if of["moving"] else None,
-                files=[Link(form.upper(), f"figures/{name}.{form}") for form in ("png", "pdf")]
-                + ([Link("moving PNG", f"figures/{of['moving']}")] if of["moving"] else []),
-                runs=runs,
-            )
+            name, moving = of["name"], of["moving"]
+            runs = (run for flow, model in of["shown"] for run in self.runs_of(experiment, flow, model))
+            files = [(form.upper(), f"{name}.{form}") for form in ("png", "pdf")]
+            files += [("moving PNG", moving)] if moving else []
+            yield {
+                "name": name,
+                "see": of["see"],
+                "image": self.embedded(f"{name}.png"),
+                "moving": self.embedded(moving) if moving else None,
+                "files": [Link(text, f"figures/{file}") for text, file in files],
+                "runs": self.links(runs),
+            }
 
     def embedded(self, name: str) -> str:
         """A picture as an address that holds it, all its pixels in less room."""
@@ -224,12 +200,100 @@ class _Parts:
             found.setdefault(of, []).append(Link(seed.removeprefix("seed"), record))
         return found
 
+    def cost(self) -> dict[str, list[dict[str, Any]]]:
+        """The time of a training step of each model, by experiment and flow, smaller V first."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for row in self.sheet("cost.csv"):
+            milliseconds = float(row["step_seconds"] or 0) * 1000
+            found.setdefault(f"{row['experiment']}, trained on {row['flow']}", []).append(
+                {
+                    "model": row["model"],
+                    "generators": self.inputs["experiments"][row["experiment"]]["generators"].get(row["model"]),
+                    "milliseconds": milliseconds,
+                    "step": row.number("step_seconds", f"{milliseconds:.3g}", factor=1000),
+                    "hours": row.number("hours", f"{float(row['hours'] or 0):.2g}"),
+                    "parameters": row.number("parameters", f"{int(row['parameters']):,}"),
+                }
+            )
+        for lines in found.values():
+            slowest = max(line["milliseconds"] for line in lines) or 1
+            lines.sort(key=lambda line: (line["generators"] or 0, line["milliseconds"]))
+            for line in lines:
+                line["share"] = line["milliseconds"] / slowest
+        return found
+
+    def hours(self) -> dict[str, Number]:
+        """Hours of all trainings, by the machine that did them."""
+        sheet, by = self.sheet("cost.csv"), dict[str, list[SheetRow]]()
+        for row in sheet:
+            if row["hours"]:
+                by.setdefault(row["device"], []).append(row)
+        return {
+            device: sheet.total(rows, "hours", f"{sum(float(row['hours']) for row in rows):.3g}")
+            for device, rows in by.items()
+        }
+
+    def datasets(self) -> list[dict[str, Any]]:
+        """The parts of data sets, with what decides them; each number is in the part's record."""
+        found = []
+        for name, values in self.inputs["datasets"].items():
+            record = relative(self.page, self.layout.dataset_record(*name.split("/")))
+            shown = {key: json.dumps(value) for key, value in values.items() if key not in UNSHOWN}
+            found.append({"name": name, "record": record, "values": shown})
+        return found
+
+    def held_out(self) -> dict[str, Number]:
+        """The share of its training digits that an experiment does not train on, where it has digits."""
+        found = {}
+        for name, values in self.inputs["datasets"].items():
+            if "held_out" in values:
+                experiment, part = name.split("/")
+                record = relative(self.page, self.layout.dataset_record(experiment, part))
+                value = json.dumps(values["held_out"])
+                found[experiment] = Number(value, record, "inputs/held_out", value)
+        return found
+
+    def records(self) -> Iterator[tuple[str, Document]]:
+        """The ids and records of all trainings. FernnError if one is missing."""
+        for of in self.inputs["experiments"].values():
+            for run in of["runs"]:
+                yield run["id"], Document(self.page, self.layout.run(run["id"], RECORD))
+
+    def trainings(self) -> list[dict[str, Any]]:
+        """Every training by its record."""
+        return [
+            {
+                "id": run,
+                "record": record.name,
+                "best": record.number("details/best_epoch"),
+                "diverged": bool(record.value("details/diverged")),
+                "steps": record.number("details/steps", "{:,}"),
+                "seconds": record.number("details/seconds", "{:.1f}"),
+                "started": record.value("started"),
+                "commit": (record.value("environment/commit/id") or "")[:12],
+                "lineage": record.value("lineage"),
+            }
+            for run, record in self.records()
+        ]
+
+    def machines(self) -> list[dict[str, Any]]:
+        """The machines and versions that trained, each with the record of one of its runs and their number."""
+        found: dict[str, dict[str, Any]] = {}
+        for _, record in self.records():
+            about = {key: value for key, value in record.value("environment").items() if key not in UNCOMPARED}
+            versions = " · ".join(f"{name} {version}" for name, version in about.pop("packages", {}).items())
+            shown = {**about, "threads": record.value("environment/determinism/threads"), "versions": versions}
+            key = json.dumps(shown, sort_keys=True)
+            line = found.setdefault(key, {"about": shown, "record": record.name, "runs": 0})
+            line["runs"] += 1
+        return list(found.values())
+
 
 def _short(value: str, digits: int = 3) -> str:
     return f"{float(value):.{digits}g}" if value else ""
 
 
-def _with_deviation(row: Row, mean: str, deviation: str, decimals: int | None = None) -> Number | None:
+def _with_deviation(row: SheetRow, mean: str, deviation: str, decimals: int | None = None) -> Number | None:
     if not row[mean]:
         return None
     value, std = float(row[mean]), float(row[deviation]) if row[deviation] else None

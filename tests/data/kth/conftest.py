@@ -6,7 +6,7 @@ import pytest
 
 from fernn.data.kth.fetching import fetch_kth
 from fernn.data.kth.release import FILES, Release
-from fernn.data.standins.make import make_standins
+from fernn.data.kth.synthetic import make_standins
 
 from ..server import Server
 
@@ -17,7 +17,7 @@ FRAMES = 112  # of each video: sequences of about 28
 def made(tmp_path_factory) -> tuple[Path, Release]:
     """A folder with a small set of stand-ins that has both oddities of the originals, and its release."""
     folder = tmp_path_factory.mktemp("made")
-    return folder, make_standins(folder, persons=[1, 13], scenarios=[3, 4], frames=FRAMES, workers=1)
+    return folder, make_standins(folder, persons=[1, 13], scenarios=[3, 4], frames=FRAMES)
 
 
 @pytest.fixture

@@ -1,10 +1,6 @@
-from itertools import pairwise
-
 import pytest
 
-from fernn.data.kth.annotations import read_annotations
-from fernn.data.kth.release import ACTIONS, LOST, OFFICIAL, PERSONS, SCENARIOS, Video, parse_video
-from fernn.data.standins.plan import annotate, plan
+from fernn.data.kth.release import Video, parse_video, read_annotations
 from fernn.errors import FernnError
 
 HEADER = "\r\nSix classes of actions, by 25 subjects\r\nTraining:   person11, 12 \r\n\r\n"
@@ -62,8 +58,8 @@ def test_all_oddities(tmp_path):
         ("person01_boxing_d1\t\tframes\t1-95,", "line 6: '1-95,' is no sequence"),
         ("person01_boxing_d1\t\tframes\t0-95", "line 6: sequence 0-95: expected the first frame, 1 or more"),
         ("person01_boxing_d1\t\tframes\t95-94", "line 6: sequence 95-94: expected .* the last, not before it"),
-        ("person02_boxing_d1\t\tframes\t1-9", "line 6: person02_boxing_d1 stands on line 5 already"),
-        ("person02_boxing_d1\t*missing*", "line 6: person02_boxing_d1 stands on line 5 already"),
+        ("person02_boxing_d1\t\tframes\t1-9", "line 6: person02_boxing_d1 is on line 5 already"),
+        ("person02_boxing_d1\t*missing*", "line 6: person02_boxing_d1 is on line 5 already"),
         ("The end", "line 6: 'The end'; expected a video"),
         ("person01_boxing_d1\t\tframes\t1\u00b2-95", "line 6: byte 0xb2, expected plain text"),
     ],
@@ -92,25 +88,3 @@ def test_a_file_without_videos(tmp_path, text):
 def test_no_file(tmp_path):
     with pytest.raises(FernnError, match=r"cannot read .*00sequences\.txt.*fernn fetch kth"):
         read_annotations(tmp_path / "00sequences.txt")
-
-
-def test_the_stand_ins_are_annotated_like_the_originals(tmp_path):
-    everything = [Video(p, a, s) for p in PERSONS for a in ACTIONS for s in SCENARIOS]
-    planned = {video: plan(video, 480, seed=0) for video in everything if video not in LOST}
-    text = annotate(planned)
-    assert " \r\n" in text
-    videos, missing = read_annotations(write(tmp_path, text))
-    assert set(videos) == OFFICIAL.videos
-    assert set(missing) == OFFICIAL.missing
-    assert len(videos) == 599
-    assert [sum(v.person in part for v in videos) for part in (range(1, 17), range(17, 21), range(21, 26))] == [
-        383,
-        96,
-        120,
-    ]
-    assert {len(sequences) for sequences in videos.values()} == {3, 4}
-    pairs = [pair for sequences in videos.values() for pair in pairwise(sequences)]
-    assert any(after.start < before.start for before, after in pairs)
-    assert any(before.start < after.start < before.stop for before, after in pairs)
-    assert any(len(each) < 32 for sequences in videos.values() for each in sequences)
-    assert all(each.stop <= 480 for sequences in videos.values() for each in sequences)

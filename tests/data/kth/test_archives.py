@@ -44,6 +44,14 @@ def test_members_that_must_not_be(broken, contents, release, change, message):
     check_refused(broken, release, message)
 
 
+def test_directories_do_not_count(broken, contents, release):
+    rewrite(broken / BOXING, contents[BOXING], lambda members: members.update({"boxing/": b"", "__MACOSX/": b""}))
+    (broken / "fetched.json").unlink()
+    with pytest.raises(UnknownDigestError) as caught:
+        fetch_kth(broken, release=release)
+    fetch_kth(broken, accept=caught.value.found, release=release)
+
+
 def check_refused(folder, release, message):
     """An archive that the user accepted is not believed beyond its digest."""
     with pytest.raises(UnknownDigestError) as caught:

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import zipfile
 
@@ -6,10 +7,10 @@ import pytest
 
 from fernn.arrays import read_arrays
 from fernn.data.digests import Digest
-from fernn.data.kth.annotations import read_annotations
+from fernn.data.kth import decode, parallel
 from fernn.data.kth.decode import decode_kth
 from fernn.data.kth.fetching import fetch_kth
-from fernn.data.kth.release import ACTIONS, ARCHIVES, FILES, Release, Video
+from fernn.data.kth.release import ACTIONS, ARCHIVES, FILES, Release, Video, read_annotations
 from fernn.data.kth.video import decode_video
 from fernn.errors import FernnError
 from fernn.files import sha256
@@ -39,9 +40,7 @@ def remake(made, folder, change) -> None:
 
 def test_the_whole_set(fetched, tmp_path):
     told = []
-    about = decode_kth(
-        fetched, tmp_path / "frames", workers=1, most_dropped=MOST, progress=lambda *t: told.append(t), size=32
-    )
+    about = decode_kth(fetched, tmp_path / "frames", most_dropped=MOST, progress=lambda *t: told.append(t), size=32)
     arrays, record = read(tmp_path / "frames")
     assert record == json.loads(json.dumps(about))
     assert told == [(done, 23) for done in range(1, 24)]
@@ -72,7 +71,7 @@ def test_the_whole_set(fetched, tmp_path):
 
 
 def test_the_record(fetched, made, tmp_path):
-    about = decode_kth(fetched, tmp_path / "frames", size=8, workers=1, most_dropped=MOST)
+    about = decode_kth(fetched, tmp_path / "frames", size=8, most_dropped=MOST)
     last = read_annotations(fetched / FILES[0]).videos[Video(1, "boxing", 4)][3]
     middle = (last.start + last.stop) // 2
     assert about["dropped"] == [
@@ -86,20 +85,29 @@ def test_the_record(fetched, made, tmp_path):
     assert about["missing"] == ["person13_handclapping_d3"]
     assert (about["videos"], about["sequences"], about["size"]) == (23, 91, 8)
     assert about["inputs"] == {file: digests[0].value for file, digests in made[1].digests.items()}
-    assert (about["release"], about["stand_in"]) == ("drawn stand-ins for the KTH actions", True)
+    assert (about["release"], about["stand_in"]) == ("synthetic videos in the format of KTH", True)
     assert read(tmp_path / "frames")[0]["frames"].shape == (about["frames"], 8, 8)
 
 
-def test_same_bytes_for_any_number_of_workers(fetched, tmp_path):
-    for workers in (1, 2):
-        decode_kth(fetched, tmp_path / str(workers), size=16, workers=workers, most_dropped=MOST)
+def test_same_bytes_for_any_number_of_cores(fetched, tmp_path, monkeypatch):
+    for cores in (1, 2):
+        monkeypatch.setattr(parallel, "cores", lambda cores=cores: cores)
+        decode_kth(fetched, tmp_path / str(cores), size=16, most_dropped=MOST)
     assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()
+
+
+def test_a_video_that_is_broken_in_the_official_archive(fetched, tmp_path, monkeypatch):
+    with zipfile.ZipFile(fetched / "boxing.zip") as archive:
+        content = archive.read("person01_boxing_d4_uncomp.avi")
+    monkeypatch.setattr(decode, "KNOWN_BROKEN", {hashlib.sha256(content).hexdigest()})
+    (dropped,) = decode_kth(fetched, tmp_path / "frames", size=8, most_dropped=MOST)["dropped"]
+    assert "cut off, as in the official archive" in dropped["reason"]
 
 
 def test_too_many_dropped(fetched, tmp_path):
     message = r"1 of 92 sequences are not whole, expected no more than 1\.0% of them:\n  person01_boxing_d4, sequence 4"
     with pytest.raises(FernnError, match=message):
-        decode_kth(fetched, tmp_path / "frames", workers=1, size=32, most_dropped=0.01)
+        decode_kth(fetched, tmp_path / "frames", size=32, most_dropped=0.01)
     assert not list(tmp_path.iterdir())
 
 
@@ -109,13 +117,13 @@ def test_too_many_dropped(fetched, tmp_path):
 def test_all_videos_broken(made, tmp_path, change):
     remake(made, tmp_path / "kth", lambda name, content: change(content))
     with pytest.raises(FernnError, match=r"92 of 92 sequences are not whole.*(\n.*){6}and 87 more\nDo the archives"):
-        decode_kth(tmp_path / "kth", tmp_path / "frames", workers=1, size=32, most_dropped=0.01)
+        decode_kth(tmp_path / "kth", tmp_path / "frames", size=32, most_dropped=0.01)
     assert not (tmp_path / "frames").exists()
 
 
 def test_one_video_broken(made, tmp_path):
     remake(made, tmp_path / "kth", lambda name, content: content[: 300 if name == VIDEO.file else None])
-    about = decode_kth(tmp_path / "kth", tmp_path / "frames", workers=1, most_dropped=0.1, size=32)
+    about = decode_kth(tmp_path / "kth", tmp_path / "frames", most_dropped=0.1, size=32)
     assert [each["sequence"] for each in about["dropped"] if each["video"] == VIDEO.name] == [1, 2, 3, 4]
     reasons = {each["reason"] for each in about["dropped"] if each["video"] == VIDEO.name}
     assert reasons == {"the video ends after frame 0 (Invalid data found when processing input)"}
@@ -134,13 +142,13 @@ def test_an_archive_that_changed(broken, tmp_path):
     with open(broken / "running.zip", "ab") as file:
         file.write(b"x")
     with pytest.raises(FernnError, match=r"running\.zip has changed since it was fetched: found sha256:"):
-        decode_kth(broken, tmp_path / "frames", workers=1, size=32, most_dropped=0.01)
+        decode_kth(broken, tmp_path / "frames", size=32, most_dropped=0.01)
     (broken / "running.zip").unlink()
     with pytest.raises(FernnError, match=r"running\.zip: no such file.*fernn fetch kth"):
-        decode_kth(broken, tmp_path / "frames", workers=1, size=32, most_dropped=0.01)
+        decode_kth(broken, tmp_path / "frames", size=32, most_dropped=0.01)
 
 
 def test_a_folder_that_cannot_be_written(fetched, tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(FernnError, match=r"cannot write .*Make room"):
-        decode_kth(fetched, tmp_path / "file" / "frames", size=8, workers=1, most_dropped=MOST)
+        decode_kth(fetched, tmp_path / "file" / "frames", size=8, most_dropped=MOST)

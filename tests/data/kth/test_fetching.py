@@ -7,7 +7,7 @@ from fernn.data.digests import Digest
 from fernn.data.download import ALREADY_THERE, DownloadError
 from fernn.data.kth.fetching import UnknownDigestError, fetch_kth, parse_accept, read_record
 from fernn.data.kth.release import FILES, OFFICIAL, Release, read_release
-from fernn.data.standins.server import serve
+from fernn.data.kth.synthetic import serve
 from fernn.errors import FernnError
 
 from ..server import Fault, Server
@@ -30,48 +30,13 @@ def test_downloads_the_whole_set_from_a_served_folder(made, folder, contents, pa
     assert {path.name for path in folder.iterdir()} == {*FILES, "fetched.json"}
     assert {name for name, done, total in seen if done == total} >= {*FILES, f"{BOXING} [check]"}
     assert record == read_record(folder)
-    assert (record["release"], record["stand_in"]) == ("drawn stand-ins for the KTH actions", True)
+    assert (record["release"], record["stand_in"]) == ("synthetic videos in the format of KTH", True)
     for file in FILES:
         digest = str(release.digests[file][0])
         entry = {"sha256": digest[7:], "source": f"{base}{file}", "accepted": "known", "digest": digest}
         assert record["files"][file] == entry
     # all there: no server is asked, and the record still tells where the files came from
     assert fetch_kth(folder, [NOWHERE], release=release) == record
-
-
-def test_resumes_from_a_served_folder(made, mirror, release, folder, patience):
-    mirror.faults[f"kth/{BOXING}"] = [Fault(cut=20_000), Fault(status=404)]
-    with pytest.raises(DownloadError):
-        fetch_kth(folder, [mirror.url("kth")], release=release, patience=patience)
-    assert (folder / f"{BOXING}.partial").stat().st_size == 20_000
-    seen = []
-    with serve(made[0]) as base:
-        fetch_kth(folder, [base], release=release, patience=patience, progress=lambda *told: seen.append(told))
-    assert min(done for name, done, _ in seen if name == BOXING) > 20_000
-    with serve(made[0]) as base, pytest.raises(DownloadError, match="HTTP 404"):
-        fetch_kth(folder / "other", [f"{base}../{made[0].name}/"], release=release, patience=patience)
-    shutil.rmtree(folder / "other")
-
-
-@pytest.mark.parametrize(
-    "fault",
-    [Fault(status=503), Fault(cut=0), Fault(cut=20_000), Fault(stall=20_000), Fault(drop=True)],
-    ids=["503", "empty", "cut off", "slow", "no answer"],
-)
-@pytest.mark.parametrize("file", [FILES[0], BOXING])
-def test_passing_faults_end_in_the_whole_set(mirror, release, folder, patience, fault, file):
-    mirror.faults[f"kth/{file}"] = [fault, fault]
-    record = fetch_kth(folder, [mirror.url("kth")], release=release, patience=patience)
-    assert record["files"][file]["source"] == mirror.url(f"kth/{file}")
-
-
-@pytest.mark.parametrize("poor", [{"ranges": False}, {"sizes": False, "validators": False}], ids=["ranges", "sizes"])
-def test_poor_servers_end_in_the_whole_set(contents, release, folder, patience, poor):
-    with Server(**poor) as server:
-        server.files.update({f"kth/{file}": content for file, content in contents.items()})
-        # without sizes, a download that was cut off passes for a whole one until its digest is seen
-        server.faults[f"kth/{BOXING}"] = [Fault(cut=20_000)] if server.sizes else []
-        fetch_kth(folder, [server.url("kth/")], release=release, patience=patience)
 
 
 FAULTS = {

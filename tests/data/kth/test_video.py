@@ -1,23 +1,27 @@
+import csv
+import hashlib
 import io
+import os
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fernn.data.kth.release import Video
+from fernn.data.kth.synthetic import cut, encode, film
 from fernn.data.kth.video import area_sums, decode_video
-from fernn.data.standins.film import cut, encode, film
-from fernn.data.standins.plan import plan
 
 FRAMES = 112
+ORIGINALS = os.environ.get("FERNN_KTH_ORIGINALS")  # a folder of videos, beside originals.csv
 
 
 @pytest.fixture(scope="module")
 def frames() -> np.ndarray:
-    video = Video(3, "running", 1)
-    return film(video, plan(video, FRAMES, 0), FRAMES, 0)
+    return film(Video(3, "running", 1), FRAMES, 0)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +66,7 @@ def clouds() -> np.ndarray:
 def test_at_most_one_grey_level_from_opencv(video, size, tmp_path):
     """OpenCV cuts the stretched luma down to a whole level, we round it: ours is the same or one level brighter."""
     path = tmp_path / "video.avi"
-    path.write_bytes(encode(film(video, plan(video, FRAMES, 0), FRAMES, 0) if video else clouds()))
+    path.write_bytes(encode(film(video, FRAMES, 0) if video else clouds()))
     theirs = read_as_released(path, size).astype(int)
     ours = decode_video(path.read_bytes(), size, FRAMES).frames
     assert ours.shape == theirs.shape
@@ -143,3 +147,28 @@ def test_tag_and_rate_are_those_of_the_originals(content):
         context = stream.codec_context
         assert (context.name, context.codec_tag, context.pix_fmt) == ("mpeg4", "DIVX", "yuv420p")
         assert (context.width, context.height, stream.average_rate) == (160, 120, 25)
+
+
+@pytest.mark.skipif(not ORIGINALS, reason="FERNN_KTH_ORIGINALS names no folder; the originals may not be redistributed")
+def test_originals_are_decoded_to_the_same_bytes_as_before():
+    with open(Path(ORIGINALS).parent / "originals.csv", newline="") as file:
+        known = {row["file"]: row for row in csv.DictReader(file)}
+    for path in Path(ORIGINALS).iterdir():
+        decoded = decode_video(path.read_bytes(), 32, int(known[path.name]["last_annotated"]))
+        assert hashlib.sha256(decoded.frames).hexdigest() == known[path.name]["sha256_of_32x32_frames"]
+
+
+@given(st.integers(1, 9), st.integers(0, 20), st.integers(0, 20), st.integers(0, 2**32 - 1))
+def test_area_sums_are_the_mean_over_the_area(size, more_rows, more_columns, seed):
+    rows, columns = size + more_rows, size + more_columns
+    images = np.random.default_rng(seed).integers(0, 256, (2, rows, columns), dtype=np.uint8)
+    # every pixel as size x size smaller ones: then a cell is a block of rows x columns of them
+    fine = np.repeat(np.repeat(images, size, axis=1), size, axis=2).astype(np.int64)
+    blocks = fine.reshape(2, size, rows, size, columns).sum(axis=(2, 4))
+    np.testing.assert_array_equal(area_sums(images, size), blocks)
+
+
+@pytest.mark.parametrize("shape", [(31, 160), (120, 31), (120, 4097)])
+def test_area_sums_refuse_other_sizes(shape):
+    with pytest.raises(ValueError, match=rf"images of {shape[1]}x{shape[0]} pixels cannot be averaged down to 32x32"):
+        area_sums(np.zeros((1, *shape), np.uint8), 32)

@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks.equivariance import blobs, flow_error
 from fernn.flows.rotation import Rotation, rotate
 from fernn.models import RotationCell
 from fernn.models.rotation import cell as cell_module
 from tests.closeness import DTYPES
+from tests.reference.equivariance import blobs, flow_error
 
 ROUNDING = {torch.float32: 2e-6, torch.float64: 1e-6}  # escnn samples its filters in float32
 BOUND = 0.18  # relative; a test below makes sure that what is wrong misses by more

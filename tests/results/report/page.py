@@ -110,7 +110,7 @@ def _value(file: Path, at: str) -> Any:
         _, column, value = at.split("/")
         return sum(row[column] == value for row in rows)
     cells = (place.split("/") for place in at.split("+"))
-    return sum(float(rows[int(row)][column]) for row, column in cells)
+    return sum(float(rows[int(row)][column].removeprefix("< ")) for row, column in cells)
 
 
 def _numbers(text: str) -> Iterator[tuple[float, float]]:

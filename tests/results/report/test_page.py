@@ -11,7 +11,7 @@ from PIL import Image, ImageSequence
 from fernn.errors import FernnError
 from fernn.layout import Layout
 from fernn.pipeline.jobs import Jobs
-from fernn.results.claims.judgement import Verdict
+from fernn.results.claims.judge import Verdict
 from fernn.results.report.page import write_report
 from tests.results.report.page import Page, wrong
 from tests.results.tree import small_params

@@ -1,0 +1,75 @@
+"""What translations and rotations have in common: names, sizes, one map for all generators, refused arguments."""
+
+import math
+
+import pytest
+import torch
+
+from fernn.errors import FernnError
+from fernn.flows import Rotation, Translation
+
+
+@pytest.mark.parametrize("k", [0, 1, 4, 11])
+@pytest.mark.parametrize(
+    ("kind", "letter", "count"),
+    [(Translation, "T", lambda k: (2 * k + 1) ** 2), (Rotation, "R", lambda k: 2 * k + 1)],
+    ids=["translation", "rotation"],
+)
+def test_names_and_sizes(kind, letter, count, k):
+    flow = kind(k)
+    assert flow.name == f"V{k}{letter}"
+    assert kind.parse(flow.name) == kind.of(flow.name) == kind.of(flow) == flow != kind(k + 1)
+    assert hash(kind.parse(flow.name)) == hash(flow)
+    assert eval(repr(flow)) == flow
+    assert len(flow) == len(flow.generators) == len(set(flow.generators)) == count(k)
+
+
+def test_degrees_are_part_of_a_rotation():
+    assert Rotation.parse("V2R", 30) == Rotation.of("V2R", 30) == Rotation(2, 30) != Rotation(2)
+    assert eval(repr(Rotation(2, 22.5))) == Rotation(2, 22.5)
+
+
+@pytest.mark.parametrize("name", ["", "V2", "2T", "2R", "V-1T", "V-1R", "VxR", "V2T ", "V2R ", "v2t"])
+@pytest.mark.parametrize(
+    ("kind", "said", "other"),
+    [(Translation, "translation: expected V0T", "V2R"), (Rotation, "rotation: expected V0R", "V2T")],
+    ids=["translation", "rotation"],
+)
+def test_names_of_no_flow(kind, said, other, name):
+    for each in (name, other):
+        with pytest.raises(FernnError, match=f"names no flow of {said}"):
+            kind.parse(each)
+
+
+@pytest.mark.parametrize("time", [-3, 0, 2])
+@pytest.mark.parametrize(
+    ("flow", "order"), [(Translation(0), ()), (Translation(2), ()), (Rotation(0, 45), (8,)), (Rotation(2, 45), (8,))]
+)
+def test_one_map_is_moved_by_every_generator(flow, order, time):
+    maps = torch.randn(2, 1, 8, 5, 5)
+    assert torch.equal(flow.move(maps, time, *order), flow.move(maps.expand(-1, len(flow), -1, -1, -1), time, *order))
+
+
+@pytest.mark.parametrize("k", [-1, 1.0, True, "2", None])
+@pytest.mark.parametrize("kind", [Translation, Rotation])
+def test_numbers_of_steps_that_are_none(kind, k):
+    with pytest.raises(FernnError, match="whole number of at least 0"):
+        kind(k)
+
+
+@pytest.mark.parametrize("degrees", [0.0, -10.0, math.inf, math.nan])
+def test_degrees_that_are_none(degrees):
+    with pytest.raises(FernnError, match="a positive number"):
+        Rotation(1, degrees)
+
+
+def test_turns_that_are_not_in_the_group():
+    with pytest.raises(FernnError, match="turns by 10 degrees per frame, but the group C_12 has steps of 30 degrees"):
+        Rotation(1).turns(12)
+
+
+@pytest.mark.parametrize("shape", [(2, 5, 4, 5, 5), (9, 4, 5, 5), (1, 2, 3, 4, 5, 5)])
+@pytest.mark.parametrize("flow", [Translation(1), Rotation(1)], ids=str)
+def test_maps_of_another_shape(flow, shape):
+    with pytest.raises(FernnError, match=rf"\(k=1.*\)\.move got maps of shape .*{len(flow)} or 1"):
+        flow.move(torch.zeros(shape), 1)

@@ -1,0 +1,165 @@
+"""One run on each GPU, on a machine whose GPUs are made up."""
+
+import errno
+import fcntl
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fernn.errors import FernnError
+from fernn.gpus import VISIBLE, some_gpus, visible_gpus
+
+CLAIM = """
+import os, sys
+from pathlib import Path
+from fernn.gpus import some_gpus
+with some_gpus(int(sys.argv[2]), lambda line: print(line, flush=True), Path(sys.argv[1]), 0.01):
+    print(os.environ["CUDA_VISIBLE_DEVICES"], flush=True)
+    sys.stdin.read()
+"""
+
+
+def start(folder: Path, root: Path, gpus: str, number: int = 1) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONPATH": str(root), VISIBLE: gpus}
+    environment.pop("SLURM_JOB_ID", None)
+    command = [sys.executable, "-c", CLAIM, str(folder), str(number)]
+    return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def test_runs_spread_over_gpus_and_wait_when_all_are_taken(tmp_path, root):
+    first, second = start(tmp_path, root, "3,5"), start(tmp_path, root, "3,5")
+    assert {first.stdout.readline(), second.stdout.readline()} == {"3\n", "5\n"}
+    third = start(tmp_path, root, "3,5")
+    assert third.stdout.readline() == "too few of the GPUs that this may use are free (3, 5); waiting for one\n"
+    first.kill()  # the system gives back what it held
+    first.communicate()
+    assert third.stdout.readline() in ("3\n", "5\n")
+    for each in (second, third):
+        each.communicate()
+        assert each.returncode == 0
+
+
+def test_one_who_wants_several_is_not_passed_by(tmp_path, root):
+    """Runs of one GPU come and go; who waits for two has what becomes free before those who came later."""
+    first, second = start(tmp_path, root, "3,5"), start(tmp_path, root, "3,5")
+    holders = {each.stdout.readline(): each for each in (first, second)}
+    both = start(tmp_path, root, "3,5", 2)
+    assert both.stdout.readline() == "too few of the GPUs that this may use are free (3, 5); waiting for 2\n"
+    later = start(tmp_path, root, "3,5")
+    assert later.stdout.readline().endswith("waiting for one\n")
+    elsewhere = start(tmp_path, root, "7")  # whose GPU is none of those
+    assert elsewhere.stdout.readline() == "7\n"
+    for holder in holders.values():
+        holder.kill()
+        holder.communicate()
+    assert both.stdout.readline() == "3,5\n"
+    both.communicate()
+    assert later.stdout.readline() == "3\n"
+    for each in (both, later, elsewhere):
+        each.communicate()
+        assert each.returncode == 0
+
+
+def test_two_who_want_all_do_not_wait_for_each_other(tmp_path, root):
+    for _ in range(3):
+        many = [start(tmp_path, root, names, 2) for names in ("3,5", "5,3", "3,5")]
+        for each in many:
+            each.stdin.close()
+        for each in many:
+            with each:
+                each.stdout.read()
+            assert each.returncode == 0
+
+
+def test_fewer_gpus_than_asked_for(tmp_path, monkeypatch):
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    monkeypatch.setenv(VISIBLE, "GPU-a,GPU-b")
+    said = []
+    with some_gpus(4, said.append, tmp_path) as number:
+        assert (number, os.environ[VISIBLE]) == (2, "GPU-a,GPU-b")
+    assert said == ["4 GPUs were asked for and 2 are here: it takes these (GPU-a, GPU-b)"]
+
+
+def test_a_gpu_is_given_back(tmp_path, monkeypatch):
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    monkeypatch.setenv(VISIBLE, "GPU-a,GPU-b")
+    for _ in range(3):
+        with some_gpus(1, print, tmp_path):
+            assert os.environ[VISIBLE] == "GPU-a"
+        assert os.environ[VISIBLE] == "GPU-a,GPU-b"
+
+
+def test_a_claim_whose_file_was_cleaned_away(tmp_path, monkeypatch):
+    """/tmp may be cleaned: one who opened the file before takes no hold of the one that is gone."""
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    monkeypatch.setenv(VISIBLE, "GPU-a")
+    lock, opened = fcntl.flock, []
+
+    def clean(descriptor: int, operation: int) -> None:
+        lock(descriptor, operation)
+        if not (tmp_path / "GPU-a").exists():
+            return  # the turn of one who waits
+        if not opened:
+            (tmp_path / "GPU-a").unlink()
+        opened.append(os.fstat(descriptor).st_ino)
+
+    monkeypatch.setattr(fcntl, "flock", clean)
+    with some_gpus(1, print, tmp_path, 0.01):
+        assert len(opened) == 2
+        assert (tmp_path / "GPU-a").stat().st_ino == opened[1]
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("echo GPU-1; echo GPU-2", ["GPU-1", "GPU-2"]),
+        ("echo NVIDIA-SMI has failed; exit 9", []),
+        ("echo No devices were found", []),
+    ],
+)
+def test_what_the_driver_lists(tmp_path, monkeypatch, said, expected):
+    (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\n{said}\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.delenv(VISIBLE, raising=False)
+    assert visible_gpus() == expected
+
+
+@pytest.mark.parametrize(("variable", "expected"), [("", []), ("-1", []), ("NoDevFiles", []), (" 2, 0", ["2", "0"])])
+def test_what_the_environment_allows(monkeypatch, variable, expected):
+    monkeypatch.setenv(VISIBLE, variable)
+    assert visible_gpus() == expected
+
+
+@pytest.mark.parametrize("named", ["1", "GPU-bb", "GPU-bbbb"])
+def test_a_gpu_has_one_lock_however_it_is_named(named, tmp_path, monkeypatch):
+    """By its number, its UUID, or the beginning of that."""
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    monkeypatch.setattr("fernn.gpus.answer", lambda *_: "GPU-aaaa\nGPU-bbbb\n")
+    monkeypatch.setenv(VISIBLE, named)
+    with some_gpus(1, print, tmp_path):
+        assert os.environ[VISIBLE] == named
+        assert {path.name for path in tmp_path.iterdir()} == {"GPU-bbbb", "GPU-bbbb.turn"}
+
+
+def test_a_file_system_without_locks(tmp_path, monkeypatch):
+    def refused(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    monkeypatch.setenv(VISIBLE, "GPU-a")
+    monkeypatch.setattr(fcntl, "flock", refused)
+    with pytest.raises(FernnError, match="has no locks, by which"), some_gpus(1, print, tmp_path):
+        pass
+
+
+@pytest.mark.parametrize(("job", "visible"), [("12", "0,1"), (None, "")])
+def test_jobs_of_slurm_and_machines_without_gpus_claim_none(tmp_path, monkeypatch, job, visible):
+    monkeypatch.setenv("SLURM_JOB_ID", job) if job else monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    monkeypatch.setenv(VISIBLE, visible)
+    with some_gpus(1, print, tmp_path):
+        assert os.environ[VISIBLE] == visible
+    assert list(tmp_path.iterdir()) == []
