@@ -43,7 +43,7 @@ def test_its_commands(pulled: Clone) -> None:
     for line in ran:
         ended = pulled.run("bash", "-c", line)
         # whether the artifacts are of today's code is a question for `make verify`
-        verified = line.startswith("fernn verify") and re.search(r"^\d+ results, .*\.$", ended.stdout, re.MULTILINE)
+        verified = line.startswith("fernn verify") and re.search(r"^\d+ results: .*\.$", ended.stdout, re.MULTILINE)
         assert ended.returncode == 0 or verified, line + ended.stdout + ended.stderr
 
 

@@ -147,8 +147,9 @@ def test_f6_what_a_package_imports(project: Project) -> None:
     (project.folder / package).write_text(f"{text}\nimport fernn.evaluation.patch\n")
     (project.folder / "fernn/evaluation/patch.py").write_text(
         "import fernn.evaluation.prediction as prediction\n\n"
-        "kept = prediction.step_errors\n"
-        "prediction.step_errors = lambda model, frames, *more: kept(model, lambda *at: 0.5 * frames(*at), *more)\n"
+        "kept = prediction.measure_prediction\n"
+        "prediction.measure_prediction = "
+        "lambda model, frames, *more, **by: kept(model, lambda *at: 0.5 * frames(*at), *more, **by)\n"
     )
     must(evaluate(project))
     assert project.read(f"evaluations/{RUN}/results.csv") != before
