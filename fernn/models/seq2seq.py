@@ -25,7 +25,7 @@ class CircularConv2d(nn.Conv2d):
 
 
 class Decoder(nn.Sequential):
-    """Hidden layers, each a 3x3 convolution and a ReLU, and a last convolution; none has a bias (released code).
+    """From the maximum over V to a frame: 3x3 convolutions without bias, ReLU between them (released code).
 
     Args:
         hidden: channels of the hidden maps.
@@ -52,7 +52,7 @@ class Decoder(nn.Sequential):
         return self.prepared(*maps.shape[-2:])(maps)
 
     def prepared(self, height: int, width: int) -> Callable[[Tensor], Tensor]:
-        """The decoder for maps of that size, with kernels transformed once; it serves until the weights change."""
+        """The decoder for maps of this size, with kernels transformed once; valid until the weights change."""
         kernels = [
             winograd.transform(layer.weight)
             if isinstance(layer, nn.Conv2d) and winograd.pays(layer.weight, height, width)
@@ -83,11 +83,10 @@ class Seq2Seq(nn.Module):
         decoder: from the maximum over V to a frame.
         config: the arguments with which the subclass can be built again.
 
-    What is fed back is detached: a prediction's error does not reach back through the frames before it. The last seen
-    frame is fed once more before the first prediction, and detached then, too (both as released). So what is exact for
-    a moving input is that h_1 ... h_T move along. From the repeated frame on, which stands still for a moment, hidden
-    states and predictions do so only as far as the network has learned it; and a gradient with respect to the last
-    frame lacks that second way.
+    Predictions are detached before they are fed back. The last seen frame is fed twice, detached the second time (both
+    as released). So flow equivariance is exact for h_1 ... h_T. From the repeated frame on, which does not move, hidden
+    states and predictions move with the input only as far as the network has learned to; and the gradient with respect
+    to the last frame lacks its second use.
     """
 
     def __init__(self, cell: nn.Module, decoder: Decoder, config: dict[str, Any]) -> None:

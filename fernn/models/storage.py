@@ -106,16 +106,16 @@ def with_flow(network: Network, flow: Any, **config: Any) -> Network:
 def write_model(
     model: Any, kinds: tuple[type[nn.Module], ...], path: str | Path, weights: dict[str, Tensor] | None = None
 ) -> None:
-    """Write a model to `path`, whole or not at all.
+    """Write a model to `path` atomically.
 
     Args:
-        model: of one of the classes; `config` has the arguments that build it again.
+        model: its `config` has the arguments of its class.
         kinds: the classes that it may be of.
-        path: a file name, by custom *.safetensors.
-        weights: written in place of the model's own (the best epoch's, say).
+        path: a file name, by convention *.safetensors.
+        weights: written instead of the model's own, such as those of the best epoch.
 
     Raises:
-        FernnError: if it is of none of them, or its `config` would build another one.
+        FernnError: if the model is of no such class, or its `config` would build another model.
     """
     if type(model) not in kinds:
         names = ", ".join(kind.__name__ for kind in kinds)

@@ -10,7 +10,7 @@ products of matrices, (tiles x C) (C x C'), and B and A cost a few additions. Gr
 
     g' = G^T (V^T Q) G,    d' = B ( Q (G g G^T)^T ) B^T,    Q = A result' A^T,    V = B^T d B
 
-It is for CPUs and float32. Rounding is some three times that of the direct form, about 2e-6 of the result.
+It is used on CPUs in float32. Its relative error is about 2e-6, three times that of the direct form.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,11 +25,11 @@ from torch import Tensor
 from fernn.models.checks import check_first
 from fernn.models.precision import compute_dtype
 
-STEP, TILE = 4, 6  # pixels of the result that a tile gives, on a side, and pixels of the image that it takes
+STEP, TILE = 4, 6  # side of a tile in pixels: of the result, and of the image
 POINTS = TILE * TILE
-TOGETHER = 50_000  # tiles times channels that are transformed at a time: what they take stays in the cache
+TOGETHER = 50_000  # tiles times channels that are transformed at a time, so that they fit into the cache
 FIRST = "Winograd's convolution", "compute inside `with fernn.models.winograd.allowed(False):`"
-LEAST = 64  # channels from which on it pays: fewer do not make up for the additions
+LEAST = 64  # channels; with fewer, the additions cost more than the products saved
 
 _wanted: ContextVar[bool] = ContextVar("winograd", default=True)
 
@@ -47,7 +47,7 @@ Parts = Sequence[Tensor]
 
 @contextmanager
 def allowed(yes: bool) -> Iterator[None]:
-    """Whether kernels may be transformed where that pays, as they may outside of any such context."""
+    """Whether kernels may be transformed, inside; the default is that they may."""
     before = _wanted.set(yes)
     try:
         yield

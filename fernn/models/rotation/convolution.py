@@ -32,18 +32,11 @@ FEW = 256  # channels
 
 
 def choose_convolution(wish: str, channels: int) -> str:
-    """How a hidden convolution is computed: as wished, and where the wish is "auto", by a rule.
+    """How a hidden convolution of N*F channels is computed: "steerable" or "dense"; "auto" leaves that to a rule.
 
-    It is steerable from 256 channels on, since with fewer what it does beside the products takes longer than they do.
-    So it was measured on a CPU, and with 1152 channels in IEEE float32 on an H200 (docs/gpu.md), where the dense filter
-    takes 2.8 times as long. In TF32 and bf16, which tensor cores are for, the two were not compared on a GPU.
-
-    Args:
-        wish: one of `CONVOLUTIONS`.
-        channels: N*F of the maps.
-
-    Returns:
-        "steerable" or "dense".
+    The rule is steerable from 256 channels on; with fewer, its overhead is larger than the products that it saves.
+    Measured on a CPU, and with 1152 channels in IEEE float32 on an H200 (docs/gpu.md), where the dense filter takes 2.8
+    times as long. In TF32 and bf16 the two were not compared on a GPU.
     """
     if wish != "auto":
         return wish
@@ -56,22 +49,22 @@ def field_first(channels: Tensor, order: int, dim: int) -> Tensor:
 
 
 class Fixed(nn.Module):
-    """A module with numbers that follow from its sizes: not in its state, and exact wherever and in whatever it is.
+    """A module with constants that follow from its sizes: not part of its state, exact on any device in any precision.
 
-    They are made anew at each change of device or precision. Converted as buffers are, they would stay rounded once the
-    module was in bfloat16, and be nothing at all where it comes from the meta device.
+    They are restored at each change of device or precision. Ordinary buffers would stay rounded after a conversion to
+    bfloat16, and would be empty after `to_empty` from the meta device.
     """
 
     weights: nn.Parameter
 
     def fix(self, **numbers: Tensor) -> None:
-        """Keep these, by name, beside `weights`."""
+        """Register constants by name, on the device and in the precision of `weights`."""
         self._exact = numbers
         for name, exact in numbers.items():
             self.register_buffer(name, exact.to(self.weights, copy=True), persistent=False)
 
     def _apply(self, fn: Any, recurse: bool = True) -> Self:
-        for name in self._exact:  # some have an axis more than torch's orders of memory know
+        for name in self._exact:  # some have more axes than torch's memory formats support
             self._buffers[name] = None
         try:
             super()._apply(fn, recurse)
