@@ -12,15 +12,14 @@ import pytest
 from fernn.pipeline.doctor import NEWEST, OLDEST
 
 ROOT = Path(__file__).parents[1]
-DEBIAN_11, DEBIAN_12, UBUNTU_26 = ("debian", "11"), ("debian", "12"), ("ubuntu", "26.04")
 
 
 class Machine:
     """A PATH of its own, with the Pythons that a test puts there."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.bin = folder / "bin"
+        self.folder, self.bin = folder, folder / "bin"
+        self.venv = folder / "Umgebung für uns/venv"  # a name with blanks and an umlaut
         self.bin.mkdir()
         for tool in ("sh", "basename", "uname"):
             (self.bin / tool).symlink_to(f"/bin/{tool}" if Path(f"/bin/{tool}").exists() else f"/usr/bin/{tool}")
@@ -50,20 +49,17 @@ class Machine:
             f'echo "{name}: $*"; exec {real} "$@"',
         )
 
-    def make_venv(self, **variables: str) -> subprocess.CompletedProcess:
-        """The script that `make setup` calls, for a folder whose name has a blank and an umlaut."""
+    def make_venv(self, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run the script that `make setup` calls."""
         given = {"PATH": str(self.bin), "OS_RELEASE": str(self.folder / "os-release"), "HOME": os.environ["HOME"]}
-        return subprocess.run(
-            [str(ROOT / "requirements/make-venv"), str(self.venv)],
-            env=given | variables,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        command = [str(ROOT / "requirements/make-venv"), str(self.venv)]
+        return subprocess.run(command, env=given | variables, capture_output=True, text=True)
 
-    @property
-    def venv(self) -> Path:
-        return self.folder / "Umgebung für uns/venv"
+    def refused(self, **variables: str) -> str:
+        """What the script says when it can make none."""
+        done = self.make_venv(**variables)
+        assert (done.returncode, done.stdout) == (1, "")
+        return done.stderr
 
 
 @pytest.fixture
@@ -71,61 +67,50 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path)
 
 
-def said(done: subprocess.CompletedProcess) -> str:
-    assert done.returncode == 1
-    assert done.stdout == ""
-    return done.stderr
-
-
 @pytest.mark.parametrize(
     ("system", "helps"),
     [
-        (DEBIAN_11, "install uv"),  # its own Python is 3.9
-        (DEBIAN_12, "apt-get install python3 python3-venv"),
-        (("debian", "13"), "apt-get install python3 python3-venv"),
+        (("debian", "11"), "install uv"),  # its own Python is 3.9
+        (("debian", "12"), "apt-get install python3 python3-venv"),
         (("ubuntu", "22.04"), "install uv"),  # 3.10
-        (UBUNTU_26, "apt-get install python3 python3-venv"),
+        (("ubuntu", "26.04"), "apt-get install python3 python3-venv"),
         (("fedora", "43"), "dnf install python3.12"),
         (("arch", ""), "install uv"),
     ],
 )
 def test_no_python_at_all(machine: Machine, system: tuple[str, str], helps: str) -> None:
     machine.system(*system)
-    message = said(machine.make_venv())
+    message = machine.refused()
     assert "this needs Python 3.11 to 3.14, and none is on the PATH (looked for: python3 python3.14" in message
     assert f"What helps here: {helps}" in message
 
 
 @pytest.mark.parametrize(("name", "version"), [("python3", "3.10.13"), ("python3", "3.15.0"), ("python3.11", "3.9.2")])
 def test_only_one_that_does_not_fit(machine: Machine, name: str, version: str) -> None:
-    machine.system(*DEBIAN_11)
+    machine.system("debian", "11")
     machine.python(name, version)
-    message = said(machine.make_venv())
+    message = machine.refused()
     assert f"this needs Python 3.11 to 3.14, and {name} is {version}." in message
-    # what was just refused is not recommended
-    assert "apt-get" not in message
     assert "install uv" in message
+    assert "apt-get" not in message  # what was just refused is not recommended
     assert not machine.venv.exists()
 
 
 def test_one_without_ensurepip(machine: Machine) -> None:
     machine.python("python3", "3.10.1")
     machine.python("python3.13", "3.13.5", ensurepip=False)
-    message = said(machine.make_venv())
+    message = machine.refused()
     assert message.startswith("python3.13 cannot make virtual environments: its module ensurepip is missing.")
     assert "apt-get install python3.13-venv" in message
-
-
-def test_one_without_ensurepip_that_is_nobodys_package(machine: Machine) -> None:
-    machine.python("python3", "3.12.1", ensurepip=False, prefix="/opt/python")
-    assert "apt-get" not in said(machine.make_venv())
+    machine.python("python3.13", "3.13.5", ensurepip=False, prefix="/opt/python")  # of no package
+    assert "apt-get" not in machine.refused()
 
 
 def test_the_one_that_is_named(machine: Machine) -> None:
     machine.python("python3", "3.12.0")
     machine.python("mine", "3.10.2")
-    assert "and mine is 3.10.2." in said(machine.make_venv(PYTHON="mine"))
-    assert "none is on the PATH (looked for: yours)" in said(machine.make_venv(PYTHON="yours"))
+    assert "and mine is 3.10.2." in machine.refused(PYTHON="mine")
+    assert "none is on the PATH (looked for: yours)" in machine.refused(PYTHON="yours")
 
 
 def test_the_first_that_fits(machine: Machine) -> None:
@@ -138,15 +123,13 @@ def test_the_first_that_fits(machine: Machine) -> None:
     assert (machine.venv / "bin/python").exists()
 
 
-UV = 'echo "uv $*"; for folder; do :; done; mkdir -p "$folder/bin"; ln -s "$(command -v python)" "$folder/bin/python"'
-
-
 def test_uv_finds_or_brings_one(machine: Machine) -> None:
     machine.python("python3", "3.10.2")
     for tool in ("mkdir", "ln"):
         machine.program(tool, f'exec /bin/{tool} "$@"')
     machine.python("python", "3.13.0")
-    machine.program("uv", UV)
+    made = 'mkdir -p "$folder/bin"; ln -s "$(command -v python)" "$folder/bin/python"'
+    machine.program("uv", f'echo "uv $*"; for folder; do :; done; {made}')
     done = machine.make_venv()
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
@@ -158,25 +141,23 @@ def test_uv_finds_or_brings_one(machine: Machine) -> None:
 def test_uv_needs_no_ensurepip(machine: Machine) -> None:
     machine.python("python3", "3.13.0", ensurepip=False)
     machine.program("uv", 'echo "uv $*" >&2; exit 2')
-    message = said(machine.make_venv())
+    message = machine.refused()
     assert f"uv venv --quiet --clear --seed --python python3 {machine.venv}" in message
-    assert "its own message stands above" in message
     assert "apt-get install python3 python3-venv" in message
 
 
 def test_one_range_of_pythons() -> None:
     """What pyproject.toml, the set-up, `fernn doctor`, the check of the locks and the README say."""
     (_, first), (_, last) = OLDEST, NEWEST
+    minors = range(first, last + 1)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["requires-python"] == f">=3.{first},<3.{last + 1}"
-    assert [f"Programming Language :: Python :: 3.{minor}" for minor in range(first, last + 1)] == [
-        line for line in project["classifiers"] if ":: 3." in line
-    ]
+    named = [line for line in project["classifiers"] if ":: 3." in line]
+    assert named == [f"Programming Language :: Python :: 3.{minor}" for minor in minors]
     script = (ROOT / "requirements/make-venv").read_text()
     assert f'RANGE="3.{first} to 3.{last}"' in script
     assert f"(3, {first}) <= sys.version_info < (3, {last + 1})" in script
     assert f">=3.{first},<3.{last + 1}}}" in script
-    versions = " ".join(f"3.{minor}" for minor in range(first, last + 1))
-    assert f"for version in {versions};" in (ROOT / "Makefile").read_text()
+    assert f"for version in {' '.join(f'3.{minor}' for minor in minors)};" in (ROOT / "Makefile").read_text()
     for page in ("README.md", "docs/cluster.md"):
         assert f"Python 3.{first} to 3.{last}" in (ROOT / page).read_text()

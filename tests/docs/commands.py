@@ -15,6 +15,7 @@ from typer.exceptions import TyperException
 
 from fernn.cli import app
 from fernn.experiments import load_params
+from fernn.params import Params
 from fernn.runs import all_runs
 
 from .blocks import ROOT
@@ -65,7 +66,7 @@ def _fernn(line: str, arguments: list[str], whole: bool) -> None:
     except TyperException as error:
         raise AssertionError(f"{line}: {error}") from None
     if given.get("scale") or given.get("run"):
-        runs = all_runs(load_params(ROOT / "params.yaml", given.get("scale")))
+        runs = all_runs(_params(given.get("scale")))
         assert not whole or given.get("run") in (None, *runs), f"{line}: no such run"
 
 
@@ -79,7 +80,7 @@ def _snakemake(line: str, arguments: list[str], whole: bool) -> None:
     for each in (*(given.profile or ()), *re.findall(r"SNAKEMAKE_PROFILE=(\w+)", line)):
         assert (ROOT / each / "config.yaml").exists(), f"{line}: no profile {each}"
     scale = dict(item.split("=") for item in given.config or ()).get("scale")
-    load_params(ROOT / "params.yaml", scale)
+    _params(scale)
 
 
 def _dvc(line: str, arguments: list[str], whole: bool) -> None:
@@ -96,7 +97,7 @@ def _dvc(line: str, arguments: list[str], whole: bool) -> None:
         stages = _yaml("dvc.yaml")["stages"]
         for stage, _, scale in (target.partition("@") for target in given.targets or ()):
             assert stage in stages, f"{line}: no stage {stage}"
-            load_params(ROOT / "params.yaml", scale)
+            _params(scale)
     for setting in getattr(given, "set_param", None) or ():
         value = _yaml("params.yaml")
         for key in setting.split("=")[0].split("."):
@@ -109,6 +110,11 @@ def _make(line: str, arguments: list[str], whole: bool) -> None:
     command = ["make", "--dry-run", *arguments]
     ended = subprocess.run(command, cwd=ROOT, env=os.environ | variables, capture_output=True, text=True)
     assert ended.returncode == 0, f"{line}: {ended.stderr}"
+
+
+@cache
+def _params(scale: str | None) -> Params:
+    return load_params(ROOT / "params.yaml", scale)
 
 
 @cache

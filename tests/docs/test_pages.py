@@ -24,28 +24,27 @@ IN_A_CLONE = {ROOT / "docs/tutorial.md"}
 SLOW = {ROOT / "docs/paper.md"}
 
 ALL = [block for page in PAGES for block in blocks(page)]
-COMMANDS = [(block.name, line) for block in ALL if block.language == "shell" for line in lines_of(block)]
+COMMANDS = [(block.page, line) for block in ALL if block.language == "shell" for line in lines_of(block)]
 PROGRAM = re.compile(rf"^(\$ |({'|'.join(PROGRAMS)}|git|pip|python|docker|podman) )", re.MULTILINE)
 
 
-def named(found: list[Block]) -> list[Any]:
-    return [pytest.param(block, id=block.name) for block in found]
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("block", named(ALL))
-def test_its_language_is_known(block: Block) -> None:
-    assert block.language in LANGUAGES, f"say after ``` what it is: {', '.join(sorted(LANGUAGES))}"
-    if block.language == "text":
-        assert not PROGRAM.search(block.text), "commands stand in a block of shell"
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_the_languages_of_its_blocks_are_known(page: Path) -> None:
+    for block in blocks(page):
+        assert block.language in LANGUAGES, f"{block.name}: say after ``` what it is: {', '.join(sorted(LANGUAGES))}"
+        assert block.language != "text" or not PROGRAM.search(block.text), f"{block.name}: commands are of shell"
 
 
-def with_python() -> Iterator[Any]:
-    for page in PAGES:
-        if page not in IN_A_CLONE and any(block.language == "python" for block in blocks(page)):
-            yield pytest.param(page, id=str(page.relative_to(ROOT)), marks=[pytest.mark.slow] if page in SLOW else [])
+WITH_PYTHON = sorted({block.page for block in ALL if block.language == "python"} - IN_A_CLONE)
 
 
-@pytest.mark.parametrize("page", [*with_python()])
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, id=name_of(page), marks=[pytest.mark.slow] * (page in SLOW)) for page in WITH_PYTHON]
+)
 def test_its_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     run(page, {})
@@ -71,21 +70,17 @@ def test_the_notebook_prints_what_it_shows() -> None:
         assert printed.getvalue() == shown, source
 
 
-@pytest.mark.parametrize(("where", "line"), [pytest.param(*each, id=" ".join(each)) for each in COMMANDS])
-def test_its_command_can_be_run(where: str, line: str) -> None:
-    if line not in NOT_RUN:
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_its_commands_can_be_run(page: Path) -> None:
+    for line in (line for where, line in COMMANDS if where == page and line not in NOT_RUN):
         check(line)
+    for text in filter(is_known, spans(page)):
+        check(re.split(" [>|] ", text)[0], whole=False)
 
 
 def test_what_is_not_run_stands_in_a_page() -> None:
     lines = {line for _, line in COMMANDS}
     assert {line for line in NOT_RUN if line not in lines} == set()
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_commands_within_its_lines(page: Path) -> None:
-    for text in filter(is_known, spans(page)):
-        check(re.split(" [>|] ", text)[0], whole=False)
 
 
 def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
@@ -99,26 +94,21 @@ def settings(block: Block) -> Iterator[dict[str, Any]]:
         yield yaml.safe_load(choice.replace("0123...", 16 * "0123"))  # a digest, cut short for the page
 
 
-@pytest.mark.parametrize("block", named([block for block in ALL if block.language == "yaml"]))
-def test_its_yaml_is_of_params(block: Block, tmp_path: Path) -> None:
-    for setting in settings(block):
-        whole = merged(yaml.safe_load((ROOT / "params.yaml").read_text()), setting)
-        (tmp_path / "params.yaml").write_text(yaml.safe_dump(whole))
-        for scale in (None, *setting.get("scales", {})):
-            load_params(tmp_path / "params.yaml", scale)
+def test_yaml_is_of_params(tmp_path: Path) -> None:
+    for block in (block for block in ALL if block.language == "yaml"):
+        for setting in settings(block):
+            whole = merged(yaml.safe_load((ROOT / "params.yaml").read_text()), setting)
+            (tmp_path / "params.yaml").write_text(yaml.safe_dump(whole))
+            for scale in (None, *setting.get("scales", {})):
+                load_params(tmp_path / "params.yaml", scale)
 
 
 @pytest.mark.parametrize(
     ("line", "wrong"),
     [
         ("fernn trian translation/V2T/G-RNN/lr0.005/seed0", "there is no 'trian'"),
-        ("fernn runs --scales quick", "No such option"),
         ("fernn train translation/V2T/G-RNN/lr0.7/seed0 --scale quick", "no such run"),
-        ("fernn evaluate --scale quick", "Missing parameter: run"),
         ("snakemake --coers all", "does not take"),
-        ("snakemake --cores all --profile pbs", "no profile pbs"),
-        ("dvc pul", "does not take"),
-        ("dvc repro reports@quick", "no stage reports"),
         ("dvc exp run -S scales.quick.translation.model.G-RNN.learning_rate=1", "has no 'model'"),
         ("make dmeo", "No rule to make target"),
         ("kubectl get pods", "no test knows `kubectl`"),

@@ -78,10 +78,8 @@ def test_equations_are_drawn_by_the_browser(site: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("fernn.models.FERNNPredictor", "See some frames, then predict the next ones"),
         ("fernn.models.FERNNCell.forward", "smaller than the kernel"),
         ("fernn.flows.translation.Translation.move", "stored with the channels last"),
-        ("fernn.compat.load_released", "Build our model with the weights of a checkpoint of the released code"),
     ],
 )
 def test_the_reference_has_the_docstrings(site: Path, name: str, says: str) -> None:

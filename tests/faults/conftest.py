@@ -1,12 +1,11 @@
 """The project on which faults are tried."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from .harness import Project, Server, commands, write_project
+from .harness import Project, Server, make_template
 from .ledger import ledger, tell
 
 __all__ = ["ledger"]
@@ -31,15 +30,7 @@ def server() -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def template(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """All stages, undisturbed; stays as it is."""
-    folder = tmp_path_factory.mktemp("faults") / "project"
-    folder.mkdir()
-    write_project(folder)
-    project = Project(folder, server)
-    for command in commands(project.jobs):
-        ended = project.fernn(*command)
-        assert ended.status == 0, f"{command}: {ended.said}"
-    shutil.rmtree(folder / "results/faults/locks", ignore_errors=True)
-    return project
+    return make_template(Project(tmp_path_factory.mktemp("faults") / "project", server))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

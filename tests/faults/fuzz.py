@@ -5,47 +5,30 @@ Each reader may refuse a file with its error, or read it; anything else is a cra
 """
 
 import re
-import shutil
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from tabulate import tabulate
 
-from tests.faults.page import write_table
+from tests.faults.ledger import write_table
 
 SEEDS, FOUND = "seeds", "found"
-NAMES = ("IDX", "annotations", "zip", "AVI", "params", "arrays", "models", "checkpoints", "records")
-MEMBER = "person01_walking_d3_uncomp.avi"
 
 
-def seeds(folder: Path) -> None:
+def write_seeds(folder: Path) -> None:
     """A good file for each reader, from which the fuzzer starts."""
-    from tests.faults.harness import Project, Server, commands, write_project
-    from tests.faults.test_damaged import DOWNLOADS, READERS
+    from tests.faults.harness import Project, Server, make_template
+    from tests.faults.test_damaged import READERS
 
-    project = Project(folder / "project", Server())
-    project.folder.mkdir()
-    write_project(project.folder)
-    for command in commands(project.jobs):
-        assert project.fernn(*command).status == 0
-    project.server.close()
-    for name in NAMES:
+    server = Server()
+    project = make_template(Project(folder / "project", server))
+    server.close()
+    for name, reader in READERS.items():
         (folder / SEEDS / name).mkdir(parents=True)
-        if name in READERS:
-            READERS[name].write(folder / SEEDS / name / "good")
-    source = project.folder / DOWNLOADS
-    shutil.copy(source / "00sequences.txt", folder / SEEDS / "annotations/good")
-    shutil.copy(project.folder / "params.yaml", folder / SEEDS / "params/good")
-    shutil.copy(next(project.folder.glob("results/faults/runs/**/record.json")), folder / SEEDS / "records/good")
-    with zipfile.ZipFile(source / "walking.zip") as archive:
-        video = archive.read(MEMBER)
-    (folder / SEEDS / "AVI/good").write_bytes(video)
-    with zipfile.ZipFile(folder / SEEDS / "zip/good", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(MEMBER, b"some bytes of a video")
+        reader.write(project, folder / SEEDS / name / "good")
 
 
 def fuzz(name: str, folder: Path, seconds: int) -> None:
@@ -55,48 +38,24 @@ def fuzz(name: str, folder: Path, seconds: int) -> None:
     with atheris.instrument_imports(include=["fernn", "zipfile", "yaml", "safetensors"]):
         import torch
 
-        from fernn.arrays import read_arrays
-        from fernn.data.kth.archives import check_archive
-        from fernn.data.kth.decode import decode_video
-        from fernn.data.kth.release import read_annotations
-        from fernn.data.mnist import read_idx
-        from fernn.errors import FernnError
-        from fernn.experiments import load_params
-        from fernn.models import load_model
-        from fernn.provenance.records import read_record
-        from fernn.training.checkpoint import UnusableCheckpointError, read_checkpoint
+        from tests.faults.test_damaged import READERS
 
     torch.set_num_threads(1)
-    readers: dict[str, Any] = {
-        "IDX": read_idx,
-        "annotations": read_annotations,
-        "zip": lambda path: check_archive(path, {MEMBER}),
-        "AVI": lambda path: decode_video(path.read_bytes(), 12, 40),
-        "params": lambda path: load_params(path, "faults"),
-        "arrays": read_arrays,
-        "models": load_model,
-        "checkpoints": lambda path: read_checkpoint(path, torch.device("cpu")),
-        "records": read_record,
-    }
-    read, path = readers[name], folder / f"{name}.file"
+    reader, path = READERS[name], folder / "files" / name / READERS[name].name
+    path.parent.mkdir(parents=True, exist_ok=True)
 
     def once(content: bytes) -> None:
         path.write_bytes(content)
         try:
-            read(path)
-        except (FernnError, UnusableCheckpointError) as error:
+            reader.read(path)
+        except reader.refuses as error:
             assert str(error), "it says nothing"
 
-    options = [
-        f"-max_total_time={seconds}",
-        "-print_final_stats=1",
-        "-rss_limit_mb=4096",
-        "-timeout=60",
-        "-verbosity=1",
-    ]
     kept = folder / FOUND / name
     kept.mkdir(parents=True, exist_ok=True)
-    atheris.Setup([sys.argv[0], *options, f"-artifact_prefix={kept}/", str(folder / SEEDS / name)], once)
+    options = ["-print_final_stats=1", "-rss_limit_mb=4096", "-timeout=60", "-verbosity=1"]
+    options += [f"-max_total_time={seconds}", f"-artifact_prefix={kept}/"]
+    atheris.Setup([sys.argv[0], *options, str(folder / SEEDS / name)], once)
     atheris.Fuzz()
 
 
@@ -113,18 +72,16 @@ def main(
     if reader:
         fuzz(reader, folder, seconds)
     if not (folder / SEEDS).exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        seeds(folder)
+        write_seeds(folder)
     rows, crashed = [], []
-    for name in NAMES:
+    for name in sorted(path.name for path in (folder / SEEDS).iterdir()):
         command = [sys.executable, "-m", "tests.faults.fuzz", f"--reader={name}", f"--seconds={seconds}"]
         ended = subprocess.run([*command, f"--folder={folder}"], capture_output=True, text=True, errors="replace")
         (folder / f"{name}.log").write_text(ended.stdout + ended.stderr, encoding="utf-8")
         if not (ran := re.search(r"stat::number_of_executed_units:\s*(\d+)", ended.stderr)):
             raise SystemExit(f"{name} was not fuzzed:\n{ended.stdout[-1000:]}{ended.stderr[-2000:]}")
-        crashes = len(
-            [path for path in (folder / FOUND / name).iterdir() if path.name.startswith(("crash", "oom", "timeout"))]
-        )
+        found = [path.name for path in (folder / FOUND / name).iterdir()]
+        crashes = sum(each.startswith(("crash", "oom", "timeout")) for each in found)
         crashed += [name] * bool(ended.returncode)
         rows.append([name, int(ran[1]), seconds, crashes])
         typer.echo(f"{name}: {int(ran[1]):,} files, {crashes} crashes", err=True)
@@ -137,6 +94,4 @@ def main(
 
 
 if __name__ == "__main__":
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(main)
-    app()
+    typer.run(main)

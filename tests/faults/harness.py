@@ -7,7 +7,7 @@ import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,7 @@ import yaml
 from fernn.data.kth.archives import RECORD as FETCHED
 from fernn.data.kth.archives import contents
 from fernn.experiments import load_params
-from fernn.files import sha256
+from fernn.files import sha256, write_text
 from fernn.layout import COST, RECORD, REPORT, Layout
 from fernn.pipeline.jobs import Job, Jobs
 
@@ -27,60 +27,39 @@ SCALE = "faults"
 SHARE = 1.0 if os.environ.get("FERNN_FAULTS") == "all" else 0.1  # of the faults that are tried
 SEED = int(os.environ.get("FERNN_FAULTS_SEED", "0"))
 NONE: dict[str, Any] = {"kind": "none"}
-COUNTED: dict[tuple[Path, tuple[str, ...]], tuple[int, float]] = {}  # of commands, undisturbed
+COUNTED: dict[tuple[str, ...], tuple[int, float]] = {}  # of commands, undisturbed
 
-DIGITS = {"train": 8, "validation": 4, "test": 4, "seen": 2, "predicted": 2}
-SMALL: dict[str, Any] = {
-    "allow_cpu": True,
-    "mnist": {"folder": "resources/mnist-subset", "sources": []},
-    "translation": {
-        "data": {
-            "frame": 14,
-            "digit": 7,
-            **DIGITS,
-            "length": {"sequences": 4, "predicted": 5},
-            "velocity": {"sequences": 2, "flow": "V1T"},
-        },
-        "architecture": {"hidden_channels": 2, "decoder_layers": 1},
-        "models": {"FERNN-V1T": {"learning_rate": 0.01}},
-        "training": {"epochs": 3, "batch": 4, "threads": 1},
-        "seeds": [0],
-        "runs": [{"flow": "V1T", "models": ["FERNN-V1T"], "evaluate": ["test", "length", "velocity"]}],
-    },
-    "rotation": {
-        "data": {
-            "frame": 14,
-            "digit": 14,
-            "degrees": 90,
-            **DIGITS,
-            "length": {"sequences": 4, "predicted": 5},
-            "velocity": {"sequences": 2, "flow": "V1R"},
-        },
-        "architecture": {"fields": 1, "group_order": 4, "decoder_layers": 1},
-        "models": {"G-RNN": {"learning_rate": 0.01}},
-        "training": {"epochs": 1, "batch": 4, "threads": 1},
-        "seeds": [0],
-        "runs": [{"flow": "V1R", "models": ["G-RNN"], "evaluate": ["test"]}],
-    },
-    "kth": {
-        "source": {
-            "folder": f"results/{SCALE}/downloads/kth",
-            "stand_ins": {"persons": [1, 2, 3], "scenarios": [3], "frames": 112, "seed": 0},
-        },
-        "data": {
-            "frame": 12,
-            "frames": 4,
-            "stride": 2,
-            "persons": {"train": [1], "validation": [2], "test": [3]},
-            "draws": 0,
-        },
-        "architecture": {"stem_channels": [2, 3, 4], "cnn_base": 2},
-        "models": {"3D-CNN": {"learning_rate": 0.01}},
-        "training": {"epochs": 2, "batch": 8, "threads": 1},
-        "seeds": [0],
-        "runs": [{"flow": "V1T", "models": ["3D-CNN"], "evaluate": ["V1T"]}],
-    },
-}
+SMALL: dict[str, Any] = yaml.safe_load(f"""
+allow_cpu: true
+mnist: {{ folder: resources/mnist-subset, sources: [] }}
+translation:
+  data: &digits
+    {{ frame: 14, digit: 7, seen: 2, predicted: 2, train: 8, validation: 4, test: 4,
+      length: {{ sequences: 4, predicted: 5 }}, velocity: {{ sequences: 2, flow: V1T }} }}
+  architecture: {{ hidden_channels: 2, decoder_layers: 1 }}
+  models: {{ FERNN-V1T: {{ learning_rate: 0.01 }} }}
+  training: {{ epochs: 3, batch: 4, threads: 1 }}
+  seeds: [0]
+  runs: [{{ flow: V1T, models: [FERNN-V1T], evaluate: [test, length, velocity] }}]
+rotation:
+  data: {{ <<: *digits, digit: 14, degrees: 90, velocity: {{ sequences: 2, flow: V1R }} }}
+  architecture: {{ fields: 1, group_order: 4, decoder_layers: 1 }}
+  models: {{ G-RNN: {{ learning_rate: 0.01 }} }}
+  training: {{ epochs: 1, batch: 4, threads: 1 }}
+  seeds: [0]
+  runs: [{{ flow: V1R, models: [G-RNN], evaluate: [test] }}]
+kth:
+  source:
+    folder: results/{SCALE}/downloads/kth
+    stand_ins: {{ persons: [1, 2, 3], scenarios: [3], frames: 112, seed: 0 }}
+  data:
+    {{ frame: 12, frames: 4, stride: 2, draws: 0, persons: {{ train: [1], validation: [2], test: [3] }} }}
+  architecture: {{ stem_channels: [2, 3, 4], cnn_base: 2 }}
+  models: {{ 3D-CNN: {{ learning_rate: 0.01 }} }}
+  training: {{ epochs: 2, batch: 8, threads: 1 }}
+  seeds: [0]
+  runs: [{{ flow: V1T, models: [3D-CNN], evaluate: [V1T] }}]
+""")
 
 
 @dataclass(frozen=True)
@@ -98,14 +77,9 @@ class Server:
 
     def __init__(self, *within: str) -> None:
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-        self._process = subprocess.Popen(
-            [*within, sys.executable, "-m", "tests.faults.server"],
-            cwd=ROOT,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        command = [*within, sys.executable, "-m", "tests.faults.server"]
+        streams: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self._process = subprocess.Popen(command, cwd=ROOT, env=environment, **streams)
         assert "ready" in self._answer()
 
     def __call__(self, folder: Path, *arguments: str, fault: dict[str, Any] = NONE) -> Answer:
@@ -162,6 +136,22 @@ class Project:
         }
         return {name: digest for name, digest in found.items() if ".partial" not in name}
 
+    @property
+    def run(self) -> str:
+        """The run of experiment A."""
+        return next(run for run in self.jobs.runs if run.startswith("translation/"))
+
+    def copy(self, folder: Path) -> "Project":
+        """A copy, to change at will."""
+        return Project(shutil.copytree(self.folder, folder, symlinks=True), self.server)
+
+    def edit_params(self, change: Callable[[dict[str, Any]], Any]) -> None:
+        """Change params.yaml, given the small scale; written as a whole, since another process may read it."""
+        path = self.folder / "params.yaml"
+        content = yaml.safe_load(path.read_text())
+        change(content["scales"][SCALE])
+        write_text(path, yaml.safe_dump(content, sort_keys=False))
+
     def leftovers(self) -> list[Path]:
         """What is half-written, under any name but a final one; of locks no file is ever removed."""
         found = (self.folder / "results").rglob("*.partial*")
@@ -182,13 +172,16 @@ def write_project(folder: Path) -> None:
         (folder / name).symlink_to(ROOT / name)
 
 
-def commands(jobs: Jobs) -> Iterator[tuple[str, ...]]:
-    """All commands that make a scale, in order."""
+def make_template(project: Project) -> Project:
+    """Write the project and make all its results."""
+    project.folder.mkdir(parents=True)
+    write_project(project.folder)
     for stage in ("standins", "fetch", "dataset", "train", "evaluate", "tables", "figures", "report"):
-        if stage == "fetch":
-            yield "fetch", "kth"
-        for job in jobs.of(stage).values():
-            yield of(job)
+        for command in [("fetch", "kth")] if stage == "fetch" else [of(job) for job in project.jobs.of(stage).values()]:
+            ended = project.fernn(*command)
+            assert ended.status == 0, f"{command}: {ended.said}"
+    shutil.rmtree(project.folder / "results" / SCALE / "locks", ignore_errors=True)
+    return project
 
 
 def of(job: Job) -> tuple[str, ...]:
@@ -218,20 +211,20 @@ class Trial:
 
     def operations(self, folder: Path) -> tuple[int, float]:
         """How many operations on files it does, undisturbed, and how long it takes; counted once."""
-        if (self.template.folder, self.command) not in COUNTED:
-            project = self.project(folder)
-            found = project.fernn(*self.command, fault={"kind": "count"})
+        if self.command not in COUNTED:
+            found = self.project(folder).fernn(*self.command, fault={"kind": "count"})
             assert found.status == 0, found.said
             shutil.rmtree(folder)
-            COUNTED[self.template.folder, self.command] = found.operations, found.seconds
-        return COUNTED[self.template.folder, self.command]
+            COUNTED[self.command] = found.operations, found.seconds
+        return COUNTED[self.command]
 
     def project(self, folder: Path) -> Project:
         """A copy without the outputs."""
-        shutil.copytree(self.template.folder, folder, symlinks=True)
+        project = self.template.copy(folder)
         for path in self.outputs:
             (folder / path).unlink()
-        return Project(folder, self.server or self.template.server)
+        project.server = self.server or project.server
+        return project
 
     def crash(self, folder: Path, fault: dict[str, Any]) -> None:
         """The process dies; the same command then completes, and all is as if nothing had been."""
@@ -266,8 +259,7 @@ class Trial:
 
     def beside_read_only(self, folder: Path) -> None:
         """All files that are there may not be written, as those that DVC links to its cache; it replaces its own."""
-        project = Project(folder, self.template.server)
-        shutil.copytree(self.template.folder, folder, symlinks=True)
+        project = self.template.copy(folder)
         cache = folder.with_name("cache")
         cache.mkdir()
         for number, path in enumerate((folder / "results").rglob("*")):

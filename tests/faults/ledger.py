@@ -1,4 +1,4 @@
-"""The ledger of faults: what was promised, what was tried, and how often."""
+"""The ledger of faults: what was promised, what was tried, and how often; the tables of docs/reliability.md."""
 
 import os
 from collections import Counter
@@ -9,10 +9,9 @@ import pytest
 from tabulate import tabulate
 
 from .harness import SEED, SHARE
-from .page import write_table
 
 Ledger = Callable[..., None]
-NAME = "faults"
+NAME, END = "faults", "<!-- end -->"
 
 
 @pytest.fixture
@@ -49,3 +48,12 @@ def tell(terminal: pytest.TerminalReporter) -> None:
     page = os.environ.get("FERNN_RELIABILITY")
     if page and not lost:
         write_table(Path(page), "make test-faults", f"{table}\n\nEach held, every time.")
+
+
+def write_table(page: Path, by: str, table: str) -> None:
+    """Put a table where the page has the mark of what writes it."""
+    begin = f"<!-- written by {by} -->"
+    before, mark, rest = page.read_text(encoding="utf-8").partition(begin)
+    if not mark:
+        raise ValueError(f"{page} has no place for what {by} writes: {begin}")
+    page.write_text(f"{before}{begin}\n\n{table}\n\n{END}{rest.partition(END)[2]}", encoding="utf-8")

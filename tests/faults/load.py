@@ -12,7 +12,7 @@ import psutil
 import typer
 from tabulate import tabulate
 
-from tests.faults.page import write_table
+from tests.faults.ledger import write_table
 from tests.workflow.conftest import Project, make_project
 
 EACH = 6  # jobs of a seed: three models, each trained and evaluated
@@ -101,6 +101,4 @@ def main(
 
 
 if __name__ == "__main__":
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(main)
-    app()
+    typer.run(main)

@@ -115,14 +115,7 @@ def _load() -> None:
 
     for module in pkgutil.walk_packages(fernn.__path__, "fernn."):
         importlib.import_module(module.name)
-    later = (
-        "matplotlib.backends.backend_agg",
-        "matplotlib.backends.backend_pdf",
-        "av",
-        "dulwich.porcelain",
-        "torch._dynamo",
-    )
-    for name in later:
+    for name in LATER:
         importlib.import_module(name)
     import torch
 

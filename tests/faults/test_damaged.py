@@ -4,7 +4,6 @@ The mutations are drawn from a seed: bits that flip, ends that are missing, bloc
 bytes that were added. FERNN_FUZZ=SECONDS keeps on for so long for each reader, and tells how often it was.
 """
 
-import json
 import os
 import random
 import time
@@ -26,18 +25,91 @@ from fernn.data.kth.release import read_annotations, read_release
 from fernn.data.mnist import read_idx, write_idx
 from fernn.errors import FernnError
 from fernn.experiments import load_params
-from fernn.layout import METRICS, Layout
+from fernn.layout import METRICS, RELEASE, Layout
 from fernn.models import FERNNPredictor, load_model, save_model
 from fernn.provenance.records import read_record
 from fernn.results.values import read_metrics
+from fernn.runs import Run
 from fernn.training.checkpoint import Checkpoint, UnusableCheckpointError, read_checkpoint, write_checkpoint
 
-from .harness import SCALE, SEED, SHARE, Project
+from .harness import ROOT, SCALE, SEED, SHARE, Project
 from .ledger import Ledger
 
 PROMISE = "A damaged file is refused in a sentence, or read as what it holds; never a traceback"
 TRIED = 400  # mutations of each file
 SECONDS = float(os.environ.get("FERNN_FUZZ", "0"))
+DOWNLOADS = f"results/{SCALE}/downloads/kth"
+RUN = Run("translation", "V1T", "FERNN-V1T", 0.01, 0)
+MEMBERS = {f"person0{person}_walking_d3_uncomp.avi" for person in (1, 2, 3)}
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What reads a file, and how a good one comes about.
+
+    Attributes:
+        write: writes a good one; given the project, too.
+        read: reads it.
+        refuses: the error with which it may refuse.
+        name: of the file, where the reader expects one.
+    """
+
+    write: Callable[[Project, Path], Any]
+    read: Callable[[Path], Any]
+    refuses: type[Exception] = FernnError
+    name: str = "file"
+
+
+def _made(pattern: str) -> Callable[[Project, Path], Any]:
+    """A file of the project."""
+    return lambda project, path: path.write_bytes(min(project.folder.glob(pattern)).read_bytes())
+
+
+def _checkpoint(_: Project, path: Path) -> None:
+    model = FERNNPredictor("V1T", hidden_channels=2, decoder_layers=1)
+    optimizer = torch.optim.Adam(model.parameters())
+    model(torch.rand(1, 2, 1, 6, 6), 1).sum().backward()
+    optimizer.step()
+    write_checkpoint(path, Checkpoint.start("a", torch.device("cpu")), model, optimizer)
+
+
+def _arrays(_: Project, path: Path) -> None:
+    write_arrays(path, {"a": np.arange(200, dtype=np.uint8), "b": np.ones((3, 2))}, {"kind": "x"}, packed=("a",))
+
+
+def _video(project: Project, path: Path) -> None:
+    with zipfile.ZipFile(project.folder / DOWNLOADS / "walking.zip") as archive:
+        path.write_bytes(archive.read(archive.namelist()[0]))
+
+
+def _metrics(path: Path) -> None:
+    """The table of a run's losses is read by its run."""
+    layout = Layout(SCALE, path.parents[len(Layout(SCALE).run(RUN.id, METRICS).parts) - 2])
+    assert layout.run(RUN.id, METRICS) == path
+    read_metrics(layout, RUN, 3, "validation_loss")
+
+
+READERS = {
+    "IDX": Reader(lambda _, path: write_idx(path, np.arange(60, dtype=np.uint8).reshape(3, 4, 5)), read_idx),
+    "arrays": Reader(_arrays, read_arrays),
+    "heads of arrays": Reader(_arrays, read_about, ValueError),
+    "models": Reader(lambda _, path: save_model(FERNNPredictor("V1T", hidden_channels=2), path), load_model),
+    "checkpoints": Reader(
+        _checkpoint, lambda path: read_checkpoint(path, torch.device("cpu")), UnusableCheckpointError
+    ),
+    "zip archives": Reader(_made(f"{DOWNLOADS}/walking.zip"), lambda path: check_archive(path, MEMBERS)),
+    "videos": Reader(_video, lambda path: decode_video(path.read_bytes(), 12, 40)),
+    "annotations": Reader(_made(f"{DOWNLOADS}/00sequences.txt"), read_annotations),
+    "lists of what was fetched": Reader(
+        _made(f"{DOWNLOADS}/fetched.json"), lambda path: read_fetched(path.parent), name="fetched.json"
+    ),
+    "records": Reader(_made(f"results/{SCALE}/runs/**/record.json"), read_record),
+    "params.yaml": Reader(lambda _, path: path.write_bytes((ROOT / "params.yaml").read_bytes()), load_params),
+    "lists of a release": Reader(_made(str(Layout(SCALE).standins("kth") / RELEASE)), read_release),
+    "tables of losses": Reader(
+        _made(str(Layout(SCALE).run(RUN.id, METRICS))), _metrics, name=str(Layout(SCALE).run(RUN.id, METRICS))
+    ),
+}
 
 
 def mutated(content: bytes, chance: random.Random) -> bytes:
@@ -64,61 +136,11 @@ def mutated(content: bytes, chance: random.Random) -> bytes:
     return bytes(found)
 
 
-@dataclass(frozen=True)
-class Reader:
-    """What reads a file, and how a good one comes about.
-
-    Attributes:
-        write: writes a good one.
-        read: reads it.
-        refuses: the error with which it may refuse.
-    """
-
-    write: Callable[[Path], Any]
-    read: Callable[[Path], Any]
-    refuses: type[Exception] = FernnError
-
-
-def _checkpoint(path: Path) -> None:
-    model = FERNNPredictor("V1T", hidden_channels=2, decoder_layers=1)
-    optimizer = torch.optim.Adam(model.parameters())
-    model(torch.rand(1, 2, 1, 6, 6), 1).sum().backward()
-    optimizer.step()
-    write_checkpoint(path, Checkpoint.start("a", torch.device("cpu")), model, optimizer)
-
-
-def _arrays(path: Path) -> None:
-    write_arrays(path, {"a": np.arange(200, dtype=np.uint8), "b": np.ones((3, 2))}, {"kind": "x"}, packed=("a",))
-
-
-def made(pattern: str) -> Callable[[Project, Path], None]:
-    """A file of the project."""
-
-    def write(template: Project, path: Path) -> None:
-        path.write_bytes(next(iter(sorted(template.folder.glob(pattern)))).read_bytes())
-
-    return write
-
-
-def _members(path: Path) -> set[str]:
-    with zipfile.ZipFile(path) as archive:
-        return set(archive.namelist())
-
-
-DOWNLOADS = "results/faults/downloads/kth"
-READERS: dict[str, Reader] = {
-    "IDX": Reader(lambda path: write_idx(path, np.arange(60, dtype=np.uint8).reshape(3, 4, 5)), read_idx),
-    "arrays": Reader(_arrays, read_arrays),
-    "heads of arrays": Reader(_arrays, read_about, ValueError),
-    "models": Reader(lambda path: save_model(FERNNPredictor("V1T", hidden_channels=2), path), load_model),
-    "checkpoints": Reader(
-        _checkpoint, lambda path: read_checkpoint(path, torch.device("cpu")), UnusableCheckpointError
-    ),
-}
-
-
-def tried(reader: Reader, path: Path, name: str) -> int:
-    """Read what was damaged; how often."""
+@pytest.mark.parametrize("name", READERS)
+def test_damaged_files(name: str, template: Project, tmp_path: Path, ledger: Ledger) -> None:
+    reader, path = READERS[name], tmp_path / READERS[name].name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    reader.write(template, path)
     whole = path.read_bytes()
     reader.read(path)  # it is a good one
     chance = random.Random(f"{SEED} {name}")
@@ -134,71 +156,7 @@ def tried(reader: Reader, path: Path, name: str) -> int:
             if isinstance(error, FernnError):
                 assert len(str(error)) < 2000
         except Exception as error:
-            kept = Path(os.environ.get("FERNN_FUZZ_KEEP", path.parent)) / f"{name}-{number}.bin"
+            kept = Path(os.environ.get("FERNN_FUZZ_KEEP", tmp_path)) / f"{name}-{number}.bin"
             kept.write_bytes(content)
             raise AssertionError(f"{name}, {number} of seed {SEED}: {type(error).__name__}: {error}; {kept}") from error
-    return number
-
-
-@pytest.mark.parametrize("name", READERS)
-def test_files_of_the_library(name: str, tmp_path: Path, ledger: Ledger) -> None:
-    torch.manual_seed(0)
-    path = tmp_path / "file"
-    READERS[name].write(path)
-    ledger(PROMISE, f"damaged {name}", tried(READERS[name], path, name))
-
-
-@pytest.mark.parametrize("kind", ["zip archives", "videos", "annotations", "lists of what was fetched", "records"])
-def test_files_of_the_pipeline(kind: str, template: Project, tmp_path: Path, ledger: Ledger) -> None:
-    path = tmp_path / "file"
-    match kind:
-        case "zip archives":
-            made(f"{DOWNLOADS}/walking.zip")(template, path)
-            names = _members(path)
-            reader = Reader(lambda _: None, lambda path: check_archive(path, names))
-        case "videos":
-            with zipfile.ZipFile(next(template.folder.glob(f"{DOWNLOADS}/walking.zip"))) as archive:
-                path.write_bytes(archive.read(archive.namelist()[0]))
-            reader = Reader(lambda _: None, lambda path: decode_video(path.read_bytes(), 12, 40))
-        case "annotations":
-            made(f"{DOWNLOADS}/00sequences.txt")(template, path)
-            reader = Reader(lambda _: None, read_annotations)
-        case "lists of what was fetched":
-            made(f"{DOWNLOADS}/fetched.json")(template, tmp_path / "fetched.json")
-            path = tmp_path / "fetched.json"
-            reader = Reader(lambda _: None, lambda path: read_fetched(path.parent))
-        case _:
-            made("results/faults/runs/**/record.json")(template, path)
-            reader = Reader(lambda _: None, read_record)
-    ledger(PROMISE, f"damaged {kind}", tried(reader, path, kind))
-
-
-def test_params(root: Path, tmp_path: Path, ledger: Ledger) -> None:
-    path = tmp_path / "params.yaml"
-    path.write_bytes((root / "params.yaml").read_bytes())
-    ledger(PROMISE, "damaged params.yaml", tried(Reader(lambda _: None, load_params), path, "params"))
-
-
-def test_releases(template: Project, tmp_path: Path, ledger: Ledger) -> None:
-    path = tmp_path / "release.json"
-    path.write_bytes((template.folder / Layout(SCALE).standins("kth") / "release.json").read_bytes())
-    ledger(PROMISE, "damaged lists of a release", tried(Reader(lambda _: None, read_release), path, "releases"))
-
-
-def test_metrics(template: Project, tmp_path: Path, ledger: Ledger) -> None:
-    """The table of a run's losses is read by its run."""
-    run = next(run for name, run in template.jobs.runs.items() if name.startswith("translation/"))
-    path = Layout(SCALE, tmp_path / "results").run(run.id, METRICS)
-    path.parent.mkdir(parents=True)
-    path.write_bytes((template.folder / Layout(SCALE).run(run.id, METRICS)).read_bytes())
-    layout = Layout(SCALE, tmp_path / "results")
-    reader = Reader(lambda _: None, lambda _: read_metrics(layout, run, 3, "validation_loss"))
-    ledger(PROMISE, "damaged tables of losses", tried(reader, path, "metrics"))
-
-
-def test_mutations_repeat() -> None:
-    """The same seed gives the same files, so that a number names a fault."""
-    content = json.dumps(list(range(50))).encode()
-    first, second = ([mutated(content, chance) for _ in range(20)] for chance in (random.Random(1), random.Random(1)))
-    assert first == second
-    assert len(set(first)) > 15
+    ledger(PROMISE, f"damaged {name}", number)

@@ -1,16 +1,20 @@
-"""Results do not depend on who makes them, where, and in which language."""
+"""Results do not depend on who makes them, where, in which language, and beside how much else."""
 
 import os
-import shutil
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from .harness import ROOT, SCALE, Project, drawn, of
+from tests.workflow.conftest import make_project
+
+from .harness import ROOT, SCALE, SHARE, Project, drawn, of
 from .ledger import Ledger
 
+MANY = "Thousands of jobs and a hundred thousand files are work as usual"
 ANYWHERE = "The environment changes no byte of a result"
 ENVIRONMENTS: dict[str, dict[str, str]] = {
     "no locale": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
@@ -30,12 +34,9 @@ CASES = [*((name, "project") for name in ENVIRONMENTS), *(("", folder) for folde
 
 @pytest.mark.parametrize(("environment", "folder"), drawn(CASES, "environments"))
 def test_it_is_the_same(template: Project, environment: str, folder: str, tmp_path: Path, ledger: Ledger) -> None:
-    project = Project(tmp_path / folder, template.server)
-    shutil.copytree(template.folder, project.folder, symlinks=True)
-    jobs = template.jobs
-    run = next(run for run in jobs.runs if run.startswith("translation/"))
-    chosen = [jobs.find("dataset", "translation/test-V1T"), jobs.find("train", run), jobs.find("evaluate", run)]
-    chosen.append(jobs.find("tables"))
+    project, jobs = template.copy(tmp_path / folder), template.jobs
+    chosen = [jobs.find("dataset", "translation/test-V1T"), jobs.find("train", template.run)]
+    chosen += [jobs.find("evaluate", template.run), jobs.find("tables")]
     if environment in DRAWN:
         chosen += [jobs.find("figures"), jobs.find("report")]
     variables = {**os.environ, "PYTHONPATH": str(ROOT), **ENVIRONMENTS.get(environment, {})}
@@ -50,3 +51,31 @@ def test_it_is_the_same(template: Project, environment: str, folder: str, tmp_pa
         assert ended.returncode == 0, ended.stderr
     assert project.digests() == template.digests()
     ledger(ANYWHERE, environment or "a folder of an unusual name", len(chosen))
+
+
+def test_two_thousand_jobs_are_planned(tmp_path: Path, ledger: Ledger) -> None:
+    project = make_project(tmp_path)
+    seeds = round(334 * SHARE)
+
+    def more(scale: dict[str, Any]) -> None:
+        scale["translation"]["seeds"] = list(range(seeds))
+
+    project.edit_params(more)
+    found = re.search(r"^Would run (\d+) jobs", project.makes("--dry-run"), re.MULTILINE)
+    assert found
+    assert int(found[1]) > 6 * seeds  # three runs of each seed, each trained and evaluated
+    ledger(MANY, "jobs in a plan", int(found[1]), is_fault=False)
+
+
+def test_a_hundred_thousand_files(template: Project, tmp_path: Path, ledger: Ledger) -> None:
+    """Files that are no results, beside those that are."""
+    project, number = template.copy(folder := tmp_path / "project"), round(100_000 * SHARE)
+    for place in range(number):
+        if place % 1000 == 0:
+            (folder / f"results/{SCALE}/logs/{place}").mkdir(parents=True)
+        (folder / f"results/{SCALE}/logs/{place - place % 1000}/{place}.log").touch()
+    for command in (("verify", f"results/{SCALE}"), ("tables",)):
+        ended = project.fernn(*command)
+        assert ended.status == 0, ended.said
+    assert ended.seconds < 60
+    ledger(MANY, "files beside the results", number, is_fault=False)

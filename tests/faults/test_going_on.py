@@ -1,44 +1,29 @@
-"""What was interrupted goes on, as often as it takes, and ends with the same bytes."""
+"""What was interrupted goes on, as often as it takes, and ends with the same bytes; what diverges ends at once."""
 
 import os
 import random
 import shutil
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+import torch
 
 from fernn.arrays import read_arrays
-from fernn.files import write_text
 from fernn.layout import Layout
+from fernn.training.checkpoint import read_checkpoint
 
-from .harness import SCALE, SEED, SHARE, Project, Server, Trial, of
+from .harness import SCALE, SEED, SHARE, Project, Server, Trial, drawn, of
 from .ledger import Ledger
 
 GOES_ON = "A training that is killed goes on from where it was, and ends with the bytes of one that was not"
+NUMBERS = "A loss that is no number ends a training with its epoch and batch; it is never saved, and no model is made"
 ONE = "Of several starters of one result, one makes it; who comes later waits, and its params decide"
 TIMES = "Times of files mean nothing: a clock that was ahead, or behind, changes no result"
 NOTICED = "A result that was changed, by one bit, is named"
-
-
-def edit(project: Project, change: dict[str, Any]) -> None:
-    """Change the translations of the scale."""
-    path = project.folder / "params.yaml"
-    content = yaml.safe_load(path.read_text())
-    content["scales"][SCALE]["translation"]["training"].update(change)
-    path.write_text(yaml.safe_dump(content, sort_keys=False))
-
-
-def run_of(project: Project) -> str:
-    return next(run for run in project.jobs.runs if run.startswith("translation/"))
-
-
-def copy_of(template: Project, folder: Path) -> Project:
-    shutil.copytree(template.folder, folder, symlinks=True)
-    return Project(folder, template.server)
 
 
 def trained(project: Project, run: str) -> dict[str, str]:
@@ -47,10 +32,10 @@ def trained(project: Project, run: str) -> dict[str, str]:
 
 def test_killed_again_and_again(template: Project, tmp_path: Path, ledger: Ledger) -> None:
     """And what it keeps while it is under way does not grow."""
-    run, wanted = run_of(template), round(300 * SHARE)
+    run, wanted = template.run, round(300 * SHARE)
     for name in ("undisturbed", "killed"):
-        project = copy_of(template, tmp_path / name)
-        edit(project, {"epochs": 4 * wanted})
+        project = template.copy(tmp_path / name)
+        project.edit_params(lambda scale: scale["translation"]["training"].update(epochs=4 * wanted))
         shutil.rmtree(project.folder / f"results/{SCALE}/runs/{run}")
         if name == "undisturbed":
             ended = project.fernn("train", run, fault={"kind": "count"})
@@ -75,58 +60,55 @@ def test_killed_again_and_again(template: Project, tmp_path: Path, ledger: Ledge
     ledger(GOES_ON, "kill -9 of one training, again and again", killed)
 
 
+@pytest.fixture(scope="module")
+def other() -> Iterator[Server]:
+    """Runs commands beside those of the template's server."""
+    found = Server()
+    yield found
+    found.close()
+
+
 @pytest.mark.parametrize("stage", ["standins", "dataset", "train", "evaluate", "tables", "report"])
-def test_two_starters(stage: str, template: Project, tmp_path: Path, ledger: Ledger) -> None:
+def test_two_starters(stage: str, template: Project, other: Server, tmp_path: Path, ledger: Ledger) -> None:
     job, number = next(iter(template.jobs.of(stage).values())), max(1, round(4 * SHARE))
-    other = Server()
-    try:
-        for _ in range(number):
-            project = Trial(template, of(job), (*job.writes, job.record)).project(tmp_path / "project")
-            twin = Project(project.folder, other)
-            with ThreadPoolExecutor(2) as pool:
-                answers = list(pool.map(lambda each: each.fernn(*of(job)), (project, twin)))
-            assert [answer.status for answer in answers] == [0, 0], answers
-            told = [answer.said for answer in answers]
-            assert sum("there already" in each for each in told) == 1, told
-            assert project.digests() == template.digests()
-            assert project.leftovers() == []
-            shutil.rmtree(project.folder)
-    finally:
-        other.close()
+    for _ in range(number):
+        project = Trial(template, of(job), (*job.writes, job.record)).project(tmp_path / "project")
+        twin = Project(project.folder, other)
+        with ThreadPoolExecutor(2) as pool:
+            answers = list(pool.map(lambda each: each.fernn(*of(job)), (project, twin)))
+        assert [answer.status for answer in answers] == [0, 0], answers
+        assert sum("there already" in answer.said for answer in answers) == 1, answers
+        assert project.digests() == template.digests()
+        assert project.leftovers() == []
+        shutil.rmtree(project.folder)
     ledger(ONE, f"two starters of {'a training' if stage == 'train' else stage}", number)
 
 
-def test_a_successor_with_other_params(template: Project, tmp_path: Path, ledger: Ledger) -> None:
+def test_a_successor_with_other_params(template: Project, other: Server, tmp_path: Path, ledger: Ledger) -> None:
     """What an orphan of a killed Snakemake makes with the params of yesterday does not lie there in the end."""
     number, part = max(1, round(8 * SHARE)), "translation/test-V1T"
-    chance, other = random.Random(f"{SEED} successor"), Server()
-    job = template.jobs.find("dataset", part)
-    try:
-        for _ in range(number):
-            project = Trial(template, of(job), (*job.writes, job.record)).project(tmp_path / "project")
-            twin = Project(project.folder, other)
-            with ThreadPoolExecutor(2) as pool:
-                orphan = pool.submit(project.fernn, *of(job))
-                while not list((project.folder / Layout(SCALE).lock(f"dataset/{part}")).glob("1")):
-                    assert not orphan.done(), orphan.result().said
-                    time.sleep(0.001)
-                time.sleep(chance.random() * 0.1)
-                content = yaml.safe_load((project.folder / "params.yaml").read_text())
-                content["scales"][SCALE]["translation"]["data"]["test"] = 6
-                write_text(project.folder / "params.yaml", yaml.safe_dump(content, sort_keys=False))
-                successor = twin.fernn(*of(job))
-                orphan.result()
-            assert successor.status == 0, successor.said
-            assert len(read_arrays(project.folder / job.writes[0])[0]["digit"]) == 6
-            assert "there already" in project.fernn(*of(job)).said
-            shutil.rmtree(project.folder)
-    finally:
-        other.close()
+    chance, job = random.Random(f"{SEED} successor"), template.jobs.find("dataset", part)
+    for _ in range(number):
+        project = Trial(template, of(job), (*job.writes, job.record)).project(tmp_path / "project")
+        twin = Project(project.folder, other)
+        with ThreadPoolExecutor(2) as pool:
+            orphan = pool.submit(project.fernn, *of(job))
+            while not list((project.folder / Layout(SCALE).lock(f"dataset/{part}")).glob("1")):
+                assert not orphan.done(), orphan.result().said
+                time.sleep(0.001)
+            time.sleep(chance.random() * 0.1)
+            project.edit_params(lambda scale: scale["translation"]["data"].update(test=6))
+            successor = twin.fernn(*of(job))
+            orphan.result()
+        assert successor.status == 0, successor.said
+        assert len(read_arrays(project.folder / job.writes[0])[0]["digit"]) == 6
+        assert "there already" in project.fernn(*of(job)).said
+        shutil.rmtree(project.folder)
     ledger(ONE, "a starter with other params than its predecessor", number)
 
 
 def test_each_changed_file_is_named(template: Project, tmp_path: Path, ledger: Ledger) -> None:
-    project = copy_of(template, tmp_path / "project")
+    project = template.copy(tmp_path / "project")
     outputs = [path for job in project.jobs.all.values() for path in (*job.writes, job.record)]
     chance = random.Random(f"{SEED} changed")
     chosen = chance.sample(outputs, max(1, round(len(outputs) * SHARE)))
@@ -145,15 +127,45 @@ def test_each_changed_file_is_named(template: Project, tmp_path: Path, ledger: L
 
 
 def test_times_of_files_mean_nothing(template: Project, tmp_path: Path, ledger: Ledger) -> None:
-    project, chance = copy_of(template, tmp_path / "project"), random.Random(f"{SEED} clock")
+    project, chance = template.copy(tmp_path / "project"), random.Random(f"{SEED} clock")
     files = [path for path in (project.folder / "results").rglob("*") if path.is_file()]
     for path in files:
         when = chance.choice((1, 86_400, 1e9, 4e9)) + chance.random()
         os.utime(path, (when, when))
     assert project.fernn("verify", f"results/{SCALE}").status == 0
-    for command in (("evaluate", run_of(project)), ("tables",)):
+    for command in (("evaluate", project.run), ("tables",)):
         ended = project.fernn(*command)
         assert ended.status == 0
         assert "there already" in ended.said
     assert project.digests() == template.digests()
     ledger(TIMES, "files of other times", len(files))
+
+
+@pytest.mark.parametrize("experiment", ["translation", "rotation", "kth"])
+def test_rates_that_diverge(experiment: str, template: Project, tmp_path: Path, ledger: Ledger) -> None:
+    """Rates so high that weights leave what float32 holds, at some batch."""
+    chance = random.Random(f"{SEED} rates {experiment}")
+    rates = drawn([float(f"1e{chance.randint(25, 38)}") for _ in range(8)], f"rates {experiment}")
+    for rate in rates:
+        project = template.copy(folder := tmp_path / "project")
+
+        def diverge(scale: dict[str, Any], rate: float = rate) -> None:
+            scale["checkpoint_minutes"] = 1e-9  # after each batch
+            for about in scale[experiment]["models"].values():
+                about["learning_rate"] = rate
+
+        project.edit_params(diverge)
+        (run,) = [run for run in project.jobs.runs if run.startswith(experiment)]
+        ended = project.fernn("train", run)
+        assert ended.status == 1, ended.said
+        (told,) = [line for line in ended.said.splitlines() if line.startswith("fernn: ")]
+        assert "epoch" in told
+        assert "batch" in told
+        assert "Traceback" not in ended.said
+        assert not list((folder / f"results/{SCALE}/runs/{run}").glob("*"))
+        for checkpoint in folder.glob(f"results/{SCALE}/unfinished/{run}/checkpoint.safetensors"):
+            weights = read_checkpoint(checkpoint, torch.device("cpu")).tensors["model"]
+            assert all(each.isfinite().all() for each in weights.values())
+        assert not project.leftovers()
+        shutil.rmtree(folder)
+    ledger(NUMBERS, "a rate that diverges", len(rates))

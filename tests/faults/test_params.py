@@ -19,25 +19,8 @@ WRONG = "A value in params.yaml that cannot be is refused by its key, before any
 HUGE = 10**30
 NEVER = (HUGE, float("nan"), float("inf"), [[]], [None])  # what no place takes, but where huge numbers do no harm:
 UNBOUNDED = {"learning_rate", "search", "clip_norm", "checkpoint_minutes"}
-VALUES = [
-    None,
-    True,
-    -1,
-    0,
-    HUGE,
-    0.5,
-    -0.0,
-    float("nan"),
-    float("inf"),
-    "",
-    "x",
-    "../x",
-    [],
-    [[]],
-    [None],
-    {},
-    {"x": 1},
-]
+VALUES = [None, True, -1, 0, HUGE, 0.5, -0.0, float("nan"), float("inf"), "", "x", "../x"]
+VALUES += [[], [[]], [None], {}, {"x": 1}]
 
 
 def _leaves(content: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

@@ -7,10 +7,9 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
-
-from fernn.layout import Layout
 
 from .harness import FULL, SCALE, SEED, Project, Server, Trial, drawn, of
 from .ledger import Ledger
@@ -18,6 +17,7 @@ from .ledger import Ledger
 WHOLE = "A result stands there whole or not at all, and the same command makes it, byte for byte"
 READ_ONLY = "Files that may only be read, as those that DVC links to its cache, are replaced, never written to"
 TOLD = "What the machine refuses is told in a sentence, and nothing half-written is left"
+KILLS = ("killed at an operation on files", "kill -9 at a random moment")
 KTH = Path(f"results/{SCALE}/downloads/kth")
 STAGES = ["standins", "fetch", "digits", "rendered", "frames", "train", "rotation", "recognition", "evaluate", "tables"]
 STAGES += ["figures", "report"]
@@ -31,7 +31,7 @@ def trial(template: Project, request: pytest.FixtureRequest) -> Trial:
     if name == "fetch":
         files = tuple(sorted(path.relative_to(template.folder) for path in (template.folder / KTH).iterdir()))
         return Trial(template, ("fetch", "kth"), files)
-    run = next(run for run in jobs.runs if run.startswith("translation/"))
+    run = template.run
     short = {
         "digits": ("dataset", "translation/digits"),
         "rendered": ("dataset", "rotation/test-V1R"),
@@ -46,49 +46,33 @@ def trial(template: Project, request: pytest.FixtureRequest) -> Trial:
     return Trial(template, of(job), (*job.writes, job.record))
 
 
+@pytest.mark.parametrize("fault", [*KILLS, *FULL, "files that may not grow"])
 @pytest.mark.parametrize("trial", STAGES, indirect=True)
-def test_killed_at_each_operation(trial: Trial, tmp_path: Path, ledger: Ledger, request) -> None:
+def test_a_fault(trial: Trial, fault: str, tmp_path: Path, ledger: Ledger, request) -> None:
     name = request.node.callspec.id
-    operations, _ = trial.operations(tmp_path / "counted")
+    operations, seconds = trial.operations(tmp_path / "counted")
     assert operations > 0
-    places = drawn(list(range(1, operations + 1)), f"crash {name}", MOST.get(name))
-    for at in places:
-        trial.crash(tmp_path / "project", {"kind": "crash", "at": at})
-    ledger(WHOLE, "killed at an operation on files", len(places))
-
-
-@pytest.mark.parametrize("trial", STAGES, indirect=True)
-def test_killed_at_any_moment(trial: Trial, tmp_path: Path, ledger: Ledger, request) -> None:
-    name = request.node.callspec.id
-    _, seconds = trial.operations(tmp_path / "counted")
-    chance = random.Random(f"{SEED} moment {name}")
-    moments = drawn([chance.random() * seconds for _ in range(20)], f"moment {name}", MOST.get(name))
-    for after in moments:
-        trial.crash(tmp_path / "project", {"kind": "kill", "after": after})
-    ledger(WHOLE, "kill -9 at a random moment", len(moments))
-
-
-@pytest.mark.parametrize("fault", FULL)
-@pytest.mark.parametrize("trial", STAGES, indirect=True)
-def test_the_disk_refuses(trial: Trial, fault: str, tmp_path: Path, ledger: Ledger, request) -> None:
-    name = request.node.callspec.id
-    operations, _ = trial.operations(tmp_path / "counted")
-    places = drawn(list(range(1, operations + 1)), f"{fault} {name}", min(MOST.get(name, 8), 8))
-    for at in places:
-        trial.refuse(tmp_path / "project", FULL[fault], {"kind": "error", "at": at, "errno": FULL[fault]})
-    ledger(TOLD, fault, len(places))
-
-
-@pytest.mark.parametrize("trial", STAGES, indirect=True)
-def test_files_may_not_grow(trial: Trial, tmp_path: Path, ledger: Ledger, request) -> None:
-    """Writes themselves fail, in the middle of a file, as where a disk fills up or a quota ends."""
-    largest = max((trial.template.folder / path).stat().st_size for path in trial.outputs)
-    chance = random.Random(f"{SEED} growth {request.node.callspec.id}")
-    # what it says goes to a file, too, which has to have room for a sentence
-    sizes = drawn([chance.randrange(1000, max(1001, largest)) for _ in range(6)], f"growth {request.node.callspec.id}")
-    for size in sizes:
-        trial.refuse(tmp_path / "project", errno.EFBIG, {"kind": "limit", "bytes": size})
-    ledger(TOLD, "files that may not grow", len(sizes))
+    chance, most = random.Random(f"{SEED} {name}"), MOST.get(trial.command[0])
+    match fault:
+        case "killed at an operation on files":
+            cases: list[dict[str, Any]] = [{"kind": "crash", "at": at} for at in range(1, operations + 1)]
+        case "kill -9 at a random moment":
+            cases = [{"kind": "kill", "after": chance.random() * seconds} for _ in range(20)]
+        case "files that may not grow":
+            # writes themselves fail, in the middle of a file, as where a disk fills up or a quota ends;
+            # what it says goes to a file, too, which has to have room for a sentence
+            largest = max(1001, *((trial.template.folder / path).stat().st_size for path in trial.outputs))
+            cases = [{"kind": "limit", "bytes": chance.randrange(1000, largest)} for _ in range(6)]
+        case _:
+            most = min(most or 8, 8)
+            cases = [{"kind": "error", "at": at, "errno": FULL[fault]} for at in range(1, operations + 1)]
+    tried = drawn(cases, name, most)
+    for each in tried:
+        if fault in KILLS:
+            trial.crash(tmp_path / "project", each)
+        else:
+            trial.refuse(tmp_path / "project", FULL.get(fault, errno.EFBIG), each)
+    ledger(WHOLE if fault in KILLS else TOLD, fault, len(tried))
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +113,3 @@ def test_a_disk_fills_up(trial: Trial, small_disk: tuple[Server, Path], ledger: 
 def test_beside_read_only_files(trial: Trial, tmp_path: Path, ledger: Ledger) -> None:
     trial.beside_read_only(tmp_path / "project")
     ledger(READ_ONLY, "results that may only be read", 1)
-
-
-def test_the_layout_is_the_one_that_is_looked_at() -> None:
-    assert Layout(SCALE).base == Path(f"results/{SCALE}")

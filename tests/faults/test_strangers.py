@@ -77,25 +77,17 @@ def test_no_yaml_makes_objects(tag, tmp_path, ledger: Ledger) -> None:
     ledger(NO_CODE, "YAML that makes objects", 1)
 
 
-NAMES = [
-    "../person01_walking_d1_uncomp.avi",
-    "/tmp/x.avi",
-    "a/../../x.avi",
-    "..\\x.avi",
-    "C:\\x.avi",
-    "\\\\host\\x",
-    "x\0y",
-]
-NAMES += ["person01_walking_d1_uncomp.avi/x", "./person01_walking_d1_uncomp.avi", ""]
+WANTED = "person01_walking_d1_uncomp.avi"
+NAMES = [f"../{WANTED}", "/tmp/x.avi", "a/../../x.avi", "..\\x.avi", "C:\\x.avi", "\\\\host\\x", "x\0y"]
+NAMES += [f"{WANTED}/x", f"./{WANTED}", ""]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_members_that_lead_elsewhere(name, tmp_path, ledger: Ledger) -> None:
-    wanted = "person01_walking_d1_uncomp.avi"
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr(zipfile.ZipInfo(name or "\x01"), b"x")
     with pytest.raises(FernnError, match="unknown members"):
-        check_archive(tmp_path / "a.zip", {wanted})
+        check_archive(tmp_path / "a.zip", {WANTED})
     assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
     ledger(CONFINED, "a member of another name", 1)
 
@@ -124,65 +116,28 @@ def test_a_member_that_is_a_bomb(tmp_path, ledger: Ledger) -> None:
     ledger(CONFINED, "a member that swells", 1)
 
 
-STRANGE = ["$(touch x)", "`touch x`", "a;touch x", "a&touch x", "a|touch x", "a>x", "a<x", "a b", "a\tb", "a\nb", "a\n"]
-STRANGE += [
-    "a'b",
-    'a"b',
-    "a\\b",
-    "a*",
-    "a?",
-    "[a]",
-    "{a}",
-    "{wildcards.run}",
-    "~a",
-    "#a",
-    "!a",
-    "%s",
-    "$HOME",
-    "${HOME}",
-]
-STRANGE += [
-    "../a",
-    "a/../b",
-    "/a",
-    "a/b",
-    ".",
-    "..",
-    "",
-    " ",
-    "-a",
-    "--help",
-    "a\0b",
-    "\x1b[31m",
-    "é",
-    "a\u202eb",
-    "=a",
-]
+WORDS = """$(x) `x` a;x a>x a<x a'b a"b a\\b a* a? [a] {a} {wildcards.run} ~a #a !a %s $HOME ${HOME}
+../a a/../b /a a/b . .. -a --help \x1b[31m é a\u202eb =a"""
+STRANGE = [*WORDS.split(), "", " ", "a b", "a\tb", "a\nb", "a\n", "a\0b"]
+STRANGE += ["$(touch x)", "a;touch x", "a&touch x", "a|touch x"]
 
 
 def _places(content: dict[str, Any], name: str) -> dict[str, dict[str, Any]]:
     """Params in which the name stands, by where."""
-    section, model = content["translation"], {"flow": "V0T", "learning_rate": 0.1}
+    model = {"flow": "V0T", "learning_rate": 0.1}
+
+    def with_section(models: dict[str, Any], *run: Any) -> dict[str, Any]:
+        runs = [dict(zip(("flow", "models", "evaluate"), run, strict=True))] if run else []
+        return {**content, "translation": {**content["translation"], "models": models, "runs": runs}}
+
+    models = content["translation"]["models"]
     return {
         "scale": {**content, "scale": name, "scales": {name: {}}},
-        "model": {
-            **content,
-            "translation": {
-                **section,
-                "models": {name: model},
-                "runs": [{"flow": "V2T", "models": [name], "evaluate": ["test"]}],
-            },
-        },
-        "flow": {**content, "translation": {**section, "models": {"G-RNN": {**model, "flow": name}}, "runs": []}},
-        "data": {
-            **content,
-            "translation": {**section, "runs": [{"flow": name, "models": ["G-RNN"], "evaluate": ["test"]}]},
-        },
+        "model": with_section({name: model}, "V2T", [name], ["test"]),
+        "flow": with_section({"G-RNN": {**model, "flow": name}}),
+        "data": with_section(models, name, ["G-RNN"], ["test"]),
         "experiment": {**content, "experiments": [name]},
-        "evaluation": {
-            **content,
-            "translation": {**section, "runs": [{"flow": "V2T", "models": ["G-RNN"], "evaluate": [name]}]},
-        },
+        "evaluation": with_section(models, "V2T", ["G-RNN"], [name]),
     }
 
 

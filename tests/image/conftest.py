@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from tests.workflow.conftest import MICRO, Clone, Project, make_project
+from tests.workflow.conftest import SNAKEMAKE, Clone, Project, make_project
 
 from .engine import BASE, IMAGE, Engine, why_not
 
@@ -17,34 +18,32 @@ SECRET = "# nobody may find this in the image"
 SOURCE = "https://example.org/fernn"
 
 
+# A little of each experiment, so that all code that computes runs; added to the small scale of tests/workflow.
+ALL_EXPERIMENTS = """
+experiments: [translation, rotation, kth]
+rotation:
+  data:
+    { frame: 14, digit: 14, degrees: 30, seen: 2, predicted: 2, train: 8, validation: 4, test: 4,
+      length: { sequences: 4, predicted: 5 }, velocity: { sequences: 2, flow: V1R } }
+  architecture: { fields: 2, group_order: 12, decoder_layers: 1, convolution: steerable }
+  training: { epochs: 1, batch: 4, threads: 1 }
+  seeds: [0]
+  runs: [{ flow: V4R, models: [FERNN-V2R], evaluate: [test] }]
+kth:
+  source:
+    folder: results/micro/downloads/kth
+    stand_ins: { persons: [1, 2, 3], scenarios: [3], frames: 112, seed: 0 }
+  data: { frame: 12, frames: 4, stride: 2, persons: { train: [1], validation: [2], test: [3] } }
+  architecture: { stem_channels: [2, 3, 4], cnn_base: 2 }
+  training: { epochs: 1, batch: 8, threads: 1 }
+  seeds: [0]
+  runs: [{ flow: V1T, models: [FERNN-V1T], evaluate: [V1T] }]
+"""
+
+
 def all_experiments(scale: dict[str, Any]) -> None:
-    """A little of each experiment, so that all code that computes runs."""
-    micro = MICRO["translation"]
-    scale["experiments"] = ["translation", "rotation", "kth"]
+    scale |= yaml.safe_load(ALL_EXPERIMENTS)
     scale["translation"]["runs"] = [{"flow": "V1T", "models": ["FERNN-V1T"], "evaluate": ["test", "velocity"]}]
-    scale["rotation"] = {
-        "data": {**micro["data"], "digit": 14, "degrees": 30, "velocity": {"sequences": 2, "flow": "V1R"}},
-        "architecture": {"fields": 2, "group_order": 12, "decoder_layers": 1, "convolution": "steerable"},
-        "training": micro["training"],
-        "seeds": [0],
-        "runs": [{"flow": "V4R", "models": ["FERNN-V2R"], "evaluate": ["test"]}],
-    }
-    scale["kth"] = {
-        "source": {
-            "folder": "results/micro/downloads/kth",
-            "stand_ins": {"persons": [1, 2, 3], "scenarios": [3], "frames": 112, "seed": 0},
-        },
-        "data": {
-            "frame": 12,
-            "frames": 4,
-            "stride": 2,
-            "persons": {"train": [1], "validation": [2], "test": [3]},
-        },
-        "architecture": {"stem_channels": [2, 3, 4], "cnn_base": 2},
-        "training": {"epochs": 1, "batch": 8, "threads": 1},
-        "seeds": [0],
-        "runs": [{"flow": "V1T", "models": ["FERNN-V1T"], "evaluate": ["V1T"]}],
-    }
 
 
 def make_small(folder: Path) -> Clone:
@@ -67,9 +66,7 @@ def engine() -> Engine:
 def made_outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Clone, subprocess.Popen[bytes]]]:
     """The small pipeline on this machine without the image, under way: it runs while the image is built."""
     project = make_small(tmp_path_factory.mktemp("outside"))
-    command = ["snakemake", "--cores", "all", "--config", "scale=micro"]
-    with open(project.folder / "said.log", "wb") as said:
-        process = subprocess.Popen(command, cwd=project.folder, env=project.environment, stdout=said, stderr=said)
+    process = project.start(*SNAKEMAKE, log=project.folder / "said.log")
     yield project, process
     process.terminate()  # it is at work only where the tests ended early
     process.wait()

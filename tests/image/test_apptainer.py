@@ -12,14 +12,14 @@ import pytest
 import yaml
 
 from fernn import __version__
-from tests.workflow.conftest import Clone
+from tests.workflow.conftest import SNAKEMAKE, Clone
 
 from .conftest import make_small
 from .engine import IMAGE, Engine
 
 pytestmark = pytest.mark.image
 
-IN_CONTAINERS = ["snakemake", "--cores", "all", "--config", "scale=micro", "--sdm", "apptainer"]
+IN_CONTAINERS = [*SNAKEMAKE, "--sdm", "apptainer"]
 
 
 @dataclass
@@ -90,15 +90,8 @@ def test_every_job_ran_in_the_image(contained: Contained) -> None:
 
 def test_records_name_the_image_and_the_library_of_the_checkout(contained: Contained) -> None:
     records = list((contained.project.folder / "results/micro").rglob("*record.json"))
-    assert {json.loads(record.read_text())["stage"] for record in records} == {
-        "standins",
-        "dataset",
-        "train",
-        "evaluate",
-        "tables",
-        "figures",
-        "report",
-    }
+    stages = {json.loads(record.read_text())["stage"] for record in records}
+    assert stages == {"standins", "dataset", "train", "evaluate", "tables", "figures", "report"}
     for record in records:
         about = json.loads(record.read_text())["environment"]
         assert about["image"] == contained.digest

@@ -11,7 +11,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from tests.test_locks import locked
-from tests.workflow.conftest import Clone
+from tests.workflow.conftest import SNAKEMAKE, Clone
 
 from .conftest import ROOT, SECRET, SOURCE, make_small
 from .engine import IMAGE, STRANGER, Engine
@@ -77,9 +77,8 @@ def test_health(built: Engine) -> None:
 
 
 def test_any_user_on_a_read_only_root(built: Engine) -> None:
-    identity, *writable = built.run(
-        "sh", "-c", "id -u; find / -xdev -writable -type f 2> /dev/null | head"
-    ).splitlines()
+    asked = "id -u; find / -xdev -writable -type f 2> /dev/null | head"
+    identity, *writable = built.run("sh", "-c", asked).splitlines()
     assert int(identity) == STRANGER
     assert writable == []
     assert str(STRANGER) not in built.inspect()["Config"]["User"]
@@ -98,18 +97,11 @@ def test_the_pipeline_runs_inside_with_the_same_results(built: Engine, outside: 
     for path in [tmp_path, *tmp_path.rglob("*")]:
         shutil.chown(path, STRANGER, STRANGER)
     digest = built.inspect()["Digest"]
-    command = ["snakemake", "--cores", "all", "--config", "scale=micro"]
-    built.run(*command, mounts={tmp_path: "/project"}, options=(f"--env=FERNN_IMAGE={digest}",))
+    built.run(*SNAKEMAKE, mounts={tmp_path: "/project"}, options=(f"--env=FERNN_IMAGE={digest}",))
     results = outside.results()
     assert project.results() == results
-    assert {name.split("/")[0] for name in results} == {
-        "datasets",
-        "runs",
-        "evaluations",
-        "tables",
-        "figures",
-        "metrics",
-    }
+    kinds = {name.split("/")[0] for name in results}
+    assert kinds == {"datasets", "runs", "evaluations", "tables", "figures", "metrics"}
     trained = {name.split("/")[1] for name in results if name.startswith("runs/")}
     assert trained == {"translation", "rotation", "kth"}
 

@@ -11,9 +11,11 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import psutil
 
 CONFIGURATION = Path("/etc/slurm/slurm.conf")  # jobs are not told of another place
 OURS = "# written by make test-slurm, which removes it"
@@ -21,10 +23,6 @@ PROGRAMS = ("munged", "slurmctld", "slurmd", "squeue", "sbatch")
 INSTALL = "Debian, Ubuntu: apt-get install --no-install-recommends slurm-wlm munge"
 GPUS = {"n1": ["/dev/zero", "/dev/full"], "n2": ["/dev/zero"]}  # any device file will do
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
-
-
-class NoClusterError(Exception):
-    """This machine cannot have one; the message says why."""
 
 
 @dataclass
@@ -76,20 +74,12 @@ class Cluster:
             )
 
     def start(self) -> None:
-        """Start all of it; returns when it takes jobs.
-
-        Raises:
-            NoClusterError: if this machine cannot have a cluster, or it does not come up.
-        """
+        """Start all of it; returns when it takes jobs. AssertionError if this machine cannot have a cluster."""
         missing = [program for program in PROGRAMS if _which(program) is None]
-        if missing:
-            raise NoClusterError(f"{', '.join(missing)} not found. {INSTALL}")
-        if getpass.getuser() != "root":
-            raise NoClusterError(f"only root can start it here, since jobs look for {CONFIGURATION}")
-        if CONFIGURATION.exists() and OURS not in CONFIGURATION.read_text():
-            raise NoClusterError(
-                f"{CONFIGURATION} is there already: this machine belongs to a cluster, which stays as it is"
-            )
+        assert not missing, f"{', '.join(missing)} not found. {INSTALL}"
+        assert getpass.getuser() == "root", f"only root can start it here, since jobs look for {CONFIGURATION}"
+        ours = not CONFIGURATION.exists() or OURS in CONFIGURATION.read_text()
+        assert ours, f"{CONFIGURATION} is there already: this machine belongs to a cluster, which stays as it is"
         key = self.folder / "munge.key"
         key.write_bytes(os.urandom(128))
         key.chmod(0o400)
@@ -136,7 +126,7 @@ def cluster(folder: Path) -> Iterator[Cluster]:
     """A cluster that is gone afterwards, whatever happens."""
     # what its daemons leave behind becomes a child of this process, and so is found
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    before = children()
+    before = psutil.Process().children()
     made = Cluster(folder)
     with open(Path(tempfile.gettempdir()) / "fernn-test-slurm.lock", "w") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)  # one at a time on a machine
@@ -145,22 +135,9 @@ def cluster(folder: Path) -> Iterator[Cluster]:
             yield made
         finally:
             made.stop()
-            for pid in children() - before:
-                os.kill(pid, signal.SIGKILL)
-                os.waitpid(pid, 0)
-
-
-def children() -> set[int]:
-    """The processes whose parent is this one."""
-    found = set()
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(") ")[2].split()
-        except OSError:
-            continue  # it is gone
-        if int(fields[1]) == os.getpid():
-            found.add(int(stat.parent.name))
-    return found
+            for child in {*psutil.Process().children()} - {*before}:
+                child.kill()
+                child.wait()
 
 
 def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
@@ -174,58 +151,49 @@ def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
 
 def configuration(folder: Path) -> str:
     """slurm.conf: no database, quick decisions, and a finished job remembered for longer than any test."""
-    ports = free_ports(3)
+    first, second, controller = free_ports(3)
     host = socket.gethostname()
-    nodes = [
-        f"NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} "
-        f"CPUs=4 RealMemory=16000 Gres=gpu:{len(GPUS[name])}"
-        for name, port in zip(GPUS, ports, strict=False)
-    ]
-    return "\n".join(
-        [
-            OURS,
-            "ClusterName=test",
-            f"SlurmctldHost={host}(127.0.0.1)",
-            f"SlurmctldPort={ports[2]}",
-            "SlurmUser=root",
-            "SlurmdUser=root",
-            f"AuthInfo=socket={folder}/munge.socket",
-            f"StateSaveLocation={folder}/state",
-            f"SlurmdSpoolDir={folder}/spool-%n",
-            f"SlurmctldPidFile={folder}/slurmctld.pid",
-            f"SlurmdPidFile={folder}/slurmd-%n.pid",
-            f"SlurmctldLogFile={folder}/slurmctld.log",
-            f"SlurmdLogFile={folder}/slurmd-%n.log",
-            f"Prolog={folder}/prolog",
-            f"Epilog={folder}/epilog",
-            "ProctrackType=proctrack/linuxproc",
-            "TaskPlugin=task/none",
-            "MpiDefault=none",
-            "SelectType=select/cons_tres",
-            "SelectTypeParameters=CR_Core_Memory",
-            "SlurmdParameters=config_overrides",
-            "SchedulerParameters=bf_interval=5,sched_interval=5",
-            "ReturnToService=2",
-            "SlurmdTimeout=300",
-            "KillWait=10",
-            "MinJobAge=3600",
-            "GresTypes=gpu",
-            *nodes,
-            "PartitionName=all Nodes=n1,n2 Default=YES MaxTime=INFINITE State=UP",
-            "",
-        ]
-    )
+    node = f"NodeHostname={host} NodeAddr=127.0.0.1 CPUs=4 RealMemory=16000"
+    return f"""{OURS}
+ClusterName=test
+SlurmctldHost={host}(127.0.0.1)
+SlurmctldPort={controller}
+SlurmUser=root
+SlurmdUser=root
+AuthInfo=socket={folder}/munge.socket
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool-%n
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd-%n.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/slurmd-%n.log
+Prolog={folder}/prolog
+Epilog={folder}/epilog
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+MpiDefault=none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core_Memory
+SlurmdParameters=config_overrides
+SchedulerParameters=bf_interval=5,sched_interval=5
+ReturnToService=2
+SlurmdTimeout=300
+KillWait=10
+MinJobAge=3600
+GresTypes=gpu
+NodeName=n1 Port={first} Gres=gpu:{len(GPUS["n1"])} {node}
+NodeName=n2 Port={second} Gres=gpu:{len(GPUS["n2"])} {node}
+PartitionName=all Nodes=n1,n2 Default=YES MaxTime=INFINITE State=UP
+"""
 
 
 def free_ports(count: int) -> list[int]:
     """Ports that nobody listens on."""
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
 
 
 def _which(program: str) -> str | None:

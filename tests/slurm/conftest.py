@@ -47,31 +47,20 @@ def lengthen(scale: dict[str, Any]) -> None:
 class OnCluster(Clone):
     """A project whose jobs are Slurm's."""
 
-    running: subprocess.Popen[str]
+    running: subprocess.Popen[bytes]
 
     @contextmanager
-    def under_way(self) -> Iterator[subprocess.Popen[str]]:
+    def under_way(self) -> Iterator[subprocess.Popen[bytes]]:
         """Snakemake at work; killed at the end, if it still is."""
-        with open(self.folder / "said.log", "a") as log:
-            command = [*WORD_FOR_WORD, *SOONER]
-            running = subprocess.Popen(
-                command,
-                cwd=self.folder,
-                env=self.environment,
-                stdout=log,
-                stderr=log,
-                text=True,
-                start_new_session=True,
-            )
-            self.running = running
-            try:
-                yield running
-            finally:
-                if running.poll() is None:
-                    os.killpg(running.pid, signal.SIGKILL)
-                    running.wait()
+        self.running = running = self.start(*WORD_FOR_WORD, *SOONER, log=self.folder / "said.log")
+        try:
+            yield running
+        finally:
+            if running.poll() is None:
+                os.killpg(running.pid, signal.SIGKILL)
+                running.wait()
 
-    def ends_well(self, running: subprocess.Popen[str], seconds: float = 900) -> None:
+    def ends_well(self, running: subprocess.Popen[bytes], seconds: float = 900) -> None:
         """Wait for it."""
         try:
             status = running.wait(seconds)
@@ -129,8 +118,7 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     """The project, finished on this machine alone."""
     project: Project = make_project(tmp_path_factory.mktemp("local"))
     project.edit_params(lengthen)
-    ended = project.snakemake()
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    project.makes()
     return Clone(project.folder)
 
 

@@ -72,26 +72,22 @@ def test_an_undisturbed_run(whole: Whole, slurm: Cluster) -> None:
     assert len(whole.project.training(slurm, UNDISTURBED, "all")) == 1
 
 
-def test_scancel(whole: Whole, slurm: Cluster) -> None:
-    jobs = whole.project.training(slurm, CANCELLED, "all")
-    assert sorted(state_of(slurm, job) for job in jobs) == ["CANCELLED", "COMPLETED"]
-    assert trained_once(whole.project, CANCELLED)
-    assert b"goes on after epoch" in whole.project.read(f"logs/train/{CANCELLED}.log")
-
-
-def test_requeue(whole: Whole, slurm: Cluster) -> None:
-    (job,) = whole.project.training(slurm, REQUEUED, "all")
-    assert state_of(slurm, job) == "COMPLETED"
-    assert "Restarts=1" in slurm.ask("scontrol", "show", "job", job)
-    assert trained_once(whole.project, REQUEUED)
-    assert b"goes on after epoch" in whole.project.read(f"logs/train/{REQUEUED}.log")
-
-
-def test_time_limit(whole: Whole, slurm: Cluster) -> None:
-    jobs = whole.project.training(slurm, TIMED_OUT, "all")
-    assert sorted(state_of(slurm, job) for job in jobs) == ["COMPLETED", "TIMEOUT"]
-    assert trained_once(whole.project, TIMED_OUT)
-    assert b"goes on after epoch" in whole.project.read(f"logs/train/{TIMED_OUT}.log")
+@pytest.mark.parametrize(
+    ("run", "states"),
+    [
+        (CANCELLED, ["CANCELLED", "COMPLETED"]),
+        (REQUEUED, ["COMPLETED"]),
+        (TIMED_OUT, ["COMPLETED", "TIMEOUT"]),
+    ],
+    ids=["scancel", "requeue", "time limit"],
+)
+def test_a_disturbed_run_goes_on(whole: Whole, slurm: Cluster, run: str, states: list[str]) -> None:
+    jobs = whole.project.training(slurm, run, "all")
+    assert sorted(state_of(slurm, job) for job in jobs) == states
+    if run == REQUEUED:
+        assert "Restarts=1" in slurm.ask("scontrol", "show", "job", *jobs)
+    assert trained_once(whole.project, run)
+    assert b"goes on after epoch" in whole.project.read(f"logs/train/{run}.log")
 
 
 def test_gpu_jobs_never_share_a_gpu(whole: Whole, slurm: Cluster) -> None:

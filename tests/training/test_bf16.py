@@ -15,7 +15,6 @@ SEEDS = range(3)
 
 
 @pytest.mark.slow
-@pytest.mark.drawn(group="long", share=1 / 5)
 def test_bf16_ends_within_a_standard_deviation_of_float32(root, tmp_path, monkeypatch):
     """FERNN-V1T on V2T, at the sizes and the rate of the quick scale; the best validation loss of each seed."""
     monkeypatch.chdir(root)

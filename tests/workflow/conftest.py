@@ -19,60 +19,30 @@ from fernn.layout import COST, KEPT
 from tests.faults.ledger import ledger
 
 __all__ = ["ledger"]
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
+SNAKEMAKE = ("snakemake", "--cores", "all", "--config", "scale=micro")
 PARTS = ["Snakefile", "params.yaml", "profiles", "slurm", "workflow", "fernn", "resources", "dvc.yaml", ".dvcignore"]
 PARTS += [".dvc/config", ".dvc/.gitignore", ".gitignore", ".gitattributes", "artifacts/README.md", "README.md"]
 PARTS += ["equivalent.json", "CITATION.cff", "LICENSE", "Makefile", "pyproject.toml", "requirements"]
 
-MICRO = {
-    "allow_cpu": True,
-    "experiments": ["translation"],
-    "mnist": {"folder": "resources/mnist-subset", "sources": []},
-    "translation": {
-        "data": {
-            "frame": 14,
-            "digit": 7,
-            "seen": 2,
-            "predicted": 2,
-            "train": 8,
-            "validation": 4,
-            "test": 4,
-            "length": {"sequences": 4, "predicted": 5},
-            "velocity": {"sequences": 2, "flow": "V1T"},
-        },
-        "architecture": {"hidden_channels": 2, "decoder_layers": 1},
-        "models": {name: {"learning_rate": 0.01} for name in ("G-RNN", "FERNN-V1T", "FERNN-V2T")},
-        "training": {"epochs": 1, "batch": 4, "threads": 1},
-        "seeds": [0],
-        "runs": [
-            {"flow": "V2T", "models": ["G-RNN", "FERNN-V1T"], "evaluate": ["test", "length"]},
-            {"flow": "V1T", "models": ["FERNN-V1T"], "evaluate": ["velocity"]},
-        ],
-    },
-}
-
-
+MICRO: dict[str, Any] = yaml.safe_load("""
+allow_cpu: true
+experiments: [translation]
+mnist: { folder: resources/mnist-subset, sources: [] }
+translation:
+  data:
+    { frame: 14, digit: 7, seen: 2, predicted: 2, train: 8, validation: 4, test: 4,
+      length: { sequences: 4, predicted: 5 }, velocity: { sequences: 2, flow: V1T } }
+  architecture: { hidden_channels: 2, decoder_layers: 1 }
+  models: { G-RNN: { learning_rate: 0.01 }, FERNN-V1T: { learning_rate: 0.01 }, FERNN-V2T: { learning_rate: 0.01 } }
+  training: { epochs: 1, batch: 4, threads: 1 }
+  seeds: [0]
+  runs:
+    - { flow: V2T, models: [G-RNN, FERNN-V1T], evaluate: [test, length] }
+    - { flow: V1T, models: [FERNN-V1T], evaluate: [velocity] }
+""")
 # the whole way once: Snakemake, DVC's repro, push and pull, and that nothing is left to do; and one dry run
 QUICK = {"test_it_has_nothing_to_do", "test_a_dry_run_changes_nothing"}
-# each is several passes, half a minute or more; of them, too, the automatic check tries a share
-LONG = {
-    "test_a_seed_more_and_a_seed_less",
-    "test_another_learning_rate_and_back",
-    "test_a_deleted_checkpoint_comes_back",
-    "test_code",
-    "test_a_result_that_is_made_again_by_hand_is_the_same_result",
-    "test_an_evaluation_by_code_that_was_edited_back",
-    "test_a_clock_that_was_ahead",
-    "test_params_edited_while_a_workflow_runs",
-    "test_a_trained_run_of_other_params_is_set_aside",
-    "test_results_made_by_hand_before_any_snakemake",
-    "test_made_again_they_have_the_same_bytes",
-    "test_commands_by_hand_leave_a_finished_result_as_it_is",
-    "test_experiments_in_a_queue",
-    "test_an_experiment_in_the_workspace",
-    "test_reports_change_nothing",
-    "test_edits_that_change_nothing",
-}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -81,8 +51,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents and {"finished", "fresh"} & set(item.fixturenames) and item.name not in QUICK:
             item.add_marker(pytest.mark.slow)
-            if item.name in LONG:
-                item.add_marker(pytest.mark.drawn(group="long", share=1 / 5))
     items.sort(key=lambda item: here not in item.path.parents)
 
 
@@ -94,13 +62,29 @@ class Project:
 
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the real command."""
-        command = ["snakemake", "--cores", "all", "--config", "scale=micro", *arguments]
-        return self.run(*command)
+        return self.run(*SNAKEMAKE, *arguments)
 
     def run(self, *command: str, **more: str) -> subprocess.CompletedProcess[str]:
         """Run any command in the copy, with more variables of the environment."""
         environment = {**self.environment, **more}
         return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True)
+
+    def start(self, *command: str, log: Path, **more: str) -> subprocess.Popen[bytes]:
+        """Start a command in a session of its own; what it says goes to a file."""
+        with log.open("ab") as said:
+            streams: dict[str, Any] = {"stdout": said, "stderr": said, "start_new_session": True}
+            return subprocess.Popen(command, cwd=self.folder, env={**self.environment, **more}, **streams)
+
+    def must(self, *command: str, **more: str) -> str:
+        """Run a command that must succeed; what it printed."""
+        ended = self.run(*command, **more)
+        assert ended.returncode == 0, f"{' '.join(command)}\n{ended.stdout}{ended.stderr}"
+        return ended.stdout + ended.stderr
+
+    def fernn(self, *arguments: str | Path, **more: str) -> subprocess.CompletedProcess[str]:
+        """Run `fernn` for the small scale."""
+        scale = () if arguments[0] == "verify" else ("--scale", "micro")  # records tell it
+        return self.run("fernn", *map(str, arguments), *scale, **more)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -113,11 +97,13 @@ class Project:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "DVC_"))}
         return {**inherited, **own, **person, "PATH": path, "PYTHONPATH": str(self.folder)}
 
+    def makes(self, *arguments: str) -> str:
+        """Run Snakemake, which must succeed; what it printed."""
+        return self.must(*SNAKEMAKE, *arguments)
+
     def planned(self) -> set[str]:
         """The jobs that a dry run would run, by their messages, but for the closing one."""
-        ended = self.snakemake("--dry-run")
-        assert ended.returncode == 0, ended.stdout + ended.stderr
-        return jobs(ended.stdout + ended.stderr)
+        return jobs(self.makes("--dry-run"))
 
     def edit_params(self, change: Callable[[dict[str, Any]], None]) -> None:
         """Change the small scale."""
@@ -142,11 +128,13 @@ class Clone(Project):
         """Run DVC; it must succeed. What it printed, with the output of what it ran."""
         return self.must("dvc", *arguments, **more)
 
-    def must(self, *command: str, **more: str) -> str:
-        """Run a command that must succeed; what it printed."""
-        ended = self.run(*command, **more)
-        assert ended.returncode == 0, f"{' '.join(command)}\n{ended.stdout}{ended.stderr}"
-        return ended.stdout + ended.stderr
+    def link_to_cache(self, links: str) -> None:
+        """Pull results as hard or symbolic links to the cache of DVC."""
+        self.dvc("config", "--local", "cache.type", links)
+        self.dvc("pull")
+        model = next((self.folder / "results/micro/runs").rglob("model.safetensors"))
+        assert model.is_symlink() == (links == "symlink")
+        assert (model.stat().st_nlink > 1) == (links == "hardlink")
 
     def up_to_date(self) -> bool:
         """Whether DVC says so."""
@@ -203,8 +191,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project whose workflow has run once; only for tests that leave it as it is."""
 
     def make(folder: Path) -> None:
-        ended = make_project(folder).snakemake()
-        assert ended.returncode == 0, ended.stdout + ended.stderr
+        make_project(folder).makes()
 
     made = made_once(tmp_path_factory, "finished", make)
     # one for each process of a parallel session: a Snakemake has its project to itself

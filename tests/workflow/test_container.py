@@ -40,8 +40,7 @@ def test_jobs_run_the_library_of_the_checkout(fresh: Project) -> None:
     version.write_text(version.read_text().replace(__version__, f"{__version__}+checkout"))
     target = "results/micro/datasets/translation/digits.record.json"
     # as where another copy of the library is installed, such as in the image
-    ended = fresh.run("snakemake", "--cores", "1", "--config", "scale=micro", "--", target, PYTHONPATH=str(ROOT))
-    assert ended.returncode == 0, ended.stderr
+    fresh.must("snakemake", "--cores", "1", "--config", "scale=micro", "--", target, PYTHONPATH=str(ROOT))
     assert (
         json.loads((fresh.folder / target).read_text())["environment"]["packages"]["fernn"] == f"{__version__}+checkout"
     )

@@ -3,10 +3,7 @@
 import gzip
 import json
 import re
-import shutil
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,19 +13,12 @@ from .conftest import ROOT, Clone
 from .test_dag import GRNN
 
 STAGES = ["datasets", "train", "evaluate", "tables", "figures", "report"]
+# what a stage is followed by
 AFTER = {
-    **{"datasets": set(STAGES), "train": set(STAGES[1:]), "evaluate": set(STAGES[2:])},
+    **{stage: {*STAGES[number:]} for number, stage in enumerate(STAGES[:3])},
     **{"tables": {"report"}, "figures": {"report"}},
-}  # what a stage is followed by
-MESSAGES = {
-    "Data": "datasets",
-    "Training": "train",
-    "Evaluating": "evaluate",
-    "Writing": "tables",
-    "Drawing": "figures",
-    "Composing": "report",
 }
-VERIFIED = {"dataset": "datasets"}
+MESSAGES = dict(zip(["Data", "Training", "Evaluating", "Writing", "Drawing", "Composing"], STAGES, strict=True))
 
 Edit = Callable[[Clone], Any]
 
@@ -80,8 +70,15 @@ def keys_in_another_order(clone: Clone) -> None:
 
 
 def by_hand(clone: Clone) -> None:
+    before = clone.results()
     remove(f"evaluations/{GRNN}/seed0")(clone)
     clone.must("fernn", "evaluate", f"{GRNN}/seed0", "--scale", "micro")
+    assert clone.results() == before
+
+
+def half_written(clone: Clone) -> None:
+    for folder in ("tables", "figures", f"runs/{GRNN}/seed0"):
+        (clone.folder / "results/micro" / folder / ".table1.md.x1y2z3.partial").write_text("half")
 
 
 EDITS: dict[str, Edit] = {
@@ -126,22 +123,17 @@ EDITS: dict[str, Edit] = {
     "a record removed": remove(f"runs/{GRNN}/seed0/record.json"),
     "an evaluation removed and made by hand": by_hand,
 }
-# DVC sees another record, of another time; `dvc repro` then finds nothing to do
-NEW_RECORD = {"an evaluation removed and made by hand"}
-# `fernn verify` judges what is there: of what is rebuilt, it names these
-REMOVED = {
+# `fernn verify` judges what is there: of what is rebuilt, it names these, and what the params no longer name
+VERIFIED = {
     "a data set removed": {"datasets"},
     "a model removed": {"train"},
-    "an evaluation removed": set(),
-    "a table removed": {"tables"},
-    "a record removed": {"train"},
-    "a seed more": {"tables", "figures", "report"},
-    "a learning rate": {"train", "evaluate", "tables", "figures", "report"},  # the former run is no longer named
+    "a group of runs dropped": set(STAGES),
+    "a learning rate": {*STAGES[1:]},  # the former run is no longer named
 }
-# what the params no longer name is told by `fernn verify`
-DROPPED = {"a group of runs dropped": {"datasets", "train", "evaluate"}}
 # DVC goes by whole folders and lists: these stages it runs too, and nothing is to be done in them
 COARSE = {"a group of runs dropped": {"datasets", "train", "evaluate"}, "a data set removed": {"train"}}
+# of these all three are asked; of the others Snakemake, since all go by the same records
+ALL_THREE = [*VERIFIED, "the size of the test set", "a constant of a recipe", "a figure of the paper"]
 
 
 def rows() -> dict[str, set[str]]:
@@ -152,52 +144,13 @@ def rows() -> dict[str, set[str]]:
     return {edit: set() if again == "nothing" else set(again.split(", ")) for edit, again in found}
 
 
-QUIET = [edit for edit, again in rows().items() if not again and edit not in NEW_RECORD]
+BY_HAND = "an evaluation removed and made by hand"
+QUIET = [edit for edit, again in rows().items() if not again and edit != BY_HAND]
 
 
 def test_the_table_has_every_edit() -> None:
     assert list(rows()) == list(EDITS)
     assert len(EDITS) >= 30
-
-
-Told = tuple[set[str], set[str], set[str]]
-
-
-def told(clone: Clone) -> Told:
-    """The stages that Snakemake would run, that `fernn verify` names, and of which DVC says that they changed."""
-    with ThreadPoolExecutor() as pool:
-        planned, verified = pool.submit(by_snakemake, clone), pool.submit(by_verify, clone)
-        found = planned.result(), verified.result()
-    return *found, by_dvc(clone)
-
-
-def test_edits_that_run_nothing(pulled_once: Clone, pulled: Clone, tmp_path: Path) -> None:
-    """All at once, which takes the time of one; where something would run, one by one."""
-    nothing: Told = (set(), set(), set())
-    for edit in QUIET:
-        EDITS[edit](pulled)
-    if told(pulled) == nothing:
-        return
-    for number, edit in enumerate(QUIET):
-        clone = Clone(shutil.copytree(pulled_once.folder, tmp_path / f"{number}/clone", symlinks=True))
-        EDITS[edit](clone)
-        assert told(clone) == nothing, edit
-    raise AssertionError("each of these edits runs nothing, but all of them together do")
-
-
-@pytest.mark.drawn(share=0.2)
-@pytest.mark.parametrize("edit", [edit for edit in EDITS if edit not in QUIET])
-def test_they_agree(pulled: Clone, edit: str) -> None:
-    expected = rows()[edit]
-    EDITS[edit](pulled)
-    planned, verified, changed = told(pulled)
-    assert planned == expected
-    assert verified == REMOVED.get(edit, expected) | DROPPED.get(edit, set())
-    if edit in NEW_RECORD:
-        assert changed == {"evaluate", "tables", "figures"}
-        return
-    followed = set(changed).union(*(AFTER.get(stage, set()) for stage in changed))
-    assert changed - COARSE.get(edit, set()) <= expected <= followed
 
 
 def by_snakemake(clone: Clone) -> set[str]:
@@ -208,7 +161,7 @@ def by_verify(clone: Clone) -> set[str]:
     ended = clone.run("fernn", "verify", "results/micro")
     found = re.findall(r"^(?:missing|outdated|corrupt): (\w+)", ended.stdout, re.MULTILINE)
     assert ended.returncode == bool(found), ended.stdout + ended.stderr
-    return {VERIFIED.get(stage, stage) for stage in found}
+    return {{"dataset": "datasets"}.get(stage, stage) for stage in found}
 
 
 def by_dvc(clone: Clone) -> set[str]:
@@ -216,3 +169,32 @@ def by_dvc(clone: Clone) -> set[str]:
     clone.must("fernn", "dependencies", "--scale", "micro")
     found = json.loads(clone.must("dvc", "status", "--json").splitlines()[-1])
     return {stage.partition("@")[0] for stage in found} - {"dependencies"}
+
+
+def test_edits_that_run_nothing(pulled: Clone) -> None:
+    """All at once, which takes the time of one."""
+    for edit in QUIET:
+        EDITS[edit](pulled)
+    half_written(pulled)
+    assert (by_snakemake(pulled), by_verify(pulled), by_dvc(pulled)) == (set(), set(), set())
+
+
+def test_a_result_that_is_made_again_by_hand_is_the_same_result(pulled: Clone) -> None:
+    """DVC sees another record, of another time, and finds nothing to do."""
+    EDITS[BY_HAND](pulled)
+    assert (by_snakemake(pulled), by_verify(pulled)) == (set(), set())
+    assert by_dvc(pulled) == {"evaluate", "tables", "figures"}
+    assert "Nothing to be done" in pulled.dvc("repro")
+    assert pulled.up_to_date()
+
+
+@pytest.mark.parametrize("edit", [edit for edit in EDITS if edit not in {*QUIET, BY_HAND}])
+def test_they_agree(pulled: Clone, edit: str) -> None:
+    expected = rows()[edit]
+    EDITS[edit](pulled)
+    assert by_snakemake(pulled) == expected
+    if edit in ALL_THREE:
+        assert by_verify(pulled) == VERIFIED.get(edit, expected)
+        changed = by_dvc(pulled)
+        followed = changed.union(*(AFTER.get(stage, set()) for stage in changed))
+        assert changed - COARSE.get(edit, set()) <= expected <= followed

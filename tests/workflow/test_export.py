@@ -20,12 +20,3 @@ def test_the_archive_of_a_finished_project_is_valid_and_runs(project: Project, t
     verified = there.run(sys.executable, "-m", "fernn.cli", "verify", *parts)
     assert verified.returncode == 0, verified.stdout + verified.stderr
     assert there.planned()  # the workflow is whole: it would make the data sets again, which are not in the archive
-
-
-def test_an_outdated_project_is_refused_in_one_message(project: Project) -> None:
-    project.edit_params(lambda micro: micro["translation"]["training"].update(epochs=2))
-    ended = project.run(sys.executable, "-m", "fernn.cli", "export", "--scale", "micro")
-    assert ended.returncode == 1
-    assert ended.stderr.startswith("fernn: results/micro: ")
-    assert "is outdated: input epochs 1 then, 2 now" in ended.stderr
-    assert "Traceback" not in ended.stderr

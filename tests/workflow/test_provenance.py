@@ -21,18 +21,14 @@ RUN = f"{GRNN}/seed0"
 BASE = Path("results/micro")
 EVALUATION = BASE / "evaluations" / RUN
 PREDICTION = "fernn/evaluation/prediction.py"
-RIGHT = "squares = (predicted - target).square()"
-WRONG = "squares = (predicted - target).abs()   "  # of the same length
-
-
-def fernn(project: Project, *command: str | Path, **more: str) -> subprocess.CompletedProcess[str]:
-    return project.run("fernn", *map(str, command), **more)
+RIGHT = "squares = (model(shown, target.shape[1]).float() - target).square()"
+WRONG = "squares = (model(shown, target.shape[1]).float() - target).abs()   "  # of the same length
 
 
 def evaluate(project: Project, **more: str) -> subprocess.CompletedProcess[str]:
     """Evaluate a run once more."""
     shutil.rmtree(project.folder / EVALUATION)
-    return fernn(project, "evaluate", RUN, "--scale", "micro", **more)
+    return project.fernn("evaluate", RUN, **more)
 
 
 def must(ended: subprocess.CompletedProcess[str]) -> None:
@@ -41,27 +37,25 @@ def must(ended: subprocess.CompletedProcess[str]) -> None:
 
 def named(project: Project, path: Path, *reasons: str) -> None:
     """`fernn verify` names a result and each reason."""
-    ended = fernn(project, "verify", path)
+    ended = project.fernn("verify", path)
     assert ended.returncode == 1, ended.stdout
     assert all(reason in ended.stdout for reason in reasons), ended.stdout
 
 
 def recorded(project: Project, path: Path) -> None:
-    ended = fernn(project, "verify", path)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    project.must("fernn", "verify", str(path))
 
 
 def edit(project: Project, file: str, old: str, new: str) -> str:
     """Edit a source, keeping its time and, if old and new have one length, its size; returns the text of before."""
-    path = project.folder / file
-    text, found = path.read_text(), path.stat()
+    text = (project.folder / file).read_text()
     assert old in text
-    path.write_text(text.replace(old, new))
-    os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
+    undo(project, file, text.replace(old, new))
     return text
 
 
 def undo(project: Project, file: str, text: str) -> None:
+    """Write a source, keeping its time."""
     path = project.folder / file
     found = path.stat()
     path.write_text(text)
@@ -80,7 +74,7 @@ def test_f1_files_in_each_others_role(project: Project) -> None:
     undo(project, file, text)
     reason = f"as test it read {BASE}/datasets/translation/length-V2T.safetensors then, "
     named(project, EVALUATION, reason + f"{BASE}/datasets/translation/test-V2T.safetensors now")
-    must(fernn(project, "evaluate", RUN, "--scale", "micro"))
+    must(project.fernn("evaluate", RUN))
     assert project.read(f"evaluations/{RUN}/results.csv") == before
     recorded(project, EVALUATION)
 
@@ -93,7 +87,7 @@ def test_f2_another_file_than_the_recorded_one(project: Project) -> None:
     head = b"\x00\x00\x08\x03" + np.array(images.shape, ">i4").tobytes()
     (folder / name).write_bytes(head + images[::-1].tobytes())
     (project.folder / BASE / digits).unlink()
-    must(fernn(project, "dataset", "translation/digits", "--scale", "micro"))
+    must(project.fernn("dataset", "translation/digits"))
     assert project.read(digits) == before
     (folder / name).unlink()
     recorded(project, BASE / digits)
@@ -105,7 +99,7 @@ def test_f3_digits_that_are_not_the_originals(fresh: Project) -> None:
         with (fresh.folder / "data/mnist" / name).open("wb") as file:
             command = ["gzip", "-dc", f"resources/mnist-subset/{name}.gz"]
             subprocess.run(command, cwd=fresh.folder, stdout=file, check=True)
-    ended = fernn(fresh, "dataset", "translation/digits", "--scale", "paper")
+    ended = fresh.run("fernn", "dataset", "translation/digits", "--scale", "paper")
     assert ended.returncode == 1
     assert "data/mnist/train-images-idx3-ubyte is not the original: sha256 " in ended.stderr
     assert f"expected {FILES['train-images-idx3-ubyte'].sha256.value[:12]}..." in ended.stderr
@@ -125,7 +119,7 @@ def test_f4_bytecode_of_another_source(project: Project) -> None:
     text = edit(project, "fernn/__init__.py", '__version__ = "0.1.0"', '__version__ = "0.1.1"')
     must(project.run("python", "-m", "compileall", "-q", "-f", "fernn/__init__.py"))
     undo(project, "fernn/__init__.py", text)
-    ended = fernn(project, "runs", "--scale", "micro")
+    ended = project.fernn("runs")
     assert ended.returncode == 1
     assert "fernn/__init__.py differs from its bytecode" in ended.stderr
 
@@ -153,8 +147,9 @@ def test_f6_what_a_package_imports(project: Project) -> None:
     (project.folder / package).write_text(f"{text}\nimport fernn.evaluation.patch\n")
     (project.folder / "fernn/evaluation/patch.py").write_text(
         "import fernn.evaluation.prediction as prediction\n\n"
-        "kept = prediction.step_errors\n"
-        "prediction.step_errors = lambda model, frames, *more: kept(model, lambda *at: 0.5 * frames(*at), *more)\n"
+        "kept = prediction.measure_prediction\n"
+        "prediction.measure_prediction = "
+        "lambda model, frames, *more, **by: kept(model, lambda *at: 0.5 * frames(*at), *more, **by)\n"
     )
     must(evaluate(project))
     assert project.read(f"evaluations/{RUN}/results.csv") != before
@@ -168,11 +163,11 @@ def test_f7_words_that_a_table_prints(project: Project) -> None:
     file = "fernn/results/claims/judge.py"
     text = edit(project, file, "params.yaml has no run of", "the paper is wrong about")
     shutil.rmtree(project.folder / BASE / "tables")
-    must(fernn(project, "tables", "--scale", "micro"))
+    must(project.fernn("tables"))
     assert b"the paper is wrong about" in project.read("tables/claims.md")
     undo(project, file, text)
     named(project, BASE / "tables", "input code ")
-    must(fernn(project, "tables", "--scale", "micro"))
+    must(project.fernn("tables"))
     assert project.read("tables/claims.md") == before
 
 
@@ -181,22 +176,21 @@ def test_f8_settings_of_the_environment(project: Project) -> None:
     ended = evaluate(project, ONEDNN_DEFAULT_FPMATH_MODE="BF16")
     assert ended.returncode == 1
     assert "ONEDNN_DEFAULT_FPMATH_MODE=BF16 lowers the precision" in ended.stderr
-    must(fernn(project, "evaluate", RUN, "--scale", "micro", ATEN_CPU_CAPABILITY="default"))
-    said = fernn(project, "verify", EVALUATION).stdout
+    must(project.fernn("evaluate", RUN, ATEN_CPU_CAPABILITY="default"))
+    said = project.fernn("verify", EVALUATION).stdout
     assert 'variables.ATEN_CPU_CAPABILITY "default" then, not there now' in said
     if platform.machine() == "x86_64":
         assert "determinism.instructions" in said
         assert "determinism.rounding" in said
     must(evaluate(project))
     assert project.read(f"evaluations/{RUN}/results.csv") == before
-    assert "determinism" not in fernn(project, "verify", EVALUATION).stdout
+    assert "determinism" not in project.fernn("verify", EVALUATION).stdout
 
 
 def test_f9_a_training_on_two_machines(project: Project) -> None:
     project.edit_params(lambda scale: scale["translation"]["training"].update(epochs=200))
     command = ["fernn", "train", RUN, "--scale", "micro"]
-    first = {**project.environment, "ATEN_CPU_CAPABILITY": "default"}
-    training = subprocess.Popen(command, cwd=project.folder, env=first, stderr=subprocess.DEVNULL)
+    training = project.start(*command, log=project.folder / "said", ATEN_CPU_CAPABILITY="default")
     checkpoint, patience = project.folder / BASE / "unfinished" / RUN / "checkpoint.safetensors", time.monotonic() + 120
     while not checkpoint.exists():
         assert training.poll() is None
@@ -204,18 +198,18 @@ def test_f9_a_training_on_two_machines(project: Project) -> None:
         time.sleep(0.01)
     training.send_signal(signal.SIGTERM)
     assert training.wait() == 128 + signal.SIGTERM
-    must(fernn(project, *command[1:]))
+    must(project.run(*command))
     record = json.loads(project.read(f"runs/{RUN}/record.json"))
     assert [each["variables"].get("ATEN_CPU_CAPABILITY") for each in record["others"]] == ["default"]
     assert "ATEN_CPU_CAPABILITY" not in record["environment"]["variables"]
-    said = fernn(project, "verify", BASE / "runs" / RUN).stdout
+    said = project.fernn("verify", BASE / "runs" / RUN).stdout
     assert 'variables.ATEN_CPU_CAPABILITY "default" then, not there now' in said
     assert "2 environments computed it" in said
 
 
 def test_f10_the_record_of_another_result(project: Project) -> None:
     project.edit_params(lambda scale: scale["translation"].update(seeds=[0, 1]))
-    must(fernn(project, "train", f"{GRNN}/seed1", "--scale", "micro"))
+    must(project.fernn("train", f"{GRNN}/seed1"))
     folder = project.folder / BASE / "runs" / GRNN
     shutil.rmtree(folder / "seed0")
     shutil.copytree(folder / "seed1", folder / "seed0")
@@ -236,7 +230,7 @@ def test_f11_results_behind_a_link(project: Project) -> None:
 
 def test_what_is_not_here_is_listed(project: Project) -> None:
     shutil.rmtree(project.folder / EVALUATION)
-    ended = fernn(project, "verify", BASE)
+    ended = project.fernn("verify", BASE)
     assert ended.returncode == 0
     assert f"Not here (1): evaluate {RUN}\n" in ended.stdout
 

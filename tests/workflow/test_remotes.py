@@ -32,19 +32,11 @@ def server(tmp_path: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    settings = {
-        "ListenAddress": "127.0.0.1",
-        "Port": port,
-        "HostKey": tmp_path / "host",
-        "AuthorizedKeysFile": tmp_path / "person.pub",
-        "PidFile": "none",
-        "UsePAM": "no",
-        "StrictModes": "no",
-        "PasswordAuthentication": "no",
-        "PermitRootLogin": "prohibit-password",
-        "Subsystem": "sftp internal-sftp",
-    }
-    (tmp_path / "sshd_config").write_text("".join(f"{name} {value}\n" for name, value in settings.items()))
+    (tmp_path / "sshd_config").write_text(
+        f"ListenAddress 127.0.0.1\nPort {port}\nHostKey {tmp_path}/host\nAuthorizedKeysFile {tmp_path}/person.pub\n"
+        "PidFile none\nUsePAM no\nStrictModes no\nPasswordAuthentication no\nPermitRootLogin prohibit-password\n"
+        "Subsystem sftp internal-sftp\n"
+    )
     with (tmp_path / "sshd.log").open("w") as log:
         command = [program, "-D", "-e", "-f", str(tmp_path / "sshd_config")]
         running = subprocess.Popen(command, stdout=log, stderr=log)
@@ -72,14 +64,6 @@ def test_over_ssh(pulled: Clone, server: str, tmp_path: Path) -> None:
     assert pulled.results() == before
     assert pulled.up_to_date()
     assert pulled.planned() == set()
-
-
-def test_a_shared_folder(pulled: Clone, tmp_path: Path) -> None:
-    pulled.dvc("remote", "add", "--default", "shared", str(tmp_path / "shared"))
-    pulled.dvc("push")
-    pulled.must("rm", "-r", "results", ".dvc/cache", "artifacts")
-    pulled.dvc("pull")
-    assert pulled.up_to_date()
 
 
 def test_the_repository_stays_small() -> None:

@@ -1,11 +1,12 @@
 """A Snakemake that is asked to stop hands its trainings on; one that cannot begin says so before it begins."""
 
 import signal
-import subprocess
 import time
 from typing import Any
 
 from .conftest import Project
+
+ONE_CORE = ("snakemake", "--cores", "1", "--config", "scale=micro")
 
 
 def longer(scale: dict[str, Any]) -> None:
@@ -16,15 +17,7 @@ def test_it_is_asked_to_stop(project: Project) -> None:
     """Without its trainings it would wait until they are done."""
     project.edit_params(longer)
     said = project.folder / "said"
-    with said.open("w") as file:
-        process = subprocess.Popen(
-            ["snakemake", "--cores", "1", "--config", "scale=micro"],
-            cwd=project.folder,
-            env=project.environment,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+    process = project.start(*ONE_CORE, log=said)
     patience = time.monotonic() + 300
     while not list(project.folder.glob("results/micro/unfinished/**/checkpoint.safetensors")):
         assert process.poll() is None, said.read_text()
@@ -36,8 +29,7 @@ def test_it_is_asked_to_stop(project: Project) -> None:
     (checkpoint,) = project.folder.glob("results/micro/unfinished/**/checkpoint.safetensors")
     run = "/".join(checkpoint.parent.relative_to(project.folder / "results/micro/unfinished").parts)
     assert not (project.folder / f"results/micro/runs/{run}/model.safetensors").exists()
-    ended = project.snakemake("--", f"results/micro/runs/{run}/model.safetensors")
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    project.makes("--", f"results/micro/runs/{run}/model.safetensors")
     assert f"{run}: goes on after epoch" in (project.folder / f"results/micro/logs/train/{run}.log").read_text()
 
 
@@ -52,14 +44,11 @@ def test_without_a_gpu_it_says_so_once(project: Project) -> None:
     project.edit_params(without_cpu)
     test = project.folder / "results/micro/datasets/translation/test-V2T.safetensors"
     before = test.read_bytes()
-    environment = {**project.environment, "CUDA_VISIBLE_DEVICES": ""}
-    command = ["snakemake", "--cores", "1", "--config", "scale=micro"]
-    ended = subprocess.run(command, cwd=project.folder, env=environment, capture_output=True, text=True)
+    ended = project.run(*ONE_CORE, CUDA_VISIBLE_DEVICES="")
     told = ended.stdout + ended.stderr
     assert ended.returncode != 0
     assert told.count("computes on a GPU, and there is none here: 3 trainings and 3 evaluations are to be done") == 1
     assert "Traceback" not in told
     assert test.read_bytes() == before
-    data = subprocess.run([*command, "--until", "dataset"], cwd=project.folder, env=environment, capture_output=True)
-    assert data.returncode == 0
+    project.must(*ONE_CORE, "--until", "dataset", CUDA_VISIBLE_DEVICES="")
     assert test.read_bytes() != before

@@ -1,7 +1,6 @@
 """One truth about a result, its record: what once passed in silence, and what must not run again."""
 
 import os
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,6 @@ RUN = f"{GRNN}/seed0"
 EVALUATION = Path("results/micro/evaluations") / RUN
 
 
-def fernn(project: Project, *command: str) -> subprocess.CompletedProcess[str]:
-    return project.run("fernn", *command, "--scale", "micro")
-
-
 def wider(scale: dict[str, Any]) -> None:
     scale["translation"]["architecture"]["hidden_channels"] = 3
 
@@ -27,9 +22,9 @@ def wider(scale: dict[str, Any]) -> None:
 def test_results_made_by_hand_before_any_snakemake(fresh: Project) -> None:
     fresh.edit_params(lambda scale: scale["translation"]["runs"].pop(0))
     for part in ("digits", "validation-V1T", "velocity-V0T", "trivial-velocity-V0T"):
-        assert fernn(fresh, "dataset", f"translation/{part}").returncode == 0
+        assert fresh.fernn("dataset", f"translation/{part}").returncode == 0
     for command in (("train", f"{V1_SLOW}/seed0"), ("evaluate", f"{V1_SLOW}/seed0"), ("tables",)):
-        assert fernn(fresh, *command).returncode == 0
+        assert fresh.fernn(*command).returncode == 0
     # they are results like any others
     assert fresh.planned() == {"Drawing the figures", "Composing the report"}
     fresh.edit_params(wider)
@@ -38,9 +33,8 @@ def test_results_made_by_hand_before_any_snakemake(fresh: Project) -> None:
 
 def test_params_edited_while_a_workflow_runs(finished: Project, fresh: Project) -> None:
     before = (fresh.folder / "params.yaml").read_bytes()
-    with open(fresh.folder / "said", "w") as said:
-        command = ["snakemake", "--cores", "1", "--config", "scale=micro", "--", "runs"]
-        under_way = subprocess.Popen(command, cwd=fresh.folder, env=fresh.environment, stdout=said, stderr=said)
+    said = fresh.folder / "said"
+    under_way = fresh.start("snakemake", "--cores", "1", "--config", "scale=micro", "--", "runs", log=said)
     patience = time.monotonic() + 600
     while not list(fresh.folder.glob("results/micro/datasets/**/*.safetensors")):
         assert under_way.poll() is None
@@ -48,13 +42,11 @@ def test_params_edited_while_a_workflow_runs(finished: Project, fresh: Project) 
         time.sleep(0.02)
     fresh.edit_params(wider)
     assert under_way.wait() != 0
-    said_ = (fresh.folder / "said").read_text()
-    assert "params.yaml or the library was edited since the workflow started" in said_
+    assert "params.yaml or the library was edited since the workflow started" in said.read_text()
     assert not list(fresh.folder.glob("results/micro/runs/**/model.safetensors"))
     # and edited back
     (fresh.folder / "params.yaml").write_bytes(before)
-    ended = fresh.snakemake("--", "runs")
-    assert ended.returncode == 0, ended.stderr
+    fresh.makes("--", "runs")
     models = [f"runs/{run}/seed0/model.safetensors" for run in (GRNN, V1, V1_SLOW)]
     assert [fresh.read(model) for model in models] == [finished.read(model) for model in models]
 
@@ -63,14 +55,10 @@ def test_an_evaluation_by_code_that_was_edited_back(pulled: Clone) -> None:
     before = pulled.results()
     storage = pulled.folder / "fernn/models/storage.py"
     text = storage.read_text()
-    storage.write_text(
-        text.replace(
-            "    model.load_state_dict(weights)\n",
-            "    model.load_state_dict({name: 1.01 * value for name, value in weights.items()})\n",
-        )
-    )
+    scaled = "load_state_dict({name: 1.01 * value for name, value in weights.items()})"
+    storage.write_text(text.replace("load_state_dict(weights)", scaled))
     # how a model is read belongs to what made the model too
-    refused = fernn(pulled, "evaluate", RUN)
+    refused = pulled.fernn("evaluate", RUN)
     assert refused.returncode == 1
     assert f"runs/{RUN}/model.safetensors is outdated: input code" in refused.stderr
     pulled.must("snakemake", "--cores", "1", "--config", "scale=micro", "--", f"{EVALUATION}/results.csv")
@@ -79,7 +67,7 @@ def test_an_evaluation_by_code_that_was_edited_back(pulled: Clone) -> None:
     assert {f"Training {RUN}", f"Evaluating {RUN}"} | REPORT <= pulled.planned()
     assert not pulled.up_to_date()
     assert pulled.run("fernn", "verify", str(EVALUATION)).returncode == 1
-    pulled.dvc("repro")
+    pulled.makes()
     assert pulled.results() == before
 
 
@@ -87,7 +75,7 @@ def test_a_stage_by_hand_reads_no_damaged_model(project: Project) -> None:
     before = (project.folder / EVALUATION / "results.csv").read_bytes()
     flip(project.folder / f"results/micro/runs/{RUN}/model.safetensors")
     (project.folder / EVALUATION / "record.json").unlink()
-    ended = fernn(project, "evaluate", RUN)
+    ended = project.fernn("evaluate", RUN)
     assert ended.returncode == 1
     assert f"runs/{RUN}/model.safetensors is corrupt" in ended.stderr
     assert (project.folder / EVALUATION / "results.csv").read_bytes() == before
@@ -95,22 +83,11 @@ def test_a_stage_by_hand_reads_no_damaged_model(project: Project) -> None:
 
 def test_a_stage_by_hand_reads_no_data_of_other_params(project: Project) -> None:
     project.edit_params(lambda scale: scale["translation"]["data"].update(digit=14))
-    ended = fernn(project, "train", RUN)
+    ended = project.fernn("train", RUN)
     assert ended.returncode == 1
     assert "datasets/translation/digits.safetensors is outdated: input digit 7 then, 14 now" in ended.stderr
     advice = "snakemake results/micro/datasets/translation/digits.safetensors --cores all --config scale=micro"
     assert advice in ended.stderr
-
-
-def test_a_result_that_is_made_again_by_hand_is_the_same_result(pulled: Clone) -> None:
-    before = pulled.results()
-    pulled.must("rm", "-r", str(EVALUATION))
-    assert fernn(pulled, "evaluate", RUN).returncode == 0
-    assert pulled.results() == before
-    assert pulled.planned() == set()
-    assert pulled.run("fernn", "verify", "results/micro").returncode == 0
-    assert "Nothing to be done" in pulled.dvc("repro")
-    assert pulled.up_to_date()
 
 
 def test_a_trained_run_of_other_params_is_set_aside(project: Project) -> None:
@@ -118,7 +95,7 @@ def test_a_trained_run_of_other_params_is_set_aside(project: Project) -> None:
     before, record = model.read_bytes(), read_record(model.with_name("record.json"))
     assert record
     project.edit_params(wider)
-    ended = fernn(project, "train", RUN)
+    ended = project.fernn("train", RUN)
     assert ended.returncode == 0, ended.stderr
     aside = project.folder / f"results/micro/superseded/{RUN}/{record.lineage}"
     assert f"{aside.relative_to(project.folder)}" in ended.stderr
@@ -129,7 +106,7 @@ def test_a_trained_run_of_other_params_is_set_aside(project: Project) -> None:
     assert len([line for line in told if f"train {RUN}" in line]) == 2
     told = project.run("fernn", "verify", "results/micro").stdout.splitlines()  # it is no result of today
     assert len([line for line in told if f"train {RUN}" in line]) == 1
-    assert str(aside.relative_to(project.folder) / "model.safetensors") in fernn(project, "prune").stdout
+    assert str(aside.relative_to(project.folder) / "model.safetensors") in project.fernn("prune").stdout
 
 
 def test_a_clock_that_was_ahead(project: Project) -> None:
@@ -143,6 +120,5 @@ def test_a_clock_that_was_ahead(project: Project) -> None:
     data = {f"Data set translation/{part}-V2T" for part in ("test", "trivial-test")}
     wanted = data | {f"Evaluating {GRNN}/seed0", f"Evaluating {V1}/seed0"} | REPORT
     assert project.planned() == wanted
-    ended = project.snakemake()
-    assert ended.returncode == 0, ended.stderr
+    project.makes()
     assert project.planned() == set()
