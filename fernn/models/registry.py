@@ -1,6 +1,7 @@
 """All models of this library: what `fernn.models` exports, and which classes a file of weights can hold.
 
-A new model is a module of its own and its name here: no stage imports this module, so no other result becomes outdated.
+A new model is a module of its own, which the stages find by its `kind` in params.yaml. Its name here lets `load_model`
+read its weights. No stage imports this module, so no other result becomes outdated.
 """
 
 from pathlib import Path
