@@ -1,9 +1,9 @@
 """The workflow: the whole way once, and what it refuses before anything runs."""
 
 import csv
-import json
 from typing import Any
 
+from tests import measured
 from tests.results.report.page import Page, wrong
 
 from .conftest import Project
@@ -23,9 +23,10 @@ def run_and_after(*runs: str) -> set[str]:
 def test_the_whole_way(finished: Project) -> None:
     rows = list(csv.DictReader(finished.read("tables/table1.csv").decode().splitlines()))
     for model, run in (("G-RNN", GRNN), ("FERNN-V1T", V1)):
-        measured = json.loads(finished.read(f"evaluations/{run}/seed0/results.csv"))["measures"]["test"]["mse"]
+        path = finished.folder / "results/micro/evaluations" / run / "seed0/results.csv"
+        error = measured.read(path)["test"]["mse", ""]
         cells = [row for row in rows if row["model"] == model and row["metric"] == "test_mse"]
-        assert [float(cell["mean"]) for cell in cells] == [measured]
+        assert [float(cell["mean"]) for cell in cells] == [error]
     claims = list(csv.DictReader(finished.read("tables/claims.csv").decode().splitlines()))
     of = ("order", "FERNN-V1T G-RNN", "test_mse")
     (order,) = [row for row in claims if (row["kind"], row["models"], row["measure"]) == of]

@@ -77,7 +77,7 @@ def test_edits_that_change_results(clone: Clone, shared: Path, group: str) -> No
 def test_what_differs_is_named_and_nothing_is_written(pulled: Clone, shared: Path) -> None:
     share(pulled, shared)
     before = (pulled.folder / "equivalent.json").read_bytes()
-    apply(pulled, "results/figures/style.py", "WIDTH = 5.5", "WIDTH = 5.0")
+    apply(pulled, "results/figures.py", "WIDTH = 5.5", "WIDTH = 5.0")
     ended = pulled.run("fernn", "equivalent", "results/micro", "--commit", "HEAD")
     assert ended.returncode == 1
     assert "DIFFERS: probe figures: " in ended.stdout

@@ -85,7 +85,7 @@ def test_params_and_code_of_today(project: Project) -> None:
     flow.write_text(flow.read_text() + "\nANOTHER = 1\n")
     status, said = verify(project, TRAINED)
     assert status == 1
-    assert "  input epochs 1 then, 2 now\n" in said
+    assert "  input training.epochs 1 then, 2 now\n" in said
     assert "  input code " in said
     # params without the run
     project.edit_params(lambda scale: scale["translation"].update(seeds=[5]))

@@ -64,7 +64,7 @@ def test_no_line_is_long_without_a_terminal(project: Project) -> None:
     planned = project.snakemake("--dry-run")
     ended = project.snakemake("--", MODEL)
     assert ended.returncode == 0
-    assert re.search(rf"^ Training {GRNN}/seed0  +input epochs 1 then, 30 now", planned.stdout, re.MULTILINE)
+    assert re.search(rf"^ Training {GRNN}/seed0  +input training.epochs 1 then, 30 now", planned.stdout, re.MULTILINE)
     assert re.search(r"^Would run \d+ jobs: 3 train, 3 evaluate, .*1 tables", planned.stdout, re.MULTILINE)
     for said in (planned.stdout, planned.stderr, ended.stdout, ended.stderr):
         assert max(map(len, said.splitlines()), default=0) <= 160
