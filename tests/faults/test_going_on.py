@@ -77,7 +77,7 @@ def test_two_starters(stage: str, template: Project, other: Server, tmp_path: Pa
         with ThreadPoolExecutor(2) as pool:
             answers = list(pool.map(lambda each: each.fernn(*of(job)), (project, twin)))
         assert [answer.status for answer in answers] == [0, 0], answers
-        assert sum("there already" in answer.said for answer in answers) == 1, answers
+        assert sum("already up to date" in answer.said for answer in answers) == 1, answers
         assert project.digests() == template.digests()
         assert project.leftovers() == []
         shutil.rmtree(project.folder)
@@ -102,7 +102,7 @@ def test_a_successor_with_other_params(template: Project, other: Server, tmp_pat
             orphan.result()
         assert successor.status == 0, successor.said
         assert len(read_arrays(project.folder / job.writes[0])[0]["digit"]) == 6
-        assert "there already" in project.fernn(*of(job)).said
+        assert "already up to date" in project.fernn(*of(job)).said
         shutil.rmtree(project.folder)
     ledger(ONE, "a starter with other params than its predecessor", number)
 
@@ -136,7 +136,7 @@ def test_times_of_files_mean_nothing(template: Project, tmp_path: Path, ledger: 
     for command in (("evaluate", project.run), ("tables",)):
         ended = project.fernn(*command)
         assert ended.status == 0
-        assert "there already" in ended.said
+        assert "already up to date" in ended.said
     assert project.digests() == template.digests()
     ledger(TIMES, "files of other times", len(files))
 

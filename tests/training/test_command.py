@@ -74,7 +74,7 @@ def test_a_run_that_is_started_twice_is_trained_once(prepared, root, tmp_path):
     runs = [project.start(), project.start()]
     said = [run.communicate(timeout=300)[1] for run in runs]
     assert [run.returncode for run in runs] == [0, 0], said
-    waited, trained = sorted(said, key=lambda text: "there already" not in text)
+    waited, trained = sorted(said, key=lambda text: "already up to date" not in text)
     assert f"epoch 1/{EPOCHS}" in trained
     assert f"epoch 1/{EPOCHS}" not in waited
     assert f"train {RUN}: already up to date" in waited

@@ -49,7 +49,7 @@ def test_a_terminal_shows_one_view_with_the_losses_of_the_runs(project: Project)
     assert status == 0, lines
     view = lines[lines.index("1 job to do: 1 train; cores: " + str(os.cpu_count())) + 1 :]
     assert max(map(len, view)) <= 80
-    assert any(re.search(r"0 of 1 jobs, 0:00:\d\d, time left: known after the first run", line) for line in view)
+    assert any(re.search(r"0 of 1 jobs, 0:00:\d\d, about \d+ \w+ left", line) for line in view)
     assert any(
         re.fullmatch(r"  epoch \d+/30  loss 0\.\d+  validation 0\.\d+  .*left.*", line.rstrip()) for line in view
     )
@@ -64,7 +64,7 @@ def test_no_line_is_long_without_a_terminal(project: Project) -> None:
     planned = project.snakemake("--dry-run")
     ended = project.snakemake("--", MODEL)
     assert ended.returncode == 0
-    assert re.search(rf"^ Training {GRNN}/seed0  +input training.epochs 1 then, 30 now", planned.stdout, re.MULTILINE)
+    assert f"\n  train {GRNN}/seed0: input data.train 8 then, 64 now\n" in planned.stderr
     assert re.search(r"^Would run \d+ jobs: 3 train, 3 evaluate, .*1 tables", planned.stdout, re.MULTILINE)
     for said in (planned.stdout, planned.stderr, ended.stdout, ended.stderr):
         assert max(map(len, said.splitlines()), default=0) <= 160
