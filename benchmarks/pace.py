@@ -13,7 +13,7 @@ from fernn.experiments import find_experiment
 from fernn.layout import Layout
 from fernn.models.precision import use_precision
 from fernn.models.storage import channels_last
-from fernn.pipeline.plan import Models, memory_of, models, name_of
+from fernn.pipeline.cost import Models, memory_of, models, name_of
 from fernn.runs import Run, all_runs
 from fernn.training.device import sequences_at_a_time
 from fernn.training.tasks import PredictionTask, RecognitionTask

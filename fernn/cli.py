@@ -198,7 +198,7 @@ def claims(
     """Say which claims of the paper the finished runs reproduce."""
     from rich.console import Console
 
-    from fernn.pipeline.claims import judge_archive, judge_claims
+    from fernn.pipeline.verdicts import judge_archive, judge_claims
     from fernn.results.claims.text import show
 
     if folder is None:
@@ -260,7 +260,7 @@ def plan_command(
     """Say what a scale costs: jobs, GPU-hours and memory by model, disk, the longest path."""
     from rich.console import Console
 
-    from fernn.pipeline.plan import show
+    from fernn.pipeline.cost import show
 
     show(*_start(file, scale), rate, gpus, Console())
 

@@ -7,7 +7,7 @@ import yaml
 from fernn.experiments import load_params
 from fernn.layout import Layout
 from fernn.pipeline.jobs import Jobs, dependencies, left_behind
-from fernn.provenance.equivalence import representative
+from fernn.provenance.lineages import representative
 from fernn.runs import all_runs
 from tests.results.made import figure_names
 

@@ -7,22 +7,22 @@ from pathlib import Path
 import pytest
 
 from fernn.errors import FernnError
-from fernn.provenance import equivalence
-from fernn.provenance.equivalence import Probe, add_probe, read_probes, representative
+from fernn.provenance import lineages
+from fernn.provenance.lineages import Probe, add_probe, read_probes, representative
 
 
-def probe(commit: str, device: str = "cpu", **lineages: tuple[str, str]) -> Probe:
+def probe(commit: str, device: str = "cpu", **pairs: tuple[str, str]) -> Probe:
     about = {"commit": commit, "time": "2026-12-01T00:00:00Z", "machine": "M", "torch": "2", "probe": "p"}
-    return Probe.model_validate({**about, "device": device, "lineages": {"quick": lineages}})
+    return Probe.model_validate({**about, "device": device, "lineages": {"quick": pairs}})
 
 
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     path = tmp_path / "equivalent.json"
-    monkeypatch.setattr(equivalence, "FILE", path)
-    equivalence._representatives.cache_clear()
+    monkeypatch.setattr(lineages, "FILE", path)
+    lineages._representatives.cache_clear()
     yield path
-    equivalence._representatives.cache_clear()
+    lineages._representatives.cache_clear()
 
 
 def test_without_a_file_each_lineage_is_its_own(file: Path) -> None:

@@ -30,8 +30,8 @@ from snakemake.settings.enums import Quietness
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from fernn.errors import FernnError
+from fernn.pipeline.cost import Models, costs, models, rates_of, read_runs
 from fernn.pipeline.jobs import Jobs
-from fernn.pipeline.plan import Models, costs, models, rates_of, read_runs
 from workflow.plan import Plan
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import Any
 from fernn.experiments import experiments
 from fernn.files import sha256
 from fernn.pipeline.jobs import Job, Jobs
-from fernn.provenance.equivalence import representative
+from fernn.provenance.lineages import representative
 from fernn.provenance.records import CorruptRecordError, Record, identity, read_record
 
 

@@ -17,9 +17,9 @@ from fernn.experiments import find_experiment
 from fernn.gpus import visible_gpus
 from fernn.layout import Layout
 from fernn.params import Params
+from fernn.pipeline.cost import PROFILE, disk, models
 from fernn.pipeline.image import fetched
 from fernn.pipeline.jobs import Jobs
-from fernn.pipeline.plan import PROFILE, disk, models
 from fernn.provenance.environment import version_of
 
 # the Pythons that the project takes; a test holds pyproject.toml and the set-up to it

@@ -30,7 +30,7 @@ from fernn.pipeline.audit import Audit, Status
 from fernn.pipeline.jobs import Job, Jobs
 from fernn.provenance.code import PACKAGE
 from fernn.provenance.environment import environment
-from fernn.provenance.equivalence import FILE, Probe, add_probe
+from fernn.provenance.lineages import FILE, Probe, add_probe
 from fernn.provenance.records import Record, identity, now, read_record
 from fernn.sources import source_of
 
@@ -93,17 +93,17 @@ def show_equivalent(
     return good and not todo
 
 
-def probe(commit: str, params_file: Path, scales: set[str], first: bool = False) -> Outcome:
-    """Make all results of the probe by the code of a commit (in full), each again by today's code, and compare.
+def probe(commit: str, params_file: Path, scales: set[str]) -> Outcome:
+    """Make all results of the probe by the code of a commit (in full), rebuild each by today's code, and compare.
 
-    `scales` are those whose lineages are wanted. With `first` this stops at the first job that differs.
+    `scales` are those whose lineages are wanted.
 
     Raises:
         FernnError: if either code cannot run the probe.
     """
     spec = yaml.safe_load(SPEC.read_bytes())
     wanted = sorted({*scales, *spec["scales"]})
-    task = {"stages": spec["stages"], "workers": spec["workers"], "scales": wanted, "first": first}
+    task = {"stages": spec["stages"], "workers": spec["workers"], "scales": wanted}
     with tempfile.TemporaryDirectory(prefix="fernn-probe-") as name:
         today = Path(name, "today")
         for path in (path for path in PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
@@ -233,11 +233,11 @@ def _jobs(scale: str) -> Jobs:
 
 
 def _kinds(job: Job) -> set[tuple[str, ...]]:
-    """What the probe must have run for a job: its stage, experiment, class of model, and each of its measures."""
+    """What the probe must have run for a job: its stage, experiment, class of model, and each of its tests."""
     experiment = job.name.partition("/")[0] if job.stage in ("dataset", "train", "evaluate") else ""
     model = str((job.inputs.get("model") or {}).get("kind", ""))
-    measures = (job.inputs.get("measures") or job.inputs.get("flows") or [""]) if job.stage == "evaluate" else [""]
-    return {(job.stage, experiment, model, measure) for measure in measures}
+    tests = (job.inputs.get("tests") or job.inputs.get("flows") or [""]) if job.stage == "evaluate" else [""]
+    return {(job.stage, experiment, model, test) for test in tests}
 
 
 def _covered(

@@ -15,7 +15,7 @@ from fernn.files import sha256, write_json
 from fernn.layout import EVALUATION, KEPT, METRICS, MODEL, RECORD, RELEASE, SAMPLES, SUPERSEDED, Layout
 from fernn.params import Params
 from fernn.provenance.code import code_digest
-from fernn.provenance.equivalence import representative
+from fernn.provenance.lineages import representative
 from fernn.provenance.records import identity
 from fernn.results import figures, tables
 from fernn.results.claims.claim import PAPER

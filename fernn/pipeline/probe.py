@@ -6,7 +6,6 @@ It only calls the command line of that code, so that it works with any version. 
     workers   of runs that several processes train
     again     null: make all results. Else the jobs of an earlier call, in order: make each of them again from the
               results that are there, compare, and restore what was there
-    first     whether to stop at the first job that differs
     scales    whose lineages are wanted
 
 It writes a JSON object to the file named by its argument: "jobs", each [scale, stage, name]; "workers" as they were;
@@ -112,8 +111,8 @@ def make_all(stages: dict[str, list[str]], workers: dict[str, int]) -> list[tupl
     return done
 
 
-def make_again(jobs: list[tuple[str, str, str]], workers: dict[str, int], first: bool) -> dict[str, list[str]]:
-    """Make each result again, or until one differs if `first`; returns the files that differ, by job."""
+def rebuild(jobs: list[tuple[str, str, str]], workers: dict[str, int]) -> dict[str, list[str]]:
+    """Rebuild each result; returns the files that differ, by job."""
     records = {}
     for path in Path("results").rglob("*record.json"):
         record = json.loads(path.read_text())
@@ -134,8 +133,6 @@ def make_again(jobs: list[tuple[str, str, str]], workers: dict[str, int], first:
             found = [f"cannot be made: {error}"]
         if found:
             differs[f"{scale} {stage} {name}".rstrip()] = found
-            if first:
-                break
         for file in (path.as_posix(), *before["outputs"]):
             shutil.move(SAVED / file, file)
     return differs
@@ -160,7 +157,7 @@ def main() -> None:
         found["jobs"] = make_all(task["stages"], task["workers"])
         found["workers"] = task["workers"]
     else:
-        found["differs"] = make_again(task["again"], task["workers"], task["first"])
+        found["differs"] = rebuild(task["again"], task["workers"])
     import torch
 
     found["device"] = "cuda" if torch.cuda.is_available() else "cpu"

@@ -28,7 +28,7 @@ from fernn.params import Params
 from fernn.pipeline.audit import Audit, Status
 from fernn.pipeline.jobs import Job, Jobs
 from fernn.provenance.environment import environment
-from fernn.provenance.equivalence import representative
+from fernn.provenance.lineages import representative
 from fernn.provenance.records import Record, identity, now, write_record
 from fernn.runs import gpus_of, is_candidate
 from fernn.training.checkpoint import discard

@@ -20,7 +20,7 @@ from fernn.evaluation import Measures
 from fernn.experiments import load_params
 from fernn.models import load_model
 from fernn.models.ops import circular_pad
-from fernn.pipeline.plan import flops, models
+from fernn.pipeline.cost import flops, models
 from fernn.runs import Run, all_runs
 from tests import measured
 from tests.kept import everything

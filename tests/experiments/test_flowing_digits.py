@@ -22,8 +22,8 @@ from fernn.flows.rotation import Rotation, rotate
 from fernn.flows.translation import Translation
 from fernn.layout import RECORD, Layout
 from fernn.models import load_model, save_model
-from fernn.pipeline.claims import judge_claims
 from fernn.pipeline.stages import evaluate_run, make_result, train_run
+from fernn.pipeline.verdicts import judge_claims
 from fernn.provenance.records import read_record
 from fernn.runs import Run, find_run
 from tests import measured

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from fernn.cli import app
 from fernn.errors import FernnError
 from fernn.pipeline.archive import METADATA, files_of
-from fernn.pipeline.claims import judge_archive
+from fernn.pipeline.verdicts import judge_archive
 from fernn.pipeline.verify import verify_archive
 from fernn.results.claims.claim import Exact
 from fernn.results.claims.judge import Verdict

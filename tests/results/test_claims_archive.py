@@ -17,7 +17,7 @@ from fernn.files import sha256
 from fernn.layout import Layout
 from fernn.params import Params
 from fernn.pipeline.archive import METADATA
-from fernn.pipeline.claims import judge_archive, without_data
+from fernn.pipeline.verdicts import judge_archive, without_data
 from fernn.provenance.records import read_record, write_record
 from tests.kept import everything
 

@@ -14,8 +14,8 @@ from rich.console import Console
 
 from fernn.experiments import load_params
 from fernn.layout import Layout
+from fernn.pipeline.cost import costs, models, rates_of, read_runs
 from fernn.pipeline.jobs import Jobs
-from fernn.pipeline.plan import costs, models, rates_of, read_runs
 from fernn.training.checkpoint import Checkpoint
 from fernn.training.progress import TrainingProgress
 from tests.pipeline.made import finish, under_way

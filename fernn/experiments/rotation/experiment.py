@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from fernn.datasets.rotating import Rotating
 from fernn.experiments.digits.experiment import DigitExperiment
 from fernn.experiments.digits.figures import FIGURES, velocity_kind
-from fernn.experiments.rotation.claims import EVIDENCE
+from fernn.experiments.rotation.evidence import EVIDENCE
 from fernn.experiments.rotation.figures import velocity_generalization
 from fernn.experiments.rotation.params import RotationParams
 

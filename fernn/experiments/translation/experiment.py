@@ -5,7 +5,7 @@ from typing import ClassVar
 from fernn.datasets.translating import Translating
 from fernn.experiments.digits.experiment import DigitExperiment
 from fernn.experiments.digits.figures import FIGURES, velocity_kind
-from fernn.experiments.translation.claims import EVIDENCE
+from fernn.experiments.translation.evidence import EVIDENCE
 from fernn.experiments.translation.figures import HIDDEN, velocity_generalization
 from fernn.experiments.translation.params import TranslationParams
 

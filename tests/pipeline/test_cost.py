@@ -20,9 +20,9 @@ from fernn.experiments import find_experiment, load_params
 from fernn.layout import RECORD, Layout
 from fernn.models.predictor import FERNNPredictor
 from fernn.params import Params
-from fernn.pipeline import plan
+from fernn.pipeline import cost
+from fernn.pipeline.cost import META, TRAINING, Amount, Rates, State, costs, flops, memory_of, models, name_of
 from fernn.pipeline.jobs import Jobs
-from fernn.pipeline.plan import META, TRAINING, Amount, Rates, State, costs, flops, memory_of, models, name_of
 from fernn.runs import Run, all_runs
 from fernn.training.device import kept, step_bytes, weights_of
 from tests.kept import everything
@@ -32,7 +32,7 @@ from tests.workflow.conftest import make_project
 ROOT = Path(__file__).parents[2]
 QUICK = load_params(ROOT / "params.yaml", "quick")
 GIGA = Rates("GPU", "FLOPs at 0.001 TFLOP/s", {}, 1e9)
-TABLE = yaml.safe_load(Path(plan.__file__).with_name("measured.yaml").read_text())
+TABLE = yaml.safe_load(Path(cost.__file__).with_name("measured.yaml").read_text())
 
 
 def changed(params: Params, experiment: str, part: str, **values: Any) -> Params:
@@ -55,10 +55,10 @@ CASES |= {
 
 
 def state_of(params: Params, layout: Layout) -> State:
-    return plan.read_runs(Jobs(params, layout))
+    return cost.read_runs(Jobs(params, layout))
 
 
-def estimated(params: Params, layout: Layout) -> plan.Costs:
+def estimated(params: Params, layout: Layout) -> cost.Costs:
     return costs(params, state_of(params, layout), GIGA, models(params))
 
 
@@ -71,7 +71,7 @@ def test_flops_of_long_sequences_follow_from_short_ones(params: Params, run: Run
     model = find_experiment(run.experiment).training(params, Layout("quick"), run).inputs["model"].build().eval()
     lengths = [(data.frames,)] if run.experiment == "kth" else [(1, 1), (1, 4), (data.seen, data.predicted), (5, 2)]
     for length in lengths:  # of the real model on the CPU, every step
-        assert counted.flops(Pass(2, data.frame, *length)) == 2 * plan.flops_of(model, data.frame, *length)
+        assert counted.flops(Pass(2, data.frame, *length)) == 2 * cost.flops_of(model, data.frame, *length)
 
 
 @pytest.mark.parametrize(("model", "maps"), [("G-RNN", 1), ("FERNN-V1T", 9), ("FERNN-V2T", 25)])
@@ -91,7 +91,7 @@ def test_backward_costs_twice_as_much_as_forward() -> None:
     model = FERNNPredictor("V1T", hidden_channels=32).to(META)
     with FlopCounterMode(display=False) as counter:
         model(torch.empty(1, 3, 1, 8, 8, device=META), 3).sum().backward()
-    assert counter.get_total_flops() == pytest.approx(TRAINING * plan.flops_of(model, 8, 3, 3), rel=0.05)
+    assert counter.get_total_flops() == pytest.approx(TRAINING * cost.flops_of(model, 8, 3, 3), rel=0.05)
 
 
 @pytest.mark.parametrize("run", RUNS.values(), ids=RUNS)
@@ -156,7 +156,7 @@ def test_the_table_of_measured_steps(unit: str, scale: str, measured: Any) -> No
 def test_a_model_that_was_not_measured_has_the_median_rate_of_its_experiment() -> None:
     rates = Rates("GPU", "", {"a/x": 1.0, "a/y": 3.0, "a/z": 4.0, "b/x": 9.0}, 5.0)
     assert [rates.of(name) for name in ("a/x", "a/new", "b/new", "c/new")] == [1.0, 3.0, 9.0, 5.0]
-    core = plan.rates_of(QUICK, State(devices={"a CPU"}))
+    core = cost.rates_of(QUICK, State(devices={"a CPU"}))
     source = costs(QUICK, State(), core, models(QUICK)).source
     assert source["translation"] == core.source
     assert source["kth"].endswith(
@@ -179,14 +179,14 @@ def test_which_rates_a_plan_uses(
     scale: str, cuda: bool, state: State, rate: float | None, unit: str, source: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
-    rates = plan.rates_of(load_params(ROOT / "params.yaml", scale), state, rate)
+    rates = cost.rates_of(load_params(ROOT / "params.yaml", scale), state, rate)
     assert rates.unit == unit
     assert source in rates.source
 
 
 def test_the_hours_of_the_paper_are_those_in_the_docs(tmp_path: Path) -> None:
     paper = load_params(ROOT / "params.yaml", "paper")
-    found = costs(paper, State(), plan.rates_of(paper, State()), models(paper))
+    found = costs(paper, State(), cost.rates_of(paper, State()), models(paper))
     hours = sum(amount.total for amount in found.left.values()) / 3600
     assert f" {hours:.0f} hours" in (ROOT / "README.md").read_text()
     assert f" {hours:.0f} hours" in (ROOT / "docs/unknown.md").read_text()
@@ -196,7 +196,7 @@ def test_the_hours_of_the_paper_are_those_in_the_docs(tmp_path: Path) -> None:
 
 
 def test_before_anything_has_run_flops_are_divided_by_the_rate(params: Params, layout: Layout) -> None:
-    done = plan.done_jobs(Jobs(params, layout))
+    done = cost.done_jobs(Jobs(params, layout))
     assert {name for name, jobs in done.items() if any(jobs)} <= {"fetch"}
     assert len(done["train"]) == len(all_runs(params))
     found, counted = estimated(params, layout), models(params)
@@ -260,19 +260,19 @@ def test_a_broken_checkpoint_is_ignored(params: Params, layout: Layout) -> None:
 
 
 def test_the_limits_of_the_profile_are_enough_for_the_paper(tmp_path: Path) -> None:
-    paper, retries = load_params(ROOT / "params.yaml", "paper"), plan.retries_of(ROOT / plan.PROFILE)
+    paper, retries = load_params(ROOT / "params.yaml", "paper"), cost.retries_of(ROOT / cost.PROFILE)
     for rate in (None, 10):  # of an H200; what slurm/config.yaml says
-        left = costs(paper, State(), plan.rates_of(paper, State(), rate), models(paper)).left
-        assert list(plan.too_short(paper, left, retries)) == []
-    assert plan.retries_of(tmp_path / "none") is None
+        left = costs(paper, State(), cost.rates_of(paper, State(), rate), models(paper)).left
+        assert list(cost.too_short(paper, left, retries)) == []
+    assert cost.retries_of(tmp_path / "none") is None
 
 
 def test_limits_that_no_run_can_keep_are_named(params: Params) -> None:
     short, long = (first(params, model) for model in ("G-RNN", "FERNN-V2T"))
     left = {short: Amount(1800, 360), long: Amount(6840, 720)}  # the scale has limits of 30 and 10 minutes
     in_time = {run: Amount(amount.train, 360) for run, amount in left.items()}
-    assert list(plan.too_short(params, in_time, 3)) == []
-    trained, tested = plan.too_short(params, left, 2)
+    assert list(cost.too_short(params, in_time, 3)) == []
+    trained, tested = cost.too_short(params, left, 2)
     assert trained == (
         f"With --profile slurm, training {long.id} does not end: it takes 1.9 h, and 3 tries of 0.5 h end after 1.5 h. "
         "Set retries to 4 in slurm/config.yaml, or raise resources.train.runtime in params.yaml."
@@ -286,13 +286,13 @@ def test_limits_that_no_run_can_keep_are_named(params: Params) -> None:
 
 def test_several_gpus_share_a_run(params: Params, layout: Layout, capsys: pytest.CaptureFixture[str]) -> None:
     def longest(gpus: int | None) -> float:
-        plan.show(params, layout, 1e-6, gpus, Console(width=120))
+        cost.show(params, layout, 1e-6, gpus, Console(width=120))
         said = capsys.readouterr().out
         assert ("exchanging gradients is not counted" in said) == (gpus is not None)
         return float(re.search(r"Longest path.*: (\S+) h", said)[1])
 
     run = first(params, "FERNN-V2T")
-    assert [plan.shared_by(params, run, gpus) for gpus in (None, 2, 64)] == [1, 2, 4]  # a batch has four sequences
+    assert [cost.shared_by(params, run, gpus) for gpus in (None, 2, 64)] == [1, 2, 4]  # a batch has four sequences
     assert longest(2) == pytest.approx(longest(None) / 2, rel=0.1)  # an evaluation is of one GPU
 
 
