@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from pydantic import BaseModel
 
-from fernn.errors import FernnError
 from fernn.layout import Layout
 from fernn.models.storage import Model
 from fernn.params import Params
@@ -145,20 +144,26 @@ class Experiment(ABC, Generic[P]):
         assert isinstance(section, self.schema)  # the params were checked by it
         return section
 
-    def model_of_kind(self, name: str, kind: str, arguments: Mapping[str, Any]) -> Model:
-        """The model called `name`, of a kind in `kinds` or of a class of this package, given as "module:class".
+    def checked(self, section: P) -> P:
+        """A section of params.yaml, if each of its models is of a kind in `kinds` or names a class of this package.
 
         A new class needs no entry in `kinds`: an edit of them would make other runs outdated.
 
         Raises:
-            FernnError: if there is no such kind and no such module.
+            ValueError: naming the model, and the kinds.
         """
-        if (found := self.kinds.get(kind)) or Model.is_class(kind):
-            return Model(found or kind, arguments)
-        raise FernnError(
-            f"{self.name}.models.{name}.kind = {kind!r}: no kind of model there; expected one of "
-            f"{', '.join(self.kinds)}, or a class of this package, such as {next(iter(self.kinds.values()))}"
-        )
+        for name, model in section.models.items():
+            kind = getattr(model, "kind", None)
+            if kind is not None and kind not in self.kinds and not Model.is_class(kind):
+                raise ValueError(
+                    f"models.{name}.kind is {kind!r}; expected one of {', '.join(self.kinds)}, or a class of this "
+                    f"package, such as {next(iter(self.kinds.values()))}"
+                )
+        return section
+
+    def model_of_kind(self, kind: str, arguments: Mapping[str, Any]) -> Model:
+        """A model of a kind in `kinds`, or of the class that `kind` names."""
+        return Model(self.kinds.get(kind, kind), arguments)
 
     def stand_ins(self, params: Params) -> Work | None:
         """How synthetic sources are drawn, into the folder that the function gets; None if the sources are real."""

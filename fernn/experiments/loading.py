@@ -52,7 +52,9 @@ def find_experiment(name: str) -> Experiment[Any]:
 @cache
 def schema() -> type[Params]:
     """The whole shape of params.yaml: what all scales have, and a section for each experiment."""
-    sections: dict[str, Any] = {name: (each.schema, ...) for name, each in experiments().items()}
+    sections: dict[str, Any] = {
+        name: (Annotated[each.schema, AfterValidator(each.checked)], ...) for name, each in experiments().items()
+    }
     known: Any = Literal[tuple(sections)]
     sections["experiments"] = (Annotated[list[known], Field(min_length=1), AfterValidator(once)], ...)
     return create_model("Params", __base__=Params, **sections)

@@ -78,18 +78,6 @@ def test_a_new_network_outdates_no_other_run(root: Path, tmp_path: Path) -> None
     assert (tmp_path / f"results/{SCALE}/evaluations/{RUN}/results.csv").exists()
 
 
-@pytest.mark.parametrize("experiment", ["translation", "rotation", "kth"])
-def test_no_such_kind(root: Path, experiment: str) -> None:
-    section = load_params(root / "params.yaml").section(experiment)
-    for kind in ("gru", "fernn.models.gru:GRU", "torch.nn:Module", "fernn.nowhere.gru:GRU"):
-        models = {"G-RNN": section.models["G-RNN"].model_copy(update={"kind": kind})}
-        with pytest.raises(FernnError) as refused:
-            find_experiment(experiment).model(section.model_copy(update={"models": models}), "G-RNN")
-        said = f"{experiment}.models.G-RNN.kind = '{kind}': no kind of model there; expected one of "
-        assert str(refused.value).startswith(said)
-        assert "or a class of this package, such as fernn.models." in str(refused.value)
-
-
 @pytest.mark.parametrize("name", ["Nothing", "torch"])
 def test_no_such_class(root: Path, name: str) -> None:
     section = load_params(root / "params.yaml").section("translation")

@@ -67,7 +67,7 @@ def test_the_whole_way(fresh: Project) -> None:
     fresh.edit_params(lambda scale: scale["axis"]["models"]["G-RNN"].update(kind="other"))
     refused = fresh.run("fernn", "plan", "--scale", "micro")
     assert refused.returncode
-    assert "axis.models.G-RNN.kind = 'other': no kind of model there; expected one of fernn" in refused.stderr
+    assert "axis: models.G-RNN.kind is 'other'; expected one of fernn" in refused.stderr
 
 
 def test_the_section_is_one_of_params_yaml() -> None:

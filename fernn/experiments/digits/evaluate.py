@@ -27,7 +27,7 @@ def evaluate(
     *,
     model: Model,
     motion: Motion,
-    measures: list[str],
+    tests: list[str],
     data: "DigitData",
     length: int,
     velocities: str,
@@ -36,19 +36,19 @@ def evaluate(
     """Measure a trained predictor and write its results.
 
     "test" and "length" are measured as `measure_prediction` says, and where digits stay in the middle of larger frames
-    over the central square of a digit's size too. "velocity" has `mse`, `mse_median` and `lost` over all steps at each
-    velocity of the grid, at which all digits move, and the mean of the first over the grid.
+    over the central square of a digit's size too. "velocity" has each measure of a whole test at each
+    velocity of the grid, at which all digits move, and the mean of `mse` over the grid.
     Samples are "seen", "truth" and "prediction", each (S, T, 1, H, W) float32, over as many steps as training has, of
-    the first of the measures; where "length" is measured "length.seen" and so on, over all of its steps; and where
+    the first of the tests; where "length" is measured "length.seen" and so on, over all of its steps; and where
     "velocity" is, "velocity.seen" and so on, whose digits all move at the last velocity of the grid.
 
     Args:
-        files: "model", "digits" and the sequences of each measure, by its name.
+        files: "model", "digits" and the sequences of each test, by its name.
         place: where it is done.
         outputs: see `evaluate_to_files`.
         model: the network.
         motion: how digits move.
-        measures: which of "test", "length" and "velocity".
+        tests: which of "test", "length" and "velocity".
         data: `frame`, `seen` and `predicted` of the section of params.yaml.
         length: frames predicted, in "length".
         velocities: flow whose generators make the grid of "velocity".
@@ -64,7 +64,7 @@ def evaluate(
         def rendered(recipes: Recipes, predicted: int) -> Callable[[int, int], Tensor]:
             return RenderedSequences(motion.render, pool, data.seen + predicted, data.frame).of(recipes)
 
-        def errors_of(test: str, recipes: Recipes, predicted: int) -> Measures:
+        def errors_of(test: str, recipes: Recipes, predicted: int, central: int | None) -> Measures:
             frames = rendered(recipes, predicted)
             errors = measure_prediction(network, frames, len(recipes), training.batch, data.seen, central)
             if step := overflow_step(errors):
@@ -78,24 +78,24 @@ def evaluate(
 
         measured: dict[str, Measures] = {}
         samples: dict[str, Tensor] = {}
-        for name in measures:
-            recipes = Recipes.read(files[name])
-            if name == "velocity":
+        for test in tests:
+            recipes = Recipes.read(files[test])
+            if test == "velocity":
                 grid = motion.grid(velocities)
-                cells = {velocity_index(v): errors_of(name, recipes.moving_at(v), data.predicted) for v in grid}
-                measured[name] = {
+                cells = {velocity_index(v): errors_of(test, recipes.moving_at(v), data.predicted, None) for v in grid}
+                whole = [name for name, index in cells[velocity_index(grid[0])] if not index and name != "sequences"]
+                measured[test] = {
                     ("sequences", ""): len(recipes),
                     ("mse", ""): sum(cell["mse", ""] for cell in cells.values()) / len(cells),
+                    **{(name, index): cell[name, ""] for name in whole for index, cell in cells.items()},
                 }
-                for kind in ("mse", "mse_median", "lost"):
-                    measured[name] |= {(kind, index): cell[kind, ""] for index, cell in cells.items()}
                 # the fastest one, as a rule one that the training did not have
                 recipes = recipes.moving_at(grid[-1])
                 samples |= {f"velocity.{kind}": each for kind, each in samples_of(recipes, data.predicted).items()}
             else:
-                steps = length if name == "length" else data.predicted
-                measured[name] = errors_of(name, recipes, steps)
-            if name == "length":
+                steps = length if test == "length" else data.predicted
+                measured[test] = errors_of(test, recipes, steps, central)
+            if test == "length":
                 samples |= {f"length.{kind}": each for kind, each in samples_of(recipes, steps).items()}
             if "seen" not in samples:
                 samples |= samples_of(recipes, data.predicted)

@@ -56,10 +56,10 @@ class DigitExperiment(Experiment[P], Generic[P]):
 
     def model(self, section: P, name: str) -> Model:
         """A model of the section, by its name there."""
-        return self.model_of_kind(name, section.models[name].kind, self.arguments(section, name))
+        return self.model_of_kind(section.models[name].kind, self.arguments(section, name))
 
     def dataset(self, params: Params, layout: Layout, part: str) -> Work:
-        """A part is "digits", "validation-V2T", a measure and a flow such as "test-V2T", or "trivial-test-V2T"."""
+        """A part is "digits", "validation-V2T", a test and a flow such as "test-V2T", or "trivial-test-V2T"."""
         section = self.section(params)
         data, motion = section.data, self.motion(section)
         if part == "digits":
@@ -71,8 +71,8 @@ class DigitExperiment(Experiment[P], Generic[P]):
             "velocity": data.velocity.sequences,
         }
         trivial, of = part.startswith("trivial-"), part.removeprefix("trivial-")
-        measure, _, flow = of.partition("-")
-        if measure not in sequences or not flow or (trivial and measure == "validation"):
+        test, _, flow = of.partition("-")
+        if test not in sequences or not flow or (trivial and test == "validation"):
             raise FernnError(
                 f"{self.name}/{part}: no such data set; expected digits, or one of {', '.join(sequences)} and a flow, "
                 "or trivial- and one of the last three"
@@ -83,17 +83,17 @@ class DigitExperiment(Experiment[P], Generic[P]):
                 motion=motion,
                 frame=data.frame,
                 seen=data.seen,
-                predicted=data.length.predicted if measure == "length" else data.predicted,
-                velocities=data.velocity.flow if measure == "velocity" else None,
+                predicted=data.length.predicted if test == "length" else data.predicted,
+                velocities=data.velocity.flow if test == "velocity" else None,
             )
             return Work(forecasts, self._parts(layout, digits="digits", sequences=of))
         drawn = partial(
             make_sequences,
             motion=motion,
             stream=part,
-            pool="validation" if measure == "validation" else "test",
+            pool="validation" if test == "validation" else "test",
             flow=flow,
-            sequences=sequences[measure],
+            sequences=sequences[test],
             digits=data.digits,
             seed=data.seed,
         )
@@ -116,18 +116,18 @@ class DigitExperiment(Experiment[P], Generic[P]):
 
     def evaluation(self, params: Params, layout: Layout, run: Run) -> Work:
         """What is measured, on sequences of the flow of training."""
-        section, measures = self.section(params), evaluations_of(params, run)
+        section, tests = self.section(params), evaluations_of(params, run)
         function = partial(
             evaluate,
             model=self.model(section, run.model),
             motion=self.motion(section),
-            measures=measures,
+            tests=tests,
             data=only(section.data, "frame", "seen", "predicted"),
             length=section.data.length.predicted,
             velocities=section.data.velocity.flow,
             training=only(section.training, "batch", "precision", "winograd", "threads"),
         )
-        parts = {name: tested_on(name, run.flow) for name in measures}
+        parts = {name: tested_on(name, run.flow) for name in tests}
         return Work(function, {**self._parts(layout, digits="digits", **parts), "model": layout.model(run.id)})
 
     def workload(self, params: Params, run: Run) -> Workload:

@@ -243,13 +243,13 @@ FIGURES = (
         length_generalization,
         "What happens beyond the training horizon: the paper says that the error of a FERNN stays flat. A curve above "
         "the grey ones is worse than a forecast that needs no training.",
-        lambda flow, measures: "length" in measures,
+        lambda flow, tests: "length" in tests,
     ),
     Kind(
         "rollouts",
         rollouts,
         "The same beyond the horizon, as pictures: digits that stay, fade, or dissolve.",
-        lambda flow, measures: "length" in measures,
+        lambda flow, tests: "length" in tests,
     ),
 )
 
@@ -260,4 +260,4 @@ def velocity_kind(draw: Draw) -> Kind:
         "Whether the error grows where training had no such velocity: the paper says that a FERNN is as good there, "
         "and that a G-RNN is not."
     )
-    return Kind("velocity_generalization", draw, see, lambda flow, measures: "velocity" in measures)
+    return Kind("velocity_generalization", draw, see, lambda flow, tests: "velocity" in tests)

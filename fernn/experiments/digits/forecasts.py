@@ -42,7 +42,7 @@ def trivial_file(layout: Layout, experiment: str, measure: str, flow: str) -> Pa
 
 
 def trivial_files(params: Params, layout: Layout, experiments: Iterable[str]) -> list[Path]:
-    """The errors of baselines in all measures of the runs of some experiments."""
+    """The errors of baselines in all tests of the runs of some experiments."""
     found = (
         trivial_file(layout, experiment, measure, run.flow)
         for experiment in experiments

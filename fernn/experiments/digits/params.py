@@ -108,12 +108,12 @@ class DigitParams(ExperimentParams):
             raise ValueError(f"{key} = {found['input']!r}: {found['msg'][0].lower()}{found['msg'][1:]}") from None
 
 
-def tested_on(measure: str, flow: str) -> str:
-    """The sequences on which runs trained on a flow are measured, such as "test-V2T".
+def tested_on(test: str, flow: str) -> str:
+    """The sequences on which runs trained on a flow are tested, such as "test-V2T".
 
     "velocity" gives every digit the velocities of a grid, so one set of digits and starts serves all training flows.
     """
-    return f"{measure}-{still(flow) if measure == 'velocity' else flow}"
+    return f"{test}-{still(flow) if test == 'velocity' else flow}"
 
 
 def digit_section(params: Params, experiment: str) -> DigitParams:

@@ -143,9 +143,9 @@ class KthExperiment(Experiment[KthParams]):
         """A model of the section, by its name there."""
         model, sizes = section.models[name], section.architecture
         if model.flow is None:
-            return self.model_of_kind(name, model.kind, {"base": sizes.cnn_base})
+            return self.model_of_kind(model.kind, {"base": sizes.cnn_base})
         recurrent = sizes.model_dump(include={"stem_channels", "stem_kernels", "kernel_size"})
-        return self.model_of_kind(name, model.kind, {"flow": model.flow, **recurrent})
+        return self.model_of_kind(model.kind, {"flow": model.flow, **recurrent})
 
 
 EXPERIMENT = KthExperiment()

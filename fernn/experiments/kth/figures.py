@@ -238,7 +238,7 @@ FIGURES = (
         "confusion",
         confusion,
         "The diagonal is right; what stands beside it says which actions are taken for one another.",
-        lambda flow, measures: flow in measures,
+        lambda flow, tests: flow in tests,
     ),
     Kind("clips", clips, "What a model sees, and the word it gives: bold ones are wrong."),
     Kind(
@@ -246,7 +246,7 @@ FIGURES = (
         figure5,
         "Each row is a training flow, each column a test flow: whether bars fall where the test moves and the training "
         "did not.",
-        lambda flow, measures: bool(set(measures) - {flow}),
+        lambda flow, tests: bool(set(tests) - {flow}),
         together=True,
     ),
 )

@@ -180,7 +180,7 @@ HIDDEN = Kind(
     "Hidden states, seen by an eye that moves with the digits. The map of the FERNN's generator that has their "
     "velocity stands still, and its mean over time stays sharp; the map of a G-RNN smears: it keeps trails of where "
     "digits were.",
-    lambda flow, measures: "velocity" in measures,
+    lambda flow, tests: "velocity" in tests,
     moving=moving_states,
     models=True,
 )
