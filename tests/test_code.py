@@ -34,7 +34,7 @@ ROOTS = {
     "tables": [
         "results.tables",
         *(f"experiments.{name}.tables" for name in ("digits", "kth")),
-        *(f"experiments.{name}.claims" for name in ("rotation", "translation")),
+        *(f"experiments.{name}.evidence" for name in ("rotation", "translation")),
     ],
     "figures": [
         "results.figures",

@@ -65,7 +65,7 @@ def undo(project: Project, file: str, text: str) -> None:
 def test_f1_files_in_each_others_role(project: Project) -> None:
     before = project.read(f"evaluations/{RUN}/results.csv")
     file = "fernn/experiments/digits/experiment.py"
-    parts = "parts = {name: tested_on(name, run.flow) for name in measures}"
+    parts = "parts = {name: tested_on(name, run.flow) for name in tests}"
     other = 'other = {"test": "length", "length": "test"}'
     swapped = f"{other}\n        {parts.replace('tested_on(name,', 'tested_on(other.get(name, name),')}"
     text = edit(project, file, parts, swapped)
