@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 from fernn.lazy import exports
 
 if TYPE_CHECKING:
+    from fernn.flows.base import Flow
     from fernn.flows.rotation import Rotation
     from fernn.flows.translation import Translation
 
-__all__ = ["Rotation", "Translation"]
-__getattr__ = exports(__name__, {"Rotation": "rotation", "Translation": "translation"})
+__all__ = ["Flow", "Rotation", "Translation"]
+__getattr__ = exports(__name__, {"Flow": "base", "Rotation": "rotation", "Translation": "translation"})

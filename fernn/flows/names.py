@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from fernn.errors import FernnError
 
 TRANSLATION, ROTATION = r"^V\d+T$", r"^V\d+R$"
-OF = {"": "", "T": " of translation", "R": " of rotation"}
+OF = {"T": " of translation", "R": " of rotation"}
 
 
 def reach(flow: str, kind: str = "") -> int:
@@ -14,7 +14,7 @@ def reach(flow: str, kind: str = "") -> int:
 
     Args:
         flow: its name.
-        kind: the letter that it must end in, "T" or "R", if given.
+        kind: the letter that it must end in, such as "T" or "R", if given.
 
     Raises:
         FernnError: if it is the name of no flow, or of no flow of that kind.
@@ -23,7 +23,7 @@ def reach(flow: str, kind: str = "") -> int:
     if match is None:
         every = f"V0{kind}, V1{kind}, V2{kind}, ... (V_k^{kind} of the paper)"
         such = every if kind else "a name such as V2T (V_2^T) or V4R (V_4^R)"
-        raise FernnError(f"{flow!r} names no flow{OF[kind]}: expected {such}.")
+        raise FernnError(f"{flow!r} names no flow{OF.get(kind, '')}: expected {such}.")
     return int(match[1])
 
 

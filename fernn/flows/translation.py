@@ -7,20 +7,19 @@ index, exact and invertible.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 
 from fernn.errors import FernnError
-from fernn.flows.base import check_time, kept, whole
-from fernn.flows.names import reach
+from fernn.flows.base import Flow, kept, whole
 
 Offsets = tuple[tuple[int, int], ...]  # (row, column) for each generator
 
 
 @dataclass(frozen=True)
-class Translation:
+class Translation(Flow):
     """V_k^T: all whole-pixel velocities (vx, vy) with |vx|, |vy| <= k (paper, Section 5.1; k = 0 is the G-RNN).
 
     Args:
@@ -30,42 +29,23 @@ class Translation:
         FernnError: if `k` is not a whole number of at least 0.
     """
 
-    k: int
+    letter = "T"
+    padding = "circular"
+    exact = True
 
-    def __post_init__(self) -> None:
-        k = whole(self.k)
-        if k is None or k < 0:
+    @classmethod
+    def of(cls, flow: Any, *arguments: Any) -> Self:
+        """A flow of whole-pixel translations, given itself or its name.
+
+        Raises:
+            FernnError: if it is neither, or a subclass that moves maps in another way than this class.
+        """
+        flow = super().of(flow, *arguments)
+        if any(whole(speed) is None for nu in flow.generators for speed in nu):
             raise FernnError(
-                f"Translation(k={self.k!r}): k is the largest speed in pixels per frame, a whole number of at least 0."
+                f"{flow!r} has generators of parts of a pixel; expected (vx, vy) in whole pixels per frame."
             )
-        object.__setattr__(self, "k", k)
-
-    @classmethod
-    def parse(cls, name: str) -> "Translation":
-        """Read a name such as "V2T" (V_2^T).
-
-        Raises:
-            FernnError: if the name has another form.
-        """
-        return cls(reach(name, "T"))
-
-    @classmethod
-    def of(cls, flow: "Translation | str") -> "Translation":
-        """A flow, given itself or its name.
-
-        Raises:
-            FernnError: if it is neither.
-        """
-        if isinstance(flow, str):
-            return cls.parse(flow)
-        if not isinstance(flow, Translation):
-            raise FernnError(f"expected a {cls.__name__} or its name, such as {cls(2).name!r}; found {flow!r}.")
         return flow
-
-    @property
-    def name(self) -> str:
-        """The name used in params.yaml and in file names, such as "V2T"."""
-        return f"V{self.k}T"
 
     @cached_property
     def generators(self) -> tuple[tuple[int, int], ...]:
@@ -73,8 +53,9 @@ class Translation:
         span = range(-self.k, self.k + 1)
         return tuple((vx, vy) for vx in span for vy in span)
 
-    def __len__(self) -> int:
-        return len(self.generators)
+    def act(self, maps: Tensor, nu: tuple[int, int], time: int) -> Tensor:
+        """psi_t(nu).f for maps f, (B, C, H, W): a roll."""
+        return maps.roll((time * nu[1], time * nu[0]), (-2, -1))
 
     def offsets(self, time: int, height: int, width: int) -> Offsets:
         """Where the first pixel of psi_t(nu) . f comes from, for every nu of V.
@@ -102,25 +83,9 @@ class Translation:
         """
         return _sources(self.offsets(time, height, width), height, width, torch.device(device))
 
-    def move(self, maps: Tensor, time: int) -> Tensor:
-        """Apply psi_t(nu) to the map of each generator.
-
-        Args:
-            maps: (B, V, C, H, W), or (B, 1, C, H, W) for one map that every generator is to move.
-            time: t in frames.
-
-        Returns:
-            (B, V, C, H, W), stored with the channels last. Differentiable; exact in every precision.
-
-        Raises:
-            FernnError: if the second axis holds neither one map nor one for each generator, or t is no whole number.
-        """
-        check_time(time)
-        if maps.ndim != 5 or maps.shape[1] not in (1, len(self)):
-            raise FernnError(
-                f"{self!r}.move got maps of shape {tuple(maps.shape)}: "
-                f"expected (batch, {len(self)} or 1, channels, height, width)."
-            )
+    def move(self, maps: Tensor, time: int, order: int = 1) -> Tensor:
+        """`Flow.move` as one gather; stored with the channels last, exact in every precision."""
+        self._check(maps, time, order)
         height, width = maps.shape[-2:]
         forth = self.sources(time, height, width, maps.device)
         back = self.sources(-time, height, width, maps.device)

@@ -41,6 +41,35 @@ def test_names_of_no_flow(kind, said, other, name):
             kind.parse(each)
 
 
+@pytest.mark.parametrize("flow", [Translation(2), Rotation(3, 0.1)], ids=str)
+def test_differences_stay_in_v_or_are_none(flow):
+    points = [each if isinstance(each, tuple) else (each,) for each in flow.generators]
+    for nu, a in zip(flow.generators, points, strict=True):
+        for nu_hat, b in zip(flow.generators, points, strict=True):
+            expected = tuple(x - y for x, y in zip(a, b, strict=True))
+            near = [each for each, p in zip(flow.generators, points, strict=True) if p == pytest.approx(expected)]
+            assert flow.difference(nu, nu_hat) == (near[0] if near else None)
+
+
+class Zoom(Translation):
+    def move(self, maps, time, order=1):
+        return maps * 2
+
+
+class Half(Translation):
+    generators = ((0.5, 0), (0, 0))
+
+
+@pytest.mark.parametrize(
+    ("flow", "said"),
+    [(Zoom(1), r"Zoom moves maps in a way of its own \(move\).*ReferenceCell"), (Half(1), "whole pixels per frame")],
+)
+def test_a_subclass_that_moves_otherwise_is_refused(flow, said):
+    """`FERNNCell` would compute whole-pixel translations for it."""
+    with pytest.raises(FernnError, match=said):
+        Translation.of(flow)
+
+
 @pytest.mark.parametrize("time", [-3, 0, 2])
 @pytest.mark.parametrize(
     ("flow", "order"), [(Translation(0), ()), (Translation(2), ()), (Rotation(0, 45), (8,)), (Rotation(2, 45), (8,))]
