@@ -12,7 +12,7 @@ from fernn.experiments import find_experiment
 from fernn.layout import Layout
 from fernn.results.claims.claim import PAPER, Asked, Bound, Cell, Factor, Line, Order, read_claims
 from fernn.results.claims.judge import Verdict, cell_of, judge
-from fernn.results.claims.text import claims_csv, claims_md, ours
+from fernn.results.claims.text import claims_csv, claims_md, ours, why
 from tests import measured
 from tests.results.claims_file import ORDER, written
 from tests.results.kth_tree import EACH, RATES, RIGHT, kth_params, write_kth, write_kth_run
@@ -144,6 +144,23 @@ def test_errors_that_stay_flat(world, growth, verdict):
     found = world.judged(Bound, measure="growth")
     assert told(found) == (verdict, "")
     assert found.found.ours == pytest.approx(growth * statistics.geometric_mean(NOISE))
+
+
+@pytest.mark.parametrize(
+    ("growths", "verdict", "said"),
+    [
+        ((76, 21, 45_000), "not reproduced", "no seed is below 2; p = 0.037; seeds: 3"),
+        ((76, 1.9, 45_000), "inconclusive", "may be below 2; p = 0.13; seeds: 3"),
+        ((76, 45_000), "inconclusive", "no seed is below 2; p = 0.11; seeds: 2"),
+    ],
+)
+def test_seeds_that_diverge(tmp_path, growths, verdict, said):
+    world = World(tmp_path, seeds=[*range(len(growths))])
+    noise = iter(growths)
+    errors = [1e-4] * (LENGTH - 1)
+    world.measured("FERNN-V2T", "length", lambda of, _: of.update(by_step([*errors, 1e-4 * next(noise)])))
+    found = world.judged(Bound, measure="growth")
+    assert (found.verdict.value, why(found)) == (verdict, said)
 
 
 @pytest.mark.parametrize(("last", "verdict"), [(4e-5, "reproduced"), (4e-2, "not reproduced")])

@@ -22,8 +22,16 @@ def test_a_difference_of_means_is_welchs():
 
 def test_a_bound_is_held_by_a_test_of_one_sample():
     expected = stats.ttest_1samp(ONE, 3, alternative="less").pvalue
-    assert under(mean(ONE), 3).true == pytest.approx(expected)
-    assert under(mean(ONE), 3).false == pytest.approx(1 - expected)
+    assert under(ONE, 3).true == pytest.approx(expected)
+    assert under(ONE, 3).false == pytest.approx(1 - expected)
+
+
+@pytest.mark.parametrize(("values", "p"), [([1, 3, 9e9], 1 / 27), ([1, 9e9], 1 / 9), ([1, 2, 3, 4, 9e9], 1 / 243)])
+def test_a_bound_that_every_seed_exceeds(values, p):
+    """By an exact test of one quantile, where the seeds lie too far apart for the mean's."""
+    assert under(values, 0.5).false == pytest.approx(stats.binomtest(0, len(values), 2 / 3, "less").pvalue)
+    assert under(values, 0.5).false == pytest.approx(p)
+    assert under(values, 1).false > 0.1  # one of them does not exceed it
 
 
 def test_a_mean_that_somebody_states():

@@ -18,6 +18,8 @@ PAPER_RUNS = 3
 SPREAD = 0.15  # of the logarithm of an error, over seeds: that of the paper's cells is 0.05 to 0.15
 ACCURACY = 0.03  # of an accuracy
 LARGE, SMALL = 0.5, 0.05  # of errors after a long rollout; of times
+DIVERGING = math.log(1000), 4.0  # mean and deviation of the logarithm of a ratio that diverges, as at scale small
+BELOW = 0.4307  # deviations from the mean of a normal distribution below which two thirds of it lie
 
 
 Cases = Iterator[tuple[str, str, Decision]]  # kind of claim, truth, what the tests find
@@ -68,7 +70,13 @@ def _cases(draw: Generator, n: int) -> Cases:
         yield "order", truth, positive(mean(sample(apart, SPREAD)) - mean(sample(0, SPREAD)))
     yield "order", "equal, one spreads 10 times more", positive(mean(sample(0, LARGE)) - mean(sample(0, SMALL)))
     for ratio in (1, 2, 4):
-        yield "bound, below 2", f"a ratio of {ratio}", under(mean(sample(math.log(ratio), SPREAD)), math.log(2))
+        yield "bound, below 2", f"a ratio of {ratio}", under(sample(math.log(ratio), SPREAD), math.log(2))
+    most = sample(math.log(2) - BELOW * SPREAD, SPREAD)
+    yield "bound, below 2", "two runs of three below 2", under(most, math.log(2))
+    flat = draw.random((DRAWS, n)) < 2 / 3
+    some = np.where(flat, sample(0, SPREAD), sample(*DIVERGING).clip(1))
+    yield "bound, below 2", "a ratio of 1, one in three diverging", under(some, math.log(2))
+    yield "bound, below 2", "all diverging", under(sample(*DIVERGING), math.log(2))
     for ratio in (1.0, 1.25, 1.5):
         yield (
             "line, margin 1.25",

@@ -108,7 +108,7 @@ def decide(claim: Claim, samples: Sequence[Sample], sizes: Sequence[int] = ()) -
         return exp(apart.value) if ratio else apart.value, apart, positive(apart)
     if isinstance(claim, Bound):
         level = mean(logs[0])
-        return exp(level.value), level, under(level, math.log(claim.below))
+        return exp(level.value), level, under(logs[0], math.log(claim.below))
     assert isinstance(claim, Line)
     small, middle, large = (np.array(sample.values) for sample in samples)
     # The middle cost over that on the straight line between the other two, by seed.

@@ -23,7 +23,8 @@ READING = """\
 Ours: a mean over seeds, or the ratio or difference that the claim is about. Tested: that number, or where the paper has
 one, the ratio of ours to it (of accuracies the difference); with the interval of which each end is ruled out by a
 one-sided test at the level {level}. It holds the paper's deviation too.
-Reproduced: one test finds the claim true. Not reproduced: the opposite test finds it false. Inconclusive: neither does.
+Reproduced: one test finds the claim true. Not reproduced: the opposite test finds it false, or every one of three seeds
+or more exceeds the bound. Inconclusive: neither holds.
 Finds: how far from its bound the truth has to lie for these seeds to show it in four cases of five. The tests are not
 corrected for their number; {tests} were made here.
 (?) marks what was taken from a secondary source. claims.csv has the values of all seeds, the runs behind them, what
@@ -110,7 +111,10 @@ def why(judgement: Judgement) -> str:
         return judgement.reason
     seeds = ", ".join(str(len(sample.values)) for sample in judgement.samples)
     p = min(each for each in (found.true, found.false) if each is not None)
-    return f"{SAID[judgement.verdict]} {_rule(judgement.claim, _ratio(judgement))}; p = {p:.2g}; seeds: {seeds}"
+    claim, said = judgement.claim, f"{SAID[judgement.verdict]} {_rule(judgement.claim, _ratio(judgement))}"
+    if isinstance(claim, Bound) and min(judgement.samples[0].values) > claim.below:
+        said = f"no seed is below {claim.below:g}"
+    return f"{said}; p = {p:.2g}; seeds: {seeds}"
 
 
 def _row(judgement: Judgement) -> list[str]:
