@@ -1,8 +1,8 @@
 """How fast a predictor's hidden state grows by itself: what decides whether a long rollout lasts.
 
-A cell with ReLU and a decoder have no bias, so a step is positively homogeneous: twice the state and frame give twice the
-next ones. No amplitude is preferred. Without new frames the state grows or shrinks by one factor at each step once its
-dominant pattern has taken over, and a rollout stays flat for ever only if that factor is 1. Repeating the step is a power
+A cell with ReLU and a decoder have no bias, so a step is positively homogeneous: twice the state and frame give twice
+the next ones. No amplitude is preferred. Without new frames the state grows or shrinks by one factor at each step once
+its dominant pattern has taken over, and a rollout stays flat only if that factor is 1. Repeating the step is a power
 iteration, so the factor can be read from the norms of a long rollout.
 """
 
