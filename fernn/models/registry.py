@@ -15,6 +15,7 @@ from fernn.models.cell import FERNNCell, FlowState
 from fernn.models.classifier import FERNNClassifier, GRNNPlusClassifier
 from fernn.models.cnn3d import CNN3D
 from fernn.models.predictor import FERNNPredictor, GRNNPredictor
+from fernn.models.reference import ReferenceCell, ReferenceState
 from fernn.models.rotation.cell import RotationCell, RotationState
 from fernn.models.rotation.predictor import RotationPredictor
 from fernn.models.storage import read_model, write_model
@@ -27,6 +28,8 @@ __all__ = [
     "FlowState",
     "GRNNPlusClassifier",
     "GRNNPredictor",
+    "ReferenceCell",
+    "ReferenceState",
     "RotationCell",
     "RotationPredictor",
     "RotationState",

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 
 from fernn.flows.translation import Translation
-from fernn.models import FERNNCell, FERNNPredictor
+from fernn.models import FERNNPredictor
 from fernn.models.ops import max_over_flow, moving_step
 from fernn.models.precision import autocast
 from fernn.models.rotation.cell import max_over
@@ -58,23 +58,6 @@ def test_rollout_longer_than_the_period_of_the_torus(dtype, seen, steps):
     assert expected[:, -1].norm() > 1e-2
     assert_close(states, expected_states, "hidden states")
     assert_close(predicted, expected, "predictions")
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("k", [0, 1, 2])
-def test_tanh_cell(dtype, k):
-    torch.manual_seed(k)
-    flow = Translation(k)
-    cell = FERNNCell(flow, input_channels=2, hidden_channels=3, activation="tanh").to(dtype)
-    frames = torch.randn(2, 4, 2, 5, 6, dtype=dtype)
-    state, hidden = None, torch.zeros(2, len(flow), 3, 5, 6, dtype=dtype)
-    for time, frame in enumerate(frames.unbind(1), 1):
-        state = cell(frame, state)
-        hidden = plain.step(hidden, frame, flow, cell.U.weight, cell.W.weight, torch.tanh)
-        assert_close(state.lab(), hidden, f"h_{time}")
-        assert_close(state.max(), hidden.max(1).values, f"max of h_{time} over V")
-        back = [plain.moved(hidden[:, i], nu, -time) for i, nu in enumerate(flow.generators)]
-        assert_close(state.co_moving(), torch.stack(back, 1), f"g_{time}")
 
 
 @pytest.mark.parametrize("k", [0, 1, 2])

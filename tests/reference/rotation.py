@@ -6,15 +6,17 @@ filter anew at every call while it trains. Tests hold the library to it, and the
 
 import math
 from copy import deepcopy
+from functools import partial
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from fernn.datasets.sequences import Recipes
 from fernn.models.rotation.basis import r2conv
 from fernn.models.rotation.predictor import RotationPredictor
+from tests.reference.translation import PlainPredictor
 
 
 def turned(maps: Tensor, degrees: float) -> Tensor:
@@ -25,22 +27,24 @@ def turned(maps: Tensor, degrees: float) -> Tensor:
     return F.grid_sample(maps, grid, align_corners=False)
 
 
-class PlainRotationPredictor(nn.Module):
+class PlainRotationPredictor(PlainPredictor):
     """The network of a `RotationPredictor`, with a copy of its weights, in the lab frame."""
 
     def __init__(self, model: RotationPredictor) -> None:
-        super().__init__()
+        super().__init__(model)
+        self.order = model.config["group_order"]
+
+    @staticmethod
+    def kernels(model: RotationPredictor) -> tuple[int, Any, Any]:
+        """The channels of a hidden map, and escnn's convolutions U and W."""
         sizes = model.config
-        self.flow, self.order = model.cell.flow, sizes["group_order"]
-        shared = self.order, sizes["fields"], sizes["kernel_size"]
+        shared = sizes["group_order"], sizes["fields"], sizes["kernel_size"]
         # copies: escnn's convolutions of equal sizes share their samples, and `double()` would turn those of all
-        self.U = deepcopy(r2conv(shared[0], sizes["channels"], *shared[1:], lifting=True))
-        self.W = deepcopy(r2conv(shared[0], sizes["fields"], *shared[1:], lifting=False))
-        for mine, theirs in ((self.U, model.cell.U), (self.W, model.cell.W)):
+        U = deepcopy(r2conv(shared[0], sizes["channels"], *shared[1:], lifting=True))
+        W = deepcopy(r2conv(shared[0], sizes["fields"], *shared[1:], lifting=False))
+        for mine, theirs in ((U, model.cell.U), (W, model.cell.W)):
             mine.weights.data.copy_(theirs.weights.detach())
-        self.decoder = nn.ParameterList(
-            weight.detach().clone(memory_format=torch.contiguous_format) for weight in model.decoder.parameters()
-        )
+        return W.out_type.size, U, W
 
     def step(self, hidden: Tensor, frame: Tensor) -> Tensor:
         """h_{t+1}(nu) = relu( W * psi_1(nu).h_t(nu) + U * f_t ), (B, V, F*N, H, W) (paper, Section 3)."""
@@ -54,29 +58,7 @@ class PlainRotationPredictor(nn.Module):
         recurrent = self.W(GeometricTensor(maps.flatten(0, 1), self.W.in_type)).tensor.view_as(maps)
         return torch.relu(recurrent + self.U(GeometricTensor(frame, self.U.in_type)).tensor.unsqueeze(1))
 
-    def forward(self, frames: Tensor, steps: int, return_states: bool = False) -> Any:
-        """See frames (B, T, channels, H, W), then predict.
-
-        Returns:
-            The predictions (B, steps, channels, H, W), each of which is fed back detached; with `return_states` also
-            the hidden states h_1 ... h_{T+steps}, (B, T+steps, V, F*N, H, W).
-        """
-        hidden = frames.new_zeros(len(frames), len(self.flow), self.W.out_type.size, *frames.shape[-2:])
-        states, predictions = [], []
-        for frame in frames.unbind(1):
-            hidden = self.step(hidden, frame)
-            states.append(hidden)
-        frame = frames[:, -1]  # the last seen frame is given twice (released code)
-        for _ in range(steps):
-            hidden = self.step(hidden, frame.detach())
-            states.append(hidden)
-            frame = hidden.max(1).values
-            for weight in self.decoder[:-1]:
-                frame = torch.relu(F.conv2d(frame, weight, padding=1))
-            frame = F.conv2d(frame, self.decoder[-1], padding=1)
-            predictions.append(frame)
-        output = torch.stack(predictions, 1) if predictions else frames[:, :0]
-        return (output, torch.stack(states, 1)) if return_states else output
+    decoding = staticmethod(partial(F.conv2d, padding=1))
 
 
 def render_one(pool: Tensor, recipes: Recipes, index: int, frames: int, side: int) -> Tensor:

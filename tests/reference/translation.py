@@ -5,7 +5,6 @@ It is what a straightforward implementation does: one roll for each generator an
 the library gains.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -13,8 +12,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fernn.datasets.sequences import Recipes
-from fernn.flows.translation import Translation
-from fernn.models.predictor import FERNNPredictor
 
 
 def moved(image: Tensor, generator: tuple[int, int], time: int) -> Tensor:
@@ -29,42 +26,33 @@ def circular_conv(maps: Tensor, weight: Tensor) -> Tensor:
     return F.conv2d(F.pad(maps, (border,) * 4, mode="circular"), weight)
 
 
-def step(
-    hidden: Tensor,
-    frame: Tensor,
-    flow: Translation,
-    U: Tensor,
-    W: Tensor,
-    activation: Callable[[Tensor], Tensor] = torch.relu,
-) -> Tensor:
-    """h_{t+1}(nu) = act( W * psi_1(nu).h_t(nu) + U * f_t ) (paper, Section 3).
-
-    Args:
-        hidden: h_t, (B, V, C, H, W).
-        frame: f_t, (B, channels, H, W).
-        flow: the generators V.
-        U: kernel of the frame, (C, channels, n, n).
-        W: kernel of the hidden map, (C, C, n, n).
-        activation: act.
-
-    Returns:
-        h_{t+1}, (B, V, C, H, W).
-    """
-    shifted = torch.stack([moved(hidden[:, i], nu, 1) for i, nu in enumerate(flow.generators)], 1)
-    recurrent = circular_conv(shifted.flatten(0, 1), W).unflatten(0, shifted.shape[:2])
-    return activation(recurrent + circular_conv(frame, U).unsqueeze(1))
-
-
 class PlainPredictor(nn.Module):
     """The network of a `FERNNPredictor`, with a copy of its weights, computed in the lab frame."""
 
-    def __init__(self, model: FERNNPredictor) -> None:
+    def __init__(self, model: Any) -> None:
         super().__init__()
-        weights = [model.cell.U.weight, model.cell.W.weight, *model.decoder.parameters()]
         self.flow = model.cell.flow
-        self.weights = nn.ParameterList(
-            weight.detach().clone(memory_format=torch.contiguous_format) for weight in weights
+        self.hidden, self.U, self.W = self.kernels(model)
+        self.decoder = nn.ParameterList(
+            weight.detach().clone(memory_format=torch.contiguous_format) for weight in model.decoder.parameters()
         )
+
+    @staticmethod
+    def kernels(model: Any) -> tuple[int, Any, Any]:
+        """The channels of a hidden map, U and W."""
+        U, W = (
+            nn.Parameter(each.weight.detach().clone(memory_format=torch.contiguous_format))
+            for each in (model.cell.U, model.cell.W)
+        )
+        return len(W), U, W
+
+    def step(self, hidden: Tensor, frame: Tensor) -> Tensor:
+        """h_{t+1}(nu) = relu( W * psi_1(nu).h_t(nu) + U * f_t ), (B, V, C, H, W) (paper, Section 3)."""
+        shifted = torch.stack([moved(hidden[:, i], nu, 1) for i, nu in enumerate(self.flow.generators)], 1)
+        recurrent = circular_conv(shifted.flatten(0, 1), self.W).unflatten(0, shifted.shape[:2])
+        return torch.relu(recurrent + circular_conv(frame, self.U).unsqueeze(1))
+
+    decoding = staticmethod(circular_conv)  # a layer of the decoder
 
     def forward(self, frames: Tensor, steps: int, return_states: bool = False) -> Any:
         """See frames (B, T, channels, H, W), then predict.
@@ -73,21 +61,19 @@ class PlainPredictor(nn.Module):
             The predictions (B, steps, channels, H, W), each of which is fed back detached; with `return_states` also
             the hidden states h_1 ... h_{T+steps}, (B, T+steps, V, C, H, W).
         """
-        U, W, *decoder = self.weights
-        batch, _, _, height, width = frames.shape
-        hidden = frames.new_zeros(batch, len(self.flow), len(W), height, width)
+        hidden = frames.new_zeros(len(frames), len(self.flow), self.hidden, *frames.shape[-2:])
         states, predictions = [], []
         for frame in frames.unbind(1):
-            hidden = step(hidden, frame, self.flow, U, W)
+            hidden = self.step(hidden, frame)
             states.append(hidden)
         frame = frames[:, -1]  # the last seen frame is given twice (released code)
         for _ in range(steps):
-            hidden = step(hidden, frame.detach(), self.flow, U, W)
+            hidden = self.step(hidden, frame.detach())
             states.append(hidden)
             frame = hidden.max(1).values
-            for weight in decoder[:-1]:
-                frame = torch.relu(circular_conv(frame, weight))
-            frame = circular_conv(frame, decoder[-1])
+            for weight in self.decoder[:-1]:
+                frame = torch.relu(self.decoding(frame, weight))
+            frame = self.decoding(frame, self.decoder[-1])
             predictions.append(frame)
         output = torch.stack(predictions, 1) if predictions else frames[:, :0]
         return (output, torch.stack(states, 1)) if return_states else output

@@ -1,0 +1,92 @@
+"""The fast cells equal the paper's recurrence, `ReferenceCell`, frame by frame."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fernn.flows import Rotation, Translation
+from fernn.models import FERNNCell, ReferenceCell, RotationCell
+from fernn.models.rotation.convolution import field_first
+from tests.closeness import DTYPES, assert_close
+
+STEPS = 8
+of = pytest.mark.parametrize
+
+
+def frames(batch: int, height: int, width: int, dtype: torch.dtype) -> Tensor:
+    return torch.randn(STEPS, batch, 2, height, width, dtype=torch.float64).to(dtype)
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    torch.manual_seed(0)
+
+
+@of("dtype", DTYPES)
+@of(("batch", "height", "width", "activation"), [(1, 5, 7, "relu"), (3, 6, 4, "tanh")])
+@of(("k", "kernel", "hidden"), [(0, 3, 2), (1, 5, 2), (2, 1, 2), (2, 3, 2), (3, 3, 1)])
+def test_translations(k, kernel, hidden, batch, height, width, activation, dtype):
+    flow = Translation(k)
+    cell = FERNNCell(flow, 2, hidden, kernel, activation).to(dtype)
+    reference = ReferenceCell(flow, 2, hidden, kernel, activation).to(dtype)
+    reference.load_state_dict(cell.state_dict())
+    state = expected = None
+    for time, frame in enumerate(frames(batch, height, width, dtype), 1):
+        state, expected = cell(frame, state), reference(frame, expected)
+        assert_close(state.lab(), expected.lab(), f"h_{time}")
+        assert_close(state.max(), expected.max(), f"max over V of h_{time}")
+        assert_close(flow.move(state.co_moving(), time), expected.lab(), f"g_{time}")
+
+
+class Fields(nn.Module):
+    """A convolution of `RotationCell`, over channels as in escnn."""
+
+    def __init__(self, cell: RotationCell, lifting: bool) -> None:
+        super().__init__()
+        self.cell, self.lifting = cell, lifting
+
+    def forward(self, maps: Tensor) -> Tensor:
+        if self.lifting:
+            U = self.cell.U.filter()
+            result = F.conv2d(maps, U, padding=U.shape[-1] // 2)
+        else:
+            order_first = field_first(maps, maps.shape[1] // self.cell.order, 1)
+            result = self.cell.W.kernel()(order_first, 0)
+        return field_first(result, self.cell.order, 1)
+
+
+def reference_of(cell: RotationCell) -> ReferenceCell:
+    reference = ReferenceCell(cell.flow)
+    reference.U, reference.W, reference.order = Fields(cell, True), Fields(cell, False), cell.order
+    return reference
+
+
+def co_moving(reference: ReferenceCell, images: Tensor):
+    """h_1 ... h_T of g_{t+1}(nu) = relu( W * g_t(nu) + U * psi_{-t}(nu).f_t ): a G-RNN for each nu, moved back."""
+    flow, order, maps = reference.flow, reference.order, None
+    for time, image in enumerate(images):
+        moved = flow.move(image.unsqueeze(1), -time)
+        drive = reference.U(moved.flatten(0, 1))
+        maps = torch.relu(drive if maps is None else drive + reference.W(maps))
+        yield flow.move(maps.unflatten(0, moved.shape[:2]), time, order)
+
+
+def lab(reference: ReferenceCell, images: Tensor):
+    state = None
+    for image in images:
+        state = reference(image, state)
+        yield state.lab()
+
+
+@of("dtype", DTYPES)
+@of(("batch", "side", "convolution"), [(1, 5, "steerable"), (3, 6, "dense")])
+@of("frame", [lab, co_moving])
+@of("k", [0, 1, 3])
+def test_rotations(k, frame, batch, side, convolution, dtype):
+    cell = RotationCell(Rotation(k, 45), 2, 2, 8, 3, convolution, frame.__name__.replace("_", "-")).to(dtype)
+    images, state = frames(batch, side, side, dtype), None
+    for time, (image, expected) in enumerate(zip(images, frame(reference_of(cell), images), strict=True), 1):
+        state = cell(image, state)
+        assert_close(state.lab(), expected, f"h_{time}")
+        assert_close(state.max(), expected.amax(1), f"max over V of h_{time}")
