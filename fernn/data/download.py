@@ -6,14 +6,13 @@ not resume.)
 
 import functools
 import gzip
-import json
 import logging
 import os
 import re
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NamedTuple, Self
 from urllib.parse import urlsplit
@@ -29,7 +28,6 @@ from rich.progress import Progress as Bars
 from fernn import __version__
 from fernn.data.digests import CHUNK, Digest, WrongFileError, check, install, verify
 from fernn.errors import FernnError
-from fernn.files import remove_leftovers, write_json
 from fernn.locks import in_place, take
 
 logger = logging.getLogger(__name__)
@@ -146,30 +144,15 @@ def show_progress(console: Console | None = None, interval: float = 10.0) -> Ite
         yield show
 
 
-@dataclass(frozen=True)
-class Origin:
-    """The source of some bytes: address, strong ETag or else Last-Modified, and total size, as far as known."""
-
-    url: str
-    validator: str | None
-    total: int | None
-
-    def continues(self, kept: "Origin | None") -> bool:
-        """Whether bytes of this origin may follow bytes of `kept`; of two mirrors only the sizes are compared."""
-        if kept is None or kept.total != self.total:
-            return False
-        return kept.url != self.url or kept.validator == self.validator
-
-
 class Partial:
-    """An unfinished download: `<name>.partial` beside the target, and its origin in `<name>.partial.json`.
+    """An unfinished download: `<name>.partial` beside the target. One process holds it at a time.
 
-    One process holds it at a time. `resumed`: whether the current transfer continues kept bytes.
+    `resumed`: whether the current transfer continues kept bytes. They may be of another mirror, or of a file that has
+    changed since: the digest decides.
     """
 
     def __init__(self, target: Path) -> None:
         self.path = target.with_name(f"{target.name}.partial")
-        self.note = target.with_name(f"{target.name}.partial.json")
         self.file: IO[bytes]
         self.resumed = False
 
@@ -186,32 +169,17 @@ class Partial:
                 if not in_place(file.fileno(), partial.path):
                     continue  # its previous owner renamed or removed it
                 partial.file = file
-                remove_leftovers(partial.note)
                 try:
-                    if partial.origin is None:
-                        partial.clear()
                     yield partial
                 finally:
                     if in_place(file.fileno(), partial.path) and not partial.size:
-                        partial.remove()
+                        partial.path.unlink()
                 return
 
     @property
     def size(self) -> int:
         """Number of bytes so far."""
         return os.fstat(self.file.fileno()).st_size
-
-    @property
-    def origin(self) -> Origin | None:
-        """The origin of the bytes; None if unknown, so that they cannot be used."""
-        try:
-            return Origin(**json.loads(self.note.read_text(encoding="utf-8")))
-        except (FileNotFoundError, ValueError, TypeError):
-            return None
-
-    @origin.setter
-    def origin(self, origin: Origin) -> None:
-        write_json(self.note, asdict(origin))
 
     def write(self, chunk: bytes) -> None:
         """Append `chunk`; flushed, so it survives this process."""
@@ -227,27 +195,14 @@ class Partial:
         """Give the complete file its final name."""
         os.fsync(self.file.fileno())
         os.replace(self.path, target)
-        self._remove_note()
-
-    def remove(self) -> None:
-        """Remove the file and its origin."""
-        self.path.unlink(missing_ok=True)
-        self._remove_note()
-
-    def _remove_note(self) -> None:
-        self.note.unlink(missing_ok=True)
-        remove_leftovers(self.note)
 
 
 def discard_partial(target: str | Path) -> None:
     """Remove the partial file of `target`, which came from elsewhere, unless a process holds it."""
     partial = Partial(Path(target))
-    if not partial.path.exists():  # its writer may have been killed between removing the file and its note
-        partial._remove_note()
-        return
     with suppress(FileNotFoundError), open(partial.path, "rb+") as file:
         if take(file.fileno(), without=True):
-            partial.remove()
+            partial.path.unlink()
 
 
 class _RefusedError(Exception):
@@ -271,27 +226,29 @@ class _Transfer:
     name: str
     progress: Progress | None
 
-    def fetch(self, url: str, path: Path, digests: Collection[Digest], gunzip: bool, size: int | None) -> Digest:
+    def fetch(
+        self, url: str, path: Path, digests: Collection[Digest], gunzip: bool, size: int | None, once_more: bool = True
+    ) -> Digest:
         """Download the file to `path` from `url` alone; its sha256."""
         partial = self.partial
-        while True:
-            self._download(url)
-            try:
-                if gunzip:
-                    with gzip.open(partial.path) as stream:
-                        found = install(stream, path, digests, size)
-                    partial.remove()
-                else:
-                    with open(partial.path, "rb") as file:
-                        found = check(file, digests, size)
-                    partial.become(path)
-                return found
-            except WrongFileError:
-                resumed = partial.resumed
-                partial.clear()
-                if not resumed:
-                    raise
-                # the bytes kept from before may be to blame: once more, from the start
+        self._download(url)
+        try:
+            if gunzip:
+                with gzip.open(partial.path) as stream:
+                    found = install(stream, path, digests, size)
+                partial.path.unlink()
+            else:
+                with open(partial.path, "rb") as file:
+                    found = check(file, digests, size)
+                partial.become(path)
+            return found
+        except WrongFileError:
+            resumed = partial.resumed
+            partial.clear()
+            if not (resumed and once_more):
+                raise
+            # the bytes kept from before may be to blame
+            return self.fetch(url, path, digests, gunzip, size, once_more=False)
 
     def _download(self, url: str) -> None:
         """Complete the partial file. Raises _RefusedError, or _TransientError after the last attempt."""
@@ -321,31 +278,23 @@ class _Transfer:
             if response.status_code in TRANSIENT_STATUS:
                 raise _TransientError(status, response.headers.get("Retry-After"))
             start, total = _extent(response)
-            tag = response.headers.get("ETag")
-            strong = tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified")
-            origin = Origin(url, strong, total)
             if done and response.status_code in (206, 416):
                 partial.resumed = True
                 if response.status_code == 416:
                     return  # no byte is left: an earlier call ended before the digest was verified
-                if start != done or not origin.continues(partial.origin):
+                if start != done:
                     partial.clear()
                     response.close()
                     self._attempt(url)
                     return
-            elif response.status_code == 200:  # the server has no ranges, or the file changed (If-Range)
+            elif response.status_code == 200:  # to a request for the rest too, if the server has no ranges
                 partial.clear()
             else:
                 raise _RefusedError(status)
-            partial.origin = origin
             self._receive(response, total)
 
     def _request(self, url: str, done: int) -> requests.Response:
-        origin, headers = self.partial.origin, {}
-        if done:
-            headers["Range"] = f"bytes={done}-"
-            if origin and origin.url == url and origin.validator:
-                headers["If-Range"] = origin.validator
+        headers = {"Range": f"bytes={done}-"} if done else {}
         try:
             return self.session.get(url, headers=headers, stream=True, timeout=(PATIENCE.connect, PATIENCE.read))
         except requests.ConnectTimeout as error:
