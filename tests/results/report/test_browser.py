@@ -21,9 +21,8 @@ const share = part => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) 
 const light = colour => colour.match(/[\\d.]+/g).slice(0, 3)
   .reduce((sum, part, i) => sum + share(part / 255) * [0.2126, 0.7152, 0.0722][i], 0);
 
-async function found(view) {
+function found(view) {
   const body = view.document.body, style = element => view.getComputedStyle(element);
-  await Promise.all([...view.document.images].map(image => image.decode().catch(() => null)));
   const ground = light(style(body).backgroundColor);
   const ratios = [...body.querySelectorAll("p, td, th, .verdict, .source, a")].map(element => {
     const own = light(style(element).color);
