@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from fernn.errors import FernnError
 
 TRANSLATION, ROTATION = r"^V\d+T$", r"^V\d+R$"
-OF = {"T": " of translation", "R": " of rotation"}
+OF = {"T": " of translation", "R": " of rotation", "S": " of scaling", "X": " of shifts"}
 
 
 def reach(flow: str, kind: str = "") -> int:

@@ -21,4 +21,4 @@ def test_translations(nu_hat, activation, device):
 @pytest.mark.parametrize("convolution", ["steerable", "dense"])
 def test_quarter_turns(convolution, frame, device):
     cell = RotationCell(Rotation(2, 90), 1, 2, 12, 3, convolution, frame).to(device)
-    assert max(flow_error(cell, blobs(20, 5).float().to(device), 1)) < ROUNDING[torch.float32]
+    assert max(flow_error(cell, blobs(20, 5).float().to(device), 90.0)) < ROUNDING[torch.float32]

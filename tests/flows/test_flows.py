@@ -4,16 +4,21 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from fernn.errors import FernnError
-from fernn.flows import Rotation, Translation
+from fernn.flows import Rotation, Scaling, Shift1d, Translation
 
 
 @pytest.mark.parametrize("k", [0, 1, 4, 11])
 @pytest.mark.parametrize(
     ("kind", "letter", "count"),
-    [(Translation, "T", lambda k: (2 * k + 1) ** 2), (Rotation, "R", lambda k: 2 * k + 1)],
-    ids=["translation", "rotation"],
+    [
+        (Translation, "T", lambda k: (2 * k + 1) ** 2),
+        (Rotation, "R", lambda k: 2 * k + 1),
+        (Scaling, "S", lambda k: 2 * k + 1),
+        (Shift1d, "X", lambda k: 2 * k + 1),
+    ],
 )
 def test_names_and_sizes(kind, letter, count, k):
     flow = kind(k)
@@ -41,7 +46,7 @@ def test_names_of_no_flow(kind, said, other, name):
             kind.parse(each)
 
 
-@pytest.mark.parametrize("flow", [Translation(2), Rotation(3, 0.1)], ids=str)
+@pytest.mark.parametrize("flow", [Translation(2), Rotation(3, 0.1), Scaling(3), Shift1d(1)], ids=str)
 def test_differences_stay_in_v_or_are_none(flow):
     points = [each if isinstance(each, tuple) else (each,) for each in flow.generators]
     for nu, a in zip(flow.generators, points, strict=True):
@@ -80,7 +85,7 @@ def test_one_map_is_moved_by_every_generator(flow, order, time):
 
 
 @pytest.mark.parametrize("k", [-1, 1.0, True, "2", None])
-@pytest.mark.parametrize("kind", [Translation, Rotation])
+@pytest.mark.parametrize("kind", [Translation, Rotation, Scaling])
 def test_numbers_of_steps_that_are_none(kind, k):
     with pytest.raises(FernnError, match="whole number of at least 0"):
         kind(k)
@@ -92,13 +97,30 @@ def test_degrees_that_are_none(degrees):
         Rotation(1, degrees)
 
 
+@pytest.mark.parametrize("factor", [1, 0.5, math.inf, math.nan, "2"])
+def test_factors_that_are_none(factor):
+    with pytest.raises(FernnError, match="a number of more than 1"):
+        Scaling(1, factor)
+
+
+@pytest.mark.parametrize("time", [-2, 0, 1, 3])
+def test_a_zoom_is_grid_sample_and_enlarges(time):
+    """By factor^k in a frame."""
+    flow, maps = Scaling(2, 1.2), torch.randn(2, 5, 3, 8, 8, dtype=torch.float64)
+    moved = flow.move(maps, time)
+    for i, power in enumerate(range(-2, 3)):
+        matrix = torch.eye(2, 3, dtype=torch.float64).expand(2, 2, 3) / 1.2 ** (time * power)
+        grid = F.affine_grid(matrix, maps[:, i].shape, align_corners=False)
+        assert torch.allclose(moved[:, i], F.grid_sample(maps[:, i], grid, align_corners=False), atol=1e-8)
+
+
 def test_turns_that_are_not_in_the_group():
     with pytest.raises(FernnError, match="turns by 10 degrees per frame, but the group C_12 has steps of 30 degrees"):
         Rotation(1).turns(12)
 
 
 @pytest.mark.parametrize("shape", [(2, 5, 4, 5, 5), (9, 4, 5, 5), (1, 2, 3, 4, 5, 5)])
-@pytest.mark.parametrize("flow", [Translation(1), Rotation(1)], ids=str)
+@pytest.mark.parametrize("flow", [Translation(1), Rotation(1), Scaling(1)], ids=str)
 def test_maps_of_another_shape(flow, shape):
     with pytest.raises(FernnError, match=rf"\(k=1.*\)\.move got maps of shape .*{len(flow)} or 1"):
         flow.move(torch.zeros(shape), 1)

@@ -1,14 +1,17 @@
-"""The fast cells equal the paper's recurrence, `ReferenceCell`, frame by frame."""
+"""The fast cells equal the paper's recurrence, `ReferenceCell`, frame by frame; and it is flow equivariant."""
 
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from fernn.flows import Rotation, Translation
+from fernn.flows import Rotation, Scaling, Shift1d, Translation
 from fernn.models import FERNNCell, ReferenceCell, RotationCell
 from fernn.models.rotation.convolution import field_first
 from tests.closeness import DTYPES, assert_close
+from tests.reference.equivariance import blobs, flow_error
 
 STEPS = 8
 of = pytest.mark.parametrize
@@ -25,9 +28,9 @@ def seeded() -> None:
 
 @of("dtype", DTYPES)
 @of(("batch", "height", "width", "activation"), [(1, 5, 7, "relu"), (3, 6, 4, "tanh")])
-@of(("k", "kernel", "hidden"), [(0, 3, 2), (1, 5, 2), (2, 1, 2), (2, 3, 2), (3, 3, 1)])
-def test_translations(k, kernel, hidden, batch, height, width, activation, dtype):
-    flow = Translation(k)
+@of("flow", [Translation(0), Translation(1), Translation(2), Translation(3), Shift1d(2)], ids=str)
+@of(("kernel", "hidden"), [(3, 2), (5, 1)])
+def test_translations(flow, kernel, hidden, batch, height, width, activation, dtype):
     cell = FERNNCell(flow, 2, hidden, kernel, activation).to(dtype)
     reference = ReferenceCell(flow, 2, hidden, kernel, activation).to(dtype)
     reference.load_state_dict(cell.state_dict())
@@ -90,3 +93,26 @@ def test_rotations(k, frame, batch, side, convolution, dtype):
         state = cell(image, state)
         assert_close(state.lab(), expected, f"h_{time}")
         assert_close(state.max(), expected.amax(1), f"max over V of h_{time}")
+
+
+@of(
+    ("flow", "kernel", "allowed"),
+    [
+        (Translation(1), 3, 1e-12),
+        (Shift1d(2), 3, 1e-12),
+        (Rotation(2, 90), 1, 1e-12),
+        (Rotation(2, 15), 1, 0.2),
+        (Scaling(2), 1, 0.2),
+        (Scaling(2), 3, 0.8),
+    ],
+    ids=str,
+)
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 2**31), data=st.data())
+def test_hidden_states_move_with_the_input(flow, kernel, allowed, seed, data):
+    """At the errors that the flows state: rounding if they are exact, else those of four frames of smooth images."""
+    torch.manual_seed(seed)
+    cell = ReferenceCell(flow, hidden_channels=8, kernel_size=kernel).double()
+    clip = torch.randn(2, 4, 1, 6, 6, dtype=torch.float64) if flow.exact else blobs(20, 4, seed)
+    assert max(flow_error(cell, clip, data.draw(st.sampled_from(flow.generators)))) < allowed
+    assert flow.exact == (allowed < 1e-6)

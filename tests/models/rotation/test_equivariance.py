@@ -22,7 +22,7 @@ BOUND = 0.18  # relative; a test below makes sure that what is wrong misses by m
 def error(order: int, degrees: float, frame: str, dtype: torch.dtype = torch.float64, convolution="steerable") -> float:
     torch.manual_seed(0)
     cell = RotationCell(Rotation(2, degrees), 1, 2, order, 3, convolution, frame).to(dtype)
-    return max(flow_error(cell, blobs(20, 5).to(dtype), 1))
+    return max(flow_error(cell, blobs(20, 5).to(dtype), degrees))
 
 
 @pytest.mark.parametrize("frame", ["lab", "co-moving"])
