@@ -1,5 +1,7 @@
-"""A training that is disturbed and started again ends as the undisturbed one, bit for bit."""
+"""A training that is disturbed and started again ends as the undisturbed one, bit for bit; and how long it took."""
 
+import io
+import json
 import math
 import os
 import random
@@ -7,11 +9,13 @@ import signal
 
 import pytest
 import torch
+from rich.console import Console
 
 from fernn.training.checkpoint import Checkpoint, UnusableCheckpointError, read_checkpoint, take_up, write_checkpoint
-from fernn.training.loop import Fit, Interrupted
+from fernn.training.loop import Fit, Interrupted, fit
+from fernn.training.progress import TrainingProgress
 
-from .toy import BATCHES, EPOCHS, Killed, Toy, kill, same, send, toy_model, train
+from .toy import BATCHES, EPOCHS, Killed, Strike, Toy, context, kill, same, section, send, toy_model, train
 
 CPU = torch.device("cpu")
 TOTAL = EPOCHS * BATCHES
@@ -195,3 +199,38 @@ def test_moments_come_back_in_the_memory_order_of_their_weights(tmp_path):
     resumed = steps(4, first=2, restored=True)
     for one, two in zip(resumed.parameters(), whole.parameters(), strict=True):
         assert torch.equal(one, two)
+
+
+def test_a_killed_run_goes_on_with_the_pace_of_what_it_kept(tmp_path, monkeypatch):
+    file, task, kept = tmp_path / "pace.json", Toy(), []
+    monkeypatch.setattr("fernn.training.loop.monotonic", lambda: task.trained())
+
+    def strike() -> None:
+        kept.append(file.read_bytes())
+        kill()
+
+    with pytest.raises(Killed), Strike(BATCHES + 3, strike, file) as progress:
+        fit(toy_model(), task, section(), 0.01, context(tmp_path / "c", progress, save_every=2))
+    assert json.loads(kept[0])["steps"] == BATCHES + 2
+    file.write_bytes(kept[0])  # a process that is killed writes nothing more
+    task = Toy()
+    with Strike(0, kill, file) as progress:
+        fit(toy_model(), task, section(), 0.01, context(tmp_path / "c", progress, save_every=2))
+    assert task.trained() == EPOCHS * BATCHES - (BATCHES + 2)
+    assert progress.pace["steps"] == EPOCHS * BATCHES
+
+
+def test_a_log_says_when_the_state_was_saved(monkeypatch):
+    monkeypatch.setattr("fernn.training.progress.LOOK_IN_LOG", 0)
+    said = io.StringIO()
+    with TrainingProgress("toy", Console(file=said)) as progress:
+        state = Checkpoint.start("i", toy_model()[0].weight.device)
+        progress.start(1, 10, state)
+        for state.batch in (1, 2):
+            progress.batch(state)
+            monkeypatch.setattr("time.strftime", lambda _: ", saved at 14:30")
+            progress.saved(state)
+    assert said.getvalue().splitlines() == [
+        "toy  epoch 1/1, batch 1/10  train_loss 0",
+        "toy  epoch 1/1, batch 2/10  train_loss 0, saved at 14:30",
+    ]

@@ -1,12 +1,15 @@
 """`fernn verify` on the results of a real workflow: what it holds, and what it names when something was changed."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 from fernn.files import sha256
 from fernn.layout import KEPT
 from fernn.provenance.records import read_record, write_record
+from tests.export.validator import validate
 
 from .conftest import Project
 
@@ -142,3 +145,17 @@ def test_commands_by_hand_leave_a_finished_result_as_it_is(project: Project) -> 
     assert ended.returncode == 0, ended.stderr
     assert "already up to date" not in ended.stderr
     assert (project.folder / TRAINED / "metrics.csv").read_bytes() == before[project.folder / TRAINED / "metrics.csv"]
+
+
+def test_the_archive_of_a_finished_project_is_valid_and_runs(project: Project, tmp_path: Path) -> None:
+    ended = project.run(sys.executable, "-m", "fernn.cli", "export", "--scale", "micro", "--to", "crate.zip")
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout == "crate.zip\n"
+    assert validate(project.folder / "crate.zip", tmp_path)["issues"] == []
+    with ZipFile(project.folder / "crate.zip") as archive:
+        archive.extractall(tmp_path / "unpacked")
+    there = Project(tmp_path / "unpacked")
+    parts = [f"results/micro/{name}" for name in ("runs", "evaluations", "tables", "figures")]
+    verified = there.run(sys.executable, "-m", "fernn.cli", "verify", *parts)
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert there.planned()  # the workflow is whole: it would make the data sets again, which are not in the archive
