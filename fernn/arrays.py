@@ -65,7 +65,7 @@ def read_arrays(path: str | Path) -> "tuple[dict[str, Tensor], dict[str, Any]]":
     """Read the arrays and the metadata that `write_arrays` wrote.
 
     Raises:
-        FernnError: if the file is missing, damaged or of another kind.
+        FernnError: if the file is missing, corrupt or of another kind.
     """
     import torch  # here, because writing arrays and reading a header do not need it
 
@@ -79,7 +79,7 @@ def read_arrays(path: str | Path) -> "tuple[dict[str, Tensor], dict[str, Any]]":
             f"{path}: no such file. `snakemake --cores all --config scale=SCALE` makes it, with the name of your scale."
         ) from None
     except ValueError as error:
-        raise FernnError(f"{path}: broken or of another kind ({error}). Remove it and make it again.") from None
+        raise FernnError(f"{path}: broken or of another kind ({error}). Remove it and rebuild it.") from None
     return {name: torch.from_numpy(array) for name, array in arrays.items()}, about
 
 
@@ -88,7 +88,7 @@ def read_about(path: str | Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if the file is damaged or of another kind.
+        ValueError: if the file is corrupt or of another kind.
     """
     with _opened(path) as (_, about):
         about.pop(PACKED, None)
@@ -150,4 +150,4 @@ def _inflated(name: str, stored: NDArray | None, shape: list[int]) -> NDArray:
         content = bytearray(zlib.decompress(stored.data))  # torch needs writable memory
         return np.frombuffer(content, np.uint8).reshape(shape)
     except (ValueError, zlib.error) as error:
-        raise ValueError(f"the packed array {name} is damaged: {error}") from None
+        raise ValueError(f"the packed array {name} is corrupt: {error}") from None

@@ -99,17 +99,17 @@ def header(metadata: dict[str, str] | None) -> bytes:
 )
 def test_what_is_no_file_of_arrays(tmp_path, content):
     (tmp_path / "file").write_bytes(content)
-    with pytest.raises(FernnError, match=r"broken or of another kind.*make it again"):
+    with pytest.raises(FernnError, match=r"broken or of another kind.*rebuild it"):
         read_arrays(tmp_path / "file")
     with pytest.raises(ValueError):
         read_about(tmp_path / "file")
 
 
-def test_a_packed_array_that_is_damaged_or_not_there(tmp_path):
+def test_a_packed_array_that_is_corrupt_or_not_there(tmp_path):
     write_arrays(tmp_path / "file", {"images": torch.zeros(9, 9, dtype=torch.uint8)}, {}, packed=("images",))
     content = bytearray((tmp_path / "file").read_bytes())
     content[-1] ^= 1
     for each in (content, header({"fernn": '{"packed": {"images": [2, 3]}}'})):
         (tmp_path / "file").write_bytes(each)
-        with pytest.raises(FernnError, match=r"the packed array images is damaged.*make it again"):
+        with pytest.raises(FernnError, match=r"the packed array images is corrupt.*rebuild it"):
             read_arrays(tmp_path / "file")

@@ -110,7 +110,7 @@ def read_idx(path: str | Path) -> np.ndarray:
         raise FernnError(f"{path} is no IDX file of unsigned bytes: it starts with {found}, expected 00 00 08. {CURE}")
     rank = content[3]
     if rank > RANKS:
-        raise FernnError(f"{path} is damaged: it has {rank} dimensions, expected at most {RANKS}. {CURE}")
+        raise FernnError(f"{path} is corrupt: it has {rank} dimensions, expected at most {RANKS}. {CURE}")
     start = 4 + 4 * rank
     if len(content) < start:
         raise FernnError(f"{path} is cut off in its header: {len(content)} bytes, expected {start}. {CURE}")
@@ -123,7 +123,7 @@ def read_idx(path: str | Path) -> np.ndarray:
     try:
         return np.frombuffer(content, np.uint8, offset=start).reshape(shape).copy()
     except ValueError as error:  # one dimension is 0, another far too large
-        raise FernnError(f"{path} is damaged: its shape is {'x'.join(map(str, shape))} ({error}). {CURE}") from error
+        raise FernnError(f"{path} is corrupt: its shape is {'x'.join(map(str, shape))} ({error}). {CURE}") from error
 
 
 def write_idx(path: str | Path, array: np.ndarray) -> None:

@@ -182,7 +182,7 @@ def read_model(path: str | Path, kinds: tuple[type[nn.Module], ...], device: tor
     except (RuntimeError, TypeError, FernnError) as error:
         said = " ".join(str(error).split())
         raise FernnError(
-            f"{path}: damaged, or of another version: its {about['model']} cannot be built ({said[:200]}). "
+            f"{path}: corrupt, or of another version: its {about['model']} cannot be built ({said[:200]}). "
             "Expected a file that `save_model` of this version wrote."
         ) from None
     return model.to(device).eval()

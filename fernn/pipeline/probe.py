@@ -4,7 +4,7 @@ It only calls the command line of that code, so that it works with any version. 
 
     stages    of each scale, in their order
     workers   of runs that several processes train
-    again     null: make all results. Else the jobs of an earlier call, in order: make each of them again from the
+    again     null: make all results. Else the jobs of an earlier call, in order: rebuild each of them from the
               results that are there, compare, and restore what was there
     scales    whose lineages are wanted
 

@@ -201,7 +201,7 @@ def train_run(
                     "request --nodes=1, as --profile slurm does."
                 )
             else:
-                tell(f"{size} workers share each batch")
+                tell(f"{size} ranks share each batch")
                 try:
                     made.environments, made.details = launch(size, _train, *arguments)
                 except StoppedError as error:

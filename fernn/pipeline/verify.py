@@ -182,7 +182,7 @@ def _machine(record: Record) -> list[str]:
     if record.others:
         found.append(f"{len(record.others) + 1} environments computed it one after another, or together")
     if record.workers > 1:
-        found.append(f"{record.workers} workers shared each batch; another number of workers rounds sums differently")
+        found.append(f"{record.workers} ranks shared each batch; another world size rounds sums differently")
     return found
 
 

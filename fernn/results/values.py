@@ -32,7 +32,7 @@ class ResultFile:
 
     def broken(self, found: str) -> FernnError:
         """The error if the file cannot be used."""
-        return FernnError(f"{self.path} is of no use: {found}. `fernn {self.command}` makes it again.")
+        return FernnError(f"{self.path} is of no use: {found}. `fernn {self.command}` rebuilds it.")
 
     def read(self) -> bytes:
         """Its content. FernnError if it is missing."""
@@ -209,4 +209,4 @@ def machine(record: Record) -> str:
     threads = record.environment["determinism"]["threads"]
     device = str(record.environment["device"])
     one = device if "cuda" in record.environment else f"{device}, {threads} thread{'s' * (threads != 1)}"
-    return one if record.workers == 1 else f"{one}, {record.workers} workers"
+    return one if record.workers == 1 else f"{one}, {record.workers} ranks"

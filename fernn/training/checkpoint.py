@@ -148,7 +148,7 @@ def take_up(path: Path, identity: str, device: torch.device, say: Callable[[str]
                 return state
             to, why = aside(path, state.identity), "of other params, code or data"
         except UnusableCheckpointError as error:
-            to, why = path.with_suffix(".damaged"), f"damaged, or of another version ({error})"
+            to, why = path.with_suffix(".corrupt"), f"corrupt, or of another version ({error})"
         path.replace(to)
         say(f"{path} is {why}: not used, and kept as {to}")
     if own.exists():

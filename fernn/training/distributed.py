@@ -207,7 +207,7 @@ def _joined(device: torch.device) -> Iterator[World]:
 
 
 def _explained(rank: int, size: int, failure: Any) -> str:
-    name = f"worker {rank} of {size}"
+    name = f"rank {rank} of {size}"
     if failure.exitcode < 0:
         return (
             f"{name} died of {signal.Signals(-failure.exitcode).name}, and the others were ended. SIGKILL is mostly "

@@ -49,7 +49,7 @@ def test_the_papers_experiment(root):
     }  # fmt: skip
     assert inputs["training"] == params.rotation.training
     measured = EXPERIMENT.evaluation(params, Layout("paper"), runs["rotation/V1R/FERNN-V4R/lr0.0001"]).inputs
-    assert (measured["measures"], measured["velocities"], measured["motion"]) == (["velocity"], "V5R", Rotating(10.0))
+    assert (measured["tests"], measured["velocities"], measured["motion"]) == (["velocity"], "V5R", Rotating(10.0))
     assert EXPERIMENT.dataset(params, Layout("paper"), "test-V4R").inputs["sequences"] == 10000
 
 

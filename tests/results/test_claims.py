@@ -252,7 +252,7 @@ def test_times_of_two_machines_are_not_compared(world):
         "times of different machines are not compared: abacus, 1 thread; another, 1 thread",
     )
     write_training_record(world.layout, run_of(world.params, "FERNN-V1T", 1), 9.0, workers=4)
-    assert world.judged(Line).reason.endswith("abacus, 1 thread; abacus, 1 thread, 4 workers")
+    assert world.judged(Line).reason.endswith("abacus, 1 thread; abacus, 1 thread, 4 ranks")
     write_training_record(world.layout, run_of(world.params, "FERNN-V1T", 1), 9.0, device="another")
     # errors are
     assert world.judged(Cell, model="FERNN-V1T").samples[0].hardware == ("abacus, 1 thread", "another, 1 thread")

@@ -292,7 +292,7 @@ def test_cost(params, layout):
     cells = [timed[name] for name in ("model", "n", "steps", "device")]
     assert cells == ["G-RNN", "2", "400", "A processor, 1 thread"]
     assert float(shared["hours"]) == pytest.approx(4 * 80 / 3600)
-    assert shared["device"] == "A GPU, 1 thread, 4 workers"
+    assert shared["device"] == "A GPU, 1 thread, 4 ranks"
     assert float(timed["step_seconds"]) == pytest.approx(0.1)
     assert float(timed["std"]) == pytest.approx(0.05 / 2**0.5)
     assert float(timed["hours"]) == pytest.approx(80 / 3600)

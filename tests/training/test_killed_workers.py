@@ -37,7 +37,7 @@ def project(prepared, root, tmp_path_factory) -> Callable[[], Project]:
 
 @pytest.fixture(scope="module")
 def undisturbed(project) -> dict[int, Project]:
-    """By number of workers."""
+    """By world size."""
     found = {count: project() for count in COUNTS}
     for count, each in found.items():
         finish(each, count)
@@ -122,7 +122,7 @@ def test_it_goes_on_with_any_number_and_with_the_same_to_the_same_bits(project, 
         assert time.monotonic() < deadline, "a worker outlived its parent"
         time.sleep(0.05)
     if end == "a worker is killed":
-        assert f"worker {before - 1} of {before} died of SIGKILL, and the others were ended" in said
+        assert f"rank {before - 1} of {before} died of SIGKILL, and the others were ended" in said
     elif signum == signal.SIGTERM:
         assert "stopped by SIGTERM; the same command goes on from" in said
     assert "Traceback" not in said
@@ -144,7 +144,7 @@ def test_their_number_is_told_and_makes_the_same_bytes_again(undisturbed):
     ended = subprocess.run(command, cwd=project.folder, env=environment, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert f"up to date: train {RUN}" in ended.stdout
-    assert "2 workers shared each batch; another number of workers rounds sums differently" in ended.stdout
+    assert "2 ranks shared each batch; another world size rounds sums differently" in ended.stdout
 
 
 @pytest.mark.slow

@@ -159,7 +159,7 @@ def test_a_broken_checkpoint_starts_afresh(undisturbed, tmp_path, spoil):
     spoiled = (tmp_path / "c").read_bytes()
     fit = train(tmp_path / "c")
     assert [row["epoch"] for row in fit.history] == [1, 2, 3]
-    assert (tmp_path / "c.damaged").read_bytes() == spoiled
+    assert (tmp_path / "c.corrupt").read_bytes() == spoiled
 
 
 def test_a_flipped_bit_anywhere_in_a_checkpoint_is_noticed(tmp_path):

@@ -85,7 +85,7 @@ def trained_all(world: World, device: torch.device, cases: list[Case]) -> dict[C
 
 @pytest.fixture(scope="module")
 def fits() -> dict[int, dict[Case, Fit]]:
-    """All trainings, by number of workers; each number is started once."""
+    """All trainings, by world size; each is started once."""
     threads = torch.get_num_threads()
     found = {1: trained_all(SINGLE_PROCESS, CPU, CASES)}
     torch.set_num_threads(threads)
@@ -133,7 +133,7 @@ def fail(world: World, device: torch.device, how: str) -> None:
     """One worker ends in some way, and the others wait for it."""
     if world.rank == 1:
         if how == "error":
-            raise FernnError("the disk of worker 1 is full.")
+            raise FernnError("the disk of rank 1 is full.")
         if how == "bug":
             raise ZeroDivisionError("of the code")
         os.kill(os.getpid(), signal.Signals[how])
@@ -145,9 +145,9 @@ def fail(world: World, device: torch.device, how: str) -> None:
 @pytest.mark.parametrize(
     ("how", "said"),
     [
-        ("error", r"worker 1 of 2: the disk of worker 1 is full\.$"),
-        ("bug", r"worker 1 of 2: ZeroDivisionError: of the code$"),
-        ("SIGKILL", r"worker 1 of 2 died of SIGKILL, and the others were ended.*goes on from the last checkpoint"),
+        ("error", r"rank 1 of 2: the disk of rank 1 is full\.$"),
+        ("bug", r"rank 1 of 2: ZeroDivisionError: of the code$"),
+        ("SIGKILL", r"rank 1 of 2 died of SIGKILL, and the others were ended.*goes on from the last checkpoint"),
     ],
 )
 def test_a_worker_that_ends_ends_the_others_and_is_told(how, said, capfd):
