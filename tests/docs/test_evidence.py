@@ -18,8 +18,10 @@ import torch.nn.functional as F
 
 from fernn.evaluation import Measures
 from fernn.experiments import load_params
-from fernn.models import load_model
+from fernn.files import sha256
+from fernn.models import PRETRAINED, load_model
 from fernn.models.ops import circular_pad
+from fernn.models.registry import WEIGHTS
 from fernn.pipeline.cost import flops, models
 from fernn.runs import Run, all_runs
 from tests import measured
@@ -162,8 +164,31 @@ def test_the_order_of_translation_is_separated_by_four_deviations() -> None:
         assert (mean(worse) - mean(better)) / max(stdev(worse), stdev(better)) > 4
 
 
+def validation_losses(run: Run) -> list[float]:
+    with kept()[f"{SMALL}/runs/{run.id}/metrics.csv"].open() as file:
+        return [float(row["validation_loss"]) for row in csv.DictReader(file)]
+
+
 def test_rotations_are_not_trained_to_their_end() -> None:
     for run in (run for model in ("G-RNN", "FERNN-V2R", "FERNN-V4R") for run in runs_of("rotation", "V4R", model)):
-        with kept()[f"{SMALL}/runs/{run.id}/metrics.csv"].open() as file:
-            losses = [float(row["validation_loss"]) for row in csv.DictReader(file)]
+        losses = validation_losses(run)
         assert losses[-1] == min(losses)
+
+
+@pytest.mark.parametrize("name", PRETRAINED)
+def test_a_pretrained_model_is_the_seed_with_the_lowest_validation_loss(name: str) -> None:
+    experiment, model = name.split("/")
+    loss, run = min((min(validation_losses(run)), run) for run in runs_of(experiment, DATA[experiment], model))
+    weights, record = (kept()[f"{SMALL}/runs/{run.id}/{file}"] for file in ("model.safetensors", "record.json"))
+    assert (WEIGHTS / f"{name}.safetensors").read_bytes() == weights.read_bytes()
+    recorded = json.loads(record.read_text())
+    assert PRETRAINED[name] == {
+        "run": run.id,
+        "scale": "small",
+        "commit": recorded["environment"]["commit"]["id"],
+        "seed": run.seed,
+        "validation_mse": loss,
+        "test_mse": measures(run)["test"]["mse", ""],
+        "sha256": sha256(weights),
+        "params": recorded["inputs"],
+    }

@@ -8,12 +8,14 @@ from fernn.errors import FernnError
 from fernn.flows import Rotation, Translation
 from fernn.models import (
     CNN3D,
+    PRETRAINED,
     FERNNClassifier,
     FERNNPredictor,
     GRNNPlusClassifier,
     GRNNPredictor,
     RotationPredictor,
     load_model,
+    pretrained,
     save_model,
 )
 from fernn.models.storage import channels_last, write_model
@@ -172,3 +174,15 @@ def test_a_damaged_header_is_one_sentence(model, tmp_path):
                 assert str(error).startswith(f"{path}: ")
                 assert len(str(error).splitlines()) == 1
     assert refused > 1000
+
+
+@pytest.mark.parametrize("name", PRETRAINED)
+def test_a_pretrained_model_continues_a_clip(name):
+    model = pretrained(name)
+    assert not model.training
+    assert model(torch.rand(1, 2, 1, 12, 12), 3).shape == (1, 3, 1, 12, 12)
+
+
+def test_an_unknown_pretrained_model():
+    with pytest.raises(FernnError, match=r"translation/FERNN-V9T: no pretrained model\. .*translation/FERNN-V2T, "):
+        pretrained("translation/FERNN-V9T")
