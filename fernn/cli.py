@@ -187,6 +187,20 @@ _stage("figures", "Draw the figures from the evaluations.")
 _stage("report", "Write the report: one page with verdicts, tables, figures, and where each number comes from.")
 
 
+@app.command("animate")
+def animate_command(
+    run: RunName,
+    file: ParamsFile = Path("params.yaml"),
+    scale: Scale = None,
+    to: Annotated[Path | None, typer.Option("--to", help="The GIF file; else named after the run.")] = None,
+    mnist: Annotated[Path | None, typer.Option(help="Folder of the digits; else mnist.folder of the params.")] = None,
+) -> None:
+    """Save a GIF of a test sequence: the truth, the G-RNN and a trained run, side by side."""
+    from fernn.experiments.digits.animation import animate
+
+    print(animate(*_start(file, scale), run, to, mnist))
+
+
 @app.command()
 def claims(
     folder: Annotated[

@@ -39,6 +39,14 @@ def test_help_lists_the_stages() -> None:
         (["dataset", "sound/digits", "--scale", "quick"], "'sound': this version can run kth, rotation, translation."),
         (["dataset", "flowing_digits/digits"], "'flowing_digits': this version can run kth, rotation, translation."),
         (["fetch", "mnist", "--scale", "quick"], "nothing to fetch"),
+        (
+            ["animate", "kth/V2T/G-RNN/lr0.003/seed0", "--scale", "quick"],
+            "kth recognizes actions and predicts no frames",
+        ),
+        (
+            ["animate", "translation/V2T/G-RNN/lr0.0001/seed0"],
+            "is not trained: results/paper/runs/translation/V2T/G-RNN",
+        ),
     ],
 )
 def test_a_mistake_is_one_message(arguments: list[str], said: str) -> None:

@@ -18,7 +18,7 @@ from fernn.params import Params
 from fernn.results.selection import Selection
 from fernn.results.text import math_name
 from fernn.results.values import read_metrics
-from fernn.runs import evaluations_of, runs_of
+from fernn.runs import Run, evaluations_of, runs_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -178,7 +178,9 @@ def seeds_of(selections: Sequence[Selection]) -> str:
     return f"{first} ({'; '.join(others)})" if others else first
 
 
-def stamp(figure: Figure, params: Params, selections: list[Selection], detail: str, warning: str = "") -> None:
+def stamp(
+    figure: Figure, params: Params, selections: Sequence[Selection | Run], detail: str, warning: str = ""
+) -> None:
     """Write the scale, the data and a detail such as the seeds below the figure, and a warning above."""
     flows = ", ".join(math_name(flow) for flow in dict.fromkeys(selection.flow for selection in selections))
     text = f"scale {params.scale}  ·  {selections[0].experiment}, trained on {flows}  ·  {detail}"
@@ -207,7 +209,7 @@ def save(figure: Figure, path: Path) -> None:
 
     with atomic(path) as temporary:
         if path.suffix == ".png":
-            _picture(figure).save(temporary, format="PNG", optimize=True)
+            _few_colours(_picture(figure)).save(temporary, format="PNG", optimize=True)
         else:
             FigureCanvasAgg(figure)
             nothing = dict.fromkeys(("Creator", "Producer", "CreationDate"))
@@ -216,11 +218,15 @@ def save(figure: Figure, path: Path) -> None:
             temporary.write_bytes(drawn.getvalue())
 
 
-def save_moving(figures: list[Figure], path: Path) -> None:
-    """Write figures of one size as the frames of an endless APNG."""
-    first, *others = (_picture(figure, MOVING_DPI) for figure in figures)
+def save_moving(figures: list[Figure], path: Path, dpi: float = MOVING_DPI, milliseconds: int = FRAME_MS) -> None:
+    """Write figures of one size as the frames of an endless animation: a GIF by the path's suffix, else an APNG."""
+    pictures = [_picture(figure, dpi) for figure in figures]
+    form, palette = "PNG", None
+    if path.suffix == ".gif":  # with one palette, what stands still is stored once
+        form, palette = "GIF", _few_colours(pictures[len(pictures) // 2])
+    first, *others = (_few_colours(picture, palette) for picture in pictures)
     with atomic(path) as temporary:
-        first.save(temporary, format="PNG", save_all=True, append_images=others, duration=FRAME_MS, loop=0)
+        first.save(temporary, format=form, save_all=True, append_images=others, duration=milliseconds, loop=0)
 
 
 def _picture(figure: Figure, dpi: float = STYLE["savefig.dpi"]) -> Image.Image:
@@ -229,7 +235,11 @@ def _picture(figure: Figure, dpi: float = STYLE["savefig.dpi"]) -> Image.Image:
     FigureCanvasAgg(figure)
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png", dpi=dpi)
-    return Image.open(drawn).convert("RGB").quantize(COLOURS, kmeans=2, dither=Image.Dither.NONE)
+    return Image.open(drawn).convert("RGB")
+
+
+def _few_colours(picture: Image.Image, palette: Image.Image | None = None) -> Image.Image:
+    return picture.quantize(COLOURS, kmeans=2, palette=palette, dither=Image.Dither.NONE)
 
 
 def axes_of(x: str, y: str, **more: Any) -> tuple[Figure, Axes]:

@@ -192,3 +192,4 @@ def test_a_pretrained_model_is_the_seed_with_the_lowest_validation_loss(name: st
         "sha256": sha256(weights),
         "params": recorded["inputs"],
     }
+    assert f"`{name}`" in (ROOT / "README.md").read_text()

@@ -9,8 +9,11 @@ from typing import Any
 
 import nbformat
 import pytest
+import typer
 import yaml
+from PIL import Image, ImageChops, ImageStat
 
+from fernn.cli import app
 from fernn.experiments import load_params
 
 from .blocks import PAGES, ROOT, Block, blocks, cells, lines_of, spans
@@ -18,6 +21,7 @@ from .commands import NOT_RUN, PROGRAMS, check, is_known
 
 # text is what a program prints, and trees of files; the code of a page that tells equations is math
 LANGUAGES = {"python", "shell", "yaml", "text", "math", "bibtex"}
+README = ROOT / "README.md"
 NOTEBOOK = ROOT / "docs/notebook.ipynb"
 # a page's Python runs as one program, in a folder without results; that of these runs in a clone: test_tutorial.py
 IN_A_CLONE = {ROOT / "docs/tutorial.md"}
@@ -47,7 +51,29 @@ WITH_PYTHON = sorted({block.page for block in ALL if block.language == "python"}
 )
 def test_its_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    Path("resources").symlink_to(ROOT / "resources")
     run(page, {})
+    if page == README:
+        with Image.open("digits.gif") as gif:
+            assert (gif.n_frames, gif.size) == (40, (140, 140))
+
+
+@pytest.mark.slow
+def test_the_animation_of_the_readme_is_what_its_command_makes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (line,) = [line for page, line in COMMANDS if page == README and line.startswith("fernn animate")]
+    *command, shown = line.split()[1:]
+    for name in ("params.yaml", "resources"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    monkeypatch.chdir(tmp_path)
+    typer.main.get_command(app)([*command, "again.gif"], standalone_mode=False)
+    assert (ROOT / shown).stat().st_size < 300_000
+    with Image.open(ROOT / shown) as kept, Image.open("again.gif") as again:
+        assert kept.n_frames == again.n_frames == 40
+        for frame in range(40):
+            kept.seek(frame)
+            again.seek(frame)
+            difference = ImageChops.difference(kept.convert("L"), again.convert("L"))
+            assert ImageStat.Stat(difference).mean[0] < 1, frame  # of 255; processors round differently
 
 
 def run(page: Path, names: dict[str, Any]) -> str:

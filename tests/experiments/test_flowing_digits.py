@@ -6,8 +6,10 @@ import math
 from dataclasses import replace
 from itertools import product
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from fernn.arrays import read_arrays
@@ -18,6 +20,9 @@ from fernn.evaluation import velocity_index
 from fernn.evaluation.outcome import Workplace
 from fernn.evaluation.prediction import LARGEST
 from fernn.experiments import find_experiment
+from fernn.experiments.digits import animation
+from fernn.experiments.digits.figures import moving_forecasts
+from fernn.experiments.digits.forecasts import read_samples
 from fernn.flows.rotation import Rotation, rotate
 from fernn.flows.translation import Translation
 from fernn.layout import RECORD, Layout
@@ -339,3 +344,19 @@ def test_claims_are_judged_by_the_runs_that_are_finished(root, tmp_path, layout)
     longer = longer.model_copy(update={"translation": longer.translation.model_copy(update={"data": data})})
     again = {each.claim.text: each.reason for each in judge_claims(longer, layout)}
     assert again[bound] == "FERNN-V2T on V1T is not finished"
+
+
+def test_an_animation_shows_the_first_sequence_of_the_test_of_length(root, tmp_path, layout, name, monkeypatch):
+    params, shown = write_params(root, tmp_path), []
+    monkeypatch.setattr(animation, "moving_forecasts", lambda *of: shown.append(of) or moving_forecasts(*of))
+    gif = tmp_path / "digits.gif"
+    assert animation.animate(params, layout, RUNS[name], gif) == f"{gif}: truth, {RUNS[name]}"
+    ((frames, forecasts),) = shown
+    samples = read_samples(layout, find_run(params, RUNS[name]), "length.")
+    np.testing.assert_array_equal(frames[:SEEN], samples.seen[0, :, 0])
+    np.testing.assert_array_equal(frames[SEEN : SEEN + LENGTH], samples.truth[0, :, 0])
+    ((model, forecast),) = forecasts.items()
+    assert model == MODELS[name]
+    np.testing.assert_allclose(forecast[:LENGTH], samples.prediction[0, :, 0], rtol=1e-4, atol=1e-6)
+    with Image.open(gif) as moving:
+        assert (moving.format, moving.n_frames, moving.info["loop"]) == ("GIF", SEEN + animation.STEPS, 0)

@@ -15,6 +15,7 @@ from fernn.arrays import write_arrays
 from fernn.errors import FernnError
 from fernn.experiments.digits.figures import (
     length_generalization,
+    moving_forecasts,
     predictions,
     rollouts,
     trivial_curves,
@@ -242,6 +243,20 @@ def test_rollouts(params, layout):
     said = words(figure)
     for text in ("Truth", "FERNN-$V_{2}^{T}$", "step 2 step 4 step 6 step 8", f"trained on {PREDICTED} steps"):
         assert text in said
+
+
+def test_moving_forecasts():
+    frames = np.random.default_rng(0).random((5, 4, 4), np.float32)
+    forecasts = {"G-RNN": 1 - frames[2:], "FERNN-V2T": frames[2:] / 2}
+    figures = moving_forecasts(frames, forecasts)
+    for time, (figure, label) in enumerate(
+        zip(figures, ["input\n1 of 2", "input\n2 of 2", *(f"forecast\n{step} of 3" for step in (1, 2, 3))], strict=True)
+    ):
+        truth, *others = (image.get_array() for image in figure.axes[0].images)
+        np.testing.assert_array_equal(truth, frames[time])
+        for found, forecast in zip(others, forecasts.values(), strict=True):
+            np.testing.assert_array_equal(found, frames[time] if time < 2 else forecast[time - 2])
+        assert {label, "truth", "G-RNN", "FERNN-$V_{2}^{T}$"} == {text.get_text() for text in figure.axes[0].texts}
 
 
 def test_a_model_with_another_sequence_has_its_own_truth(params, layout):

@@ -172,6 +172,23 @@ def rollouts(params: Params, layout: Layout, selections: list[Selection]) -> Fig
     return figure
 
 
+def moving_forecasts(frames: NDArray[np.float32], forecasts: Mapping[str, NDArray[np.float32]]) -> list[Figure]:
+    """A sequence and forecasts of it side by side, a figure for each frame.
+
+    Args:
+        frames: (T, H, W), those that the models are shown, then the truth.
+        forecasts: (T', H, W) by model, of the last T' frames; before them a model's picture is its input.
+    """
+    steps = len(next(iter(forecasts.values())))
+    seen = len(frames) - steps
+    shown = [frames, *(np.concatenate([frames[:seen], each]) for each in forecasts.values())]
+    labels = [f"input\n{t} of {seen}" for t in range(1, seen + 1)]
+    labels += [f"forecast\n{step} of {steps}" for step in range(1, steps + 1)]
+    heads = ["truth", *map(math_name, forecasts)]
+    pictures = zip(labels, np.stack(shown, 1), strict=True)
+    return [_draw([_Strip(label, at_once, heads)]) for label, at_once in pictures]
+
+
 def _first_sequences(layout: Layout, selections: list[Selection], of: str = "") -> Iterator[tuple[str, Samples, bool]]:
     """Models, samples of their first seeds, and whether the first sequence is not that of the model before."""
     shown: list[NDArray[np.float32]] = []
