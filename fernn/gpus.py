@@ -1,10 +1,11 @@
 """One run per GPU of a machine: a training or an evaluation waits until its GPUs are free, and claims them."""
 
 import os
+import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from fernn.errors import FernnError, answer
@@ -29,7 +30,8 @@ def some_gpus(number: int, say: Callable[[str], None], locks: Path | None = None
     Of the processes that wait for the same GPUs, one at a time claims those that become free until it has enough. So a
     process that wants several is not overtaken by others that want one, and there is no deadlock.
 
-    Under Slurm the GPUs that a job sees belong to it and are numbered per job, so nothing is claimed.
+    Under Slurm the GPUs that a job sees belong to it. Several processes of a job share them as on any machine, such as
+    those of a Snakemake started in `salloc`, so the names of their locks hold the number of the job.
 
     Args:
         number: how many; all GPUs, if there are fewer.
@@ -41,16 +43,16 @@ def some_gpus(number: int, say: Callable[[str], None], locks: Path | None = None
         The number of GPUs visible inside.
 
     Raises:
-        FernnError: if the folder of the locks is on a file system without locks.
+        FernnError: if the folder of the locks belongs to another user or is on a file system without locks.
     """
     gpus = visible_gpus()
-    if not gpus or "SLURM_JOB_ID" in os.environ:
-        yield min(number, len(gpus))
+    if not gpus:
+        yield 0
         return
     if number > len(gpus):
         say(f"{number} GPUs were requested and {len(gpus)} are here: using these ({', '.join(gpus)})")
     locks = locks or Path(tempfile.gettempdir()) / f"fernn-gpus-{os.getuid()}"
-    locks.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _make_own(locks)
     before = os.environ.get(VISIBLE)
     with ExitStack() as open_files:  # closing a file releases its lock
         held = _claim(gpus, min(number, len(gpus)), locks, say, look, open_files)
@@ -63,12 +65,25 @@ def some_gpus(number: int, say: Callable[[str], None], locks: Path | None = None
                 os.environ[VISIBLE] = before
 
 
+def _make_own(folder: Path) -> None:
+    """Make a folder that only this user can write to; others may have put theirs, or a link, in a shared /tmp."""
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700, parents=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
+        raise FernnError(
+            f"{folder}: not a folder that this user alone can write to, and runs share GPUs by locks in it. Remove it, "
+            "or set TMPDIR to a folder of your own on a local disk."
+        )
+
+
 def _claim(
     gpus: list[str], number: int, locks: Path, say: Callable[[str], None], look: float, open_files: ExitStack
 ) -> list[str]:
     """The first GPUs to become free; `open_files` keeps the files that lock them."""
     uuids = _uuids()
-    files = {gpu: locks / _uuid_of(gpu, uuids).replace("/", "-") for gpu in gpus}
+    job = f"{os.environ['SLURM_JOB_ID']}-" if "SLURM_JOB_ID" in os.environ else ""
+    files = {gpu: locks / f"{job}{_uuid_of(gpu, uuids)}".replace("/", "-") for gpu in gpus}
     held: set[str] = set()
     reported = False
 
@@ -95,7 +110,10 @@ def _claim(
 def _lock(file: Path, open_files: ExitStack, wait: Callable[[], object] | None = None) -> bool:
     """Lock a file until `open_files` closes it; returns whether this process has it. Without `wait` it never waits."""
     with ExitStack() as attempt:
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise FernnError(f"{file}: {error.strerror}; remove it: runs share GPUs by locks there.") from error
         attempt.callback(os.close, descriptor)
         try:
             if not take(descriptor, wait):

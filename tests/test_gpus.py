@@ -27,8 +27,8 @@ def _no_slurm(monkeypatch):
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
 
 
-def start(folder: Path, root: Path, gpus: str, number: int = 1) -> subprocess.Popen[str]:
-    environment = {**os.environ, "PYTHONPATH": str(root), VISIBLE: gpus}
+def start(folder: Path, root: Path, gpus: str, number: int = 1, **more: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONPATH": str(root), VISIBLE: gpus, **more}
     command = [sys.executable, "-c", CLAIM, str(folder), str(number)]
     return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
@@ -155,11 +155,36 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch):
         pass
 
 
-@pytest.mark.parametrize(("job", "visible"), [("12", "0,1"), (None, "")])
-def test_jobs_of_slurm_and_machines_without_gpus_claim_none(tmp_path, monkeypatch, job, visible):
-    if job:
-        monkeypatch.setenv("SLURM_JOB_ID", job)
-    monkeypatch.setenv(VISIBLE, visible)
-    with some_gpus(1, print, tmp_path):
-        assert os.environ[VISIBLE] == visible
+def test_a_machine_without_gpus_claims_none(tmp_path, monkeypatch):
+    monkeypatch.setenv(VISIBLE, "")
+    with some_gpus(1, print, tmp_path) as number:
+        assert (number, os.environ[VISIBLE]) == (0, "")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_runs_in_one_job_of_slurm_spread_over_its_gpus(tmp_path, root):
+    """As under `salloc`; another job numbers its GPUs by itself, and has its one GPU at once."""
+    many = [start(tmp_path, root, "0,1", SLURM_JOB_ID="12") for _ in range(2)]
+    many.append(start(tmp_path, root, "0", SLURM_JOB_ID="13"))
+    seen = [each.stdout.readline() for each in many]
+    for each in many:
+        each.communicate()
+        assert each.returncode == 0
+    assert (sorted(seen[:2]), seen[2]) == (["0\n", "1\n"], "0\n")
+
+
+@pytest.mark.parametrize("what", ["a link", "open to others", "of another user", "a file that is a link"])
+def test_a_folder_of_locks_that_others_made(tmp_path, monkeypatch, what):
+    monkeypatch.setenv(VISIBLE, "GPU-a")
+    folder, away = tmp_path / "locks", tmp_path / "away"
+    away.mkdir()
+    folder.symlink_to(away) if what == "a link" else folder.mkdir(mode=0o700)
+    if what == "open to others":
+        folder.chmod(0o777)
+    elif what == "of another user":
+        monkeypatch.setattr(os, "getuid", lambda: folder.stat().st_uid + 1)
+    elif what == "a file that is a link":
+        (folder / "GPU-a").symlink_to(away / "file")
+    with pytest.raises(FernnError, match=r"locks.*(this user alone|symbolic links)"), some_gpus(1, print, folder):
+        pass
+    assert list(away.iterdir()) == []
