@@ -12,8 +12,16 @@
 MAKEFLAGS += --no-print-directory
 
 ARGS ?=
-PIP := .venv/bin/python -m pip --disable-pip-version-check
-HASHED := --quiet --require-hashes --no-deps --no-build-isolation --use-pep517
+# Settings that send packages elsewhere than into .venv, or paths; PIP_USER=0 also overrides a pip.conf.
+unexport PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON PIP_DRY_RUN PIP_NO_DEPS PIP_REQUIRE_HASHES CDPATH
+export PIP_USER := 0
+HASHED := --require-hashes --no-deps --no-build-isolation --use-pep517
+LOG := .venv/setup.log
+# $(call install,OPTIONS): pip's output goes to the log; its end is shown if pip fails. -I: PYTHONPATH is no place of packages.
+install = .venv/bin/python -I -m pip --disable-pip-version-check install $(1) >> $(LOG) 2>&1 || { tail -n 20 $(LOG); printf '%s\n' \
+  "The set-up ended early: pip could not install a package. The end of its output is above, all of it in $(LOG)." \
+  "If pip cannot reach a package index, check the network, HTTPS_PROXY and PIP_INDEX_URL. Then run the same command again."; \
+  exit 1; } >&2
 # rules and tests call `fernn`, `snakemake` and the linters by name
 IN_VENV := PATH="$(CURDIR)/.venv/bin:$$PATH"
 
@@ -28,10 +36,6 @@ ifneq "$(shell cat .venv/project.done 2>/dev/null)" "$(PROJECT)"
 .PHONY: .venv/project.done
 endif
 
-no_packages = printf '%s\n' "The set-up ended early: pip could not install a package; its own message stands above." \
-  "pip must reach a package index: check the network, HTTPS_PROXY and PIP_INDEX_URL, then run the same command again." \
-  >&2; exit 1
-
 help:  ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
 
@@ -44,14 +48,14 @@ setup: .venv/project.done  ## make .venv with the exact packages and this projec
 	@# CC=true: no compiler is needed. What has no wheel is Python, but for immutables on Python 3.14, which has a form in Python
 	@# that it takes where its compiled one is not there; so all machines get the same, with and without a compiler.
 	@echo "Installing the locked packages (about 220)"
-	@$(PIP) install $(HASHED) -r .venv/setuptools.txt && CC=true $(PIP) install $(HASHED) -r requirements/lock.txt \
-	  || { $(no_packages); }
-	@echo "Installing torch"
-	@$(PIP) install --no-warn-conflicts -r requirements/torch.txt || { $(no_packages); }
+	@$(call install,$(HASHED) -r .venv/setuptools.txt)
+	@CC=true $(call install,$(HASHED) -r requirements/lock.txt)
+	@echo "Installing torch (a build with CUDA is some gigabytes; progress: $(LOG))"
+	@$(call install,--no-warn-conflicts -r requirements/torch.txt)
 	@echo "$(PACKAGES)" > $@
 
 .venv/project.done: .venv/packages.done
-	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@$(call install,--no-deps --no-build-isolation --editable .)
 	@echo "$(PROJECT)" > $@
 
 demo: setup  ## the whole way on two cores: from digits and videos to tables and figures

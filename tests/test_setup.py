@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -161,3 +162,62 @@ def test_one_range_of_pythons() -> None:
     assert f"for version in {' '.join(f'3.{minor}' for minor in minors)};" in (ROOT / "Makefile").read_text()
     for page in ("README.md", "docs/cluster.md"):
         assert f"Python 3.{first} to 3.{last}" in (ROOT / page).read_text()
+
+
+PIP = """\
+echo "noise of pip: $*"; env > .venv/environment
+case "$*" in *torch.txt) exit "${STATUS:-0}" ;; esac
+"""
+
+
+@pytest.fixture
+def checkout(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """The Makefile with a pip that only says how it was called, and a user's settings that point elsewhere."""
+    for name in ("Makefile", "pyproject.toml", "requirements", "docker"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, machine.folder / name)
+    machine.program("pip", PIP)
+    made = "mkdir -p .venv/bin && ln -s ../../bin/pip .venv/bin/python"
+    (machine.folder / "requirements/make-venv").write_text(f"#!/bin/sh\n{made}\n")
+    (machine.folder / "away/docker").mkdir(parents=True)
+    for name in ("PIP_USER", "PIP_REQUIRE_HASHES"):
+        monkeypatch.setenv(name, "1")
+    for name in ("PIP_TARGET", "PIP_PREFIX", "CDPATH"):
+        monkeypatch.setenv(name, str(machine.folder / "away"))
+    monkeypatch.setenv("PIP_INDEX_URL", "file:///index")
+    return machine
+
+
+def make_setup(checkout: Machine) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["make", "setup"], cwd=checkout.folder, capture_output=True, text=True)
+
+
+def test_packages_go_into_the_environment_and_words_into_the_log(checkout: Machine) -> None:
+    done = make_setup(checkout)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "noise" not in done.stdout
+    assert (checkout.folder / ".venv/setup.log").read_text().count("noise of pip: -I -m pip") == 4
+    given = (checkout.folder / ".venv/environment").read_text().splitlines()
+    assert {"PIP_USER=0", "PIP_INDEX_URL=file:///index"} <= {*given}
+    assert not [line for line in given if line.endswith("/away") or line.startswith("PIP_REQUIRE_HASHES")]
+
+
+def test_a_set_up_that_fails_shows_the_end_of_its_log(checkout: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STATUS", "1")
+    failed = make_setup(checkout)
+    assert failed.returncode
+    assert "torch.txt\nThe set-up ended early: pip could not install a package." in failed.stderr
+    assert not (checkout.folder / ".venv/packages.done").exists()
+
+
+def test_the_image_is_built_here_whatever_cdpath_says(checkout: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkout.program("buildah", "pwd")
+    monkeypatch.setenv("PATH", f"{checkout.bin}:{os.environ['PATH']}")
+    built = subprocess.run(
+        ["docker/build"],
+        cwd=checkout.folder,
+        env={**os.environ, "IMAGE_ENGINE": "buildah"},
+        capture_output=True,
+        text=True,
+    )
+    assert built.stdout == f"{checkout.folder}\n", built.stderr
