@@ -23,7 +23,11 @@ include: "workflow/rules/report.smk"
 
 # jobs that are run by another process, on a node of a cluster say, are held to what was planned here
 onstart:
-    if not REMOTE:
+    if workflow.touch:
+        raise WorkflowError("--touch has no effect here: records decide what is up to date, not the times of files.")
+    if REMOTE:
+        in_words(check_slurm)
+    else:
         pass_on()
         in_words(refuse_without_gpu, PARAMS, GPUS, workflow.dag.needrun_jobs())
     PLAN.announce()

@@ -58,7 +58,7 @@ def refuse_without_gpu(params: Params, gpus: Sequence[str], needed: Iterable[Any
             f"scale {params.scale} computes on a GPU, and there is none here: {wanting.count('train')} trainings and "
             f"{wanting.count('evaluate')} evaluations are to be done. Start it on a machine with one (make setup there "
             "takes a CUDA build of torch), or on a cluster (--profile slurm); take --config scale=quick; or add "
-            "allow_cpu=true to --config, where that may take months. Nothing was begun."
+            "allow_cpu=true to --config, where that may take months."
         )
 
 

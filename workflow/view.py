@@ -385,6 +385,8 @@ class Watch(View):
         done, whole = self.done.total(), sum(self.jobs.values())
         if self._stopped:
             return f"Stopped after {done} of {counted(whole)}; the same command goes on from there."
+        if not (done or self.failed or self.running):
+            return "Nothing was begun."
         if done == whole:
             return f"{counted(whole)} done in {clock(self.clock() - self._began)}."
         return (

@@ -97,18 +97,24 @@ def bare(fresh: Project, tmp_path: Path) -> tuple[Project, Path]:
     return fresh, folder
 
 
-def profiled(project: Project, folder: Path) -> str:
-    """What `snakemake --profile slurm` says, which must fail."""
+def profiled(project: Project, folder: Path, *options: str) -> str:
+    """What `snakemake --profile slurm` says, which must fail unless it is a dry run."""
     snakemake = str(shutil.which("snakemake", path=project.environment["PATH"]))
-    command = [snakemake, "--cores", "all", "--profile", "slurm", "--config", "scale=micro"]
+    command = [snakemake, "--cores", "all", "--profile", "slurm", "--config", "scale=micro", *options]
     ended = project.run(*command, PATH=str(folder))
-    assert ended.returncode == 1
+    assert ended.returncode == (not options)
     assert not (project.folder / "results").exists()
     return ended.stdout + ended.stderr
 
 
 def test_without_slurm(bare: tuple[Project, Path]) -> None:
-    assert "no Slurm here: sbatch is not found" in profiled(*bare)
+    """A run is refused, and a dry run shows its jobs, even where the image was not fetched."""
+    said = profiled(*bare)
+    assert "no Slurm here: sbatch is not found" in said
+    assert said.count("Nothing was begun.") == 1
+    params = bare[0].folder / "params.yaml"
+    params.write_text(params.read_text().replace("\nimage: null", "\nimage: docker://ghcr.io/lab/fernn:1"))
+    assert "Would run" in profiled(*bare, "--dry-run")
 
 
 def test_a_slurm_that_does_not_answer(bare: tuple[Project, Path]) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from fernn.files import sha256
 
-from .conftest import SNAKEMAKE, Clone, jobs
+from .conftest import SNAKEMAKE, Clone, Project, jobs
 from .test_dag import REPORT, V1
 
 DRY_RUN = [*SNAKEMAKE, "--dry-run"]
@@ -108,6 +108,18 @@ def test_a_dry_run_changes_nothing(pulled: Clone, tmp_path: Path) -> None:
     assert {f"Training {V1}/seed0", f"Evaluating {V1}/seed0"} | REPORT <= jobs(said)
     assert not (tmp_path / "attempts").exists()
     assert snapshot(pulled.folder) == before
+
+
+@pytest.mark.parametrize("option", ["--summary", "--dag", "--rulegraph"])
+def test_what_lists_jobs_needs_no_cores(fresh: Project, option: str) -> None:
+    assert "standins" in fresh.must("snakemake", "--config", "scale=quick", option)
+
+
+def test_touch_is_refused(fresh: Project) -> None:
+    ended = fresh.snakemake("--touch")
+    assert ended.returncode == 1
+    assert "--touch has no effect here: records decide" in ended.stderr
+    assert "Nothing was begun." in ended.stderr
 
 
 def test_reports_change_nothing(clone: Clone) -> None:

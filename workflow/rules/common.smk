@@ -38,17 +38,17 @@ def in_words(check, *arguments):
 
 try:
     content = overridden(config, load_configfile("params.yaml"), "params.yaml")
-    if REMOTE and workflow.is_main_process:
-        check_slurm()
     PARAMS = resolve(content)
+    DRY_RUN = workflow.output_settings.dryrun  # `workflow.dryrun` is always False here: it is set after the rules are read
     # The profile for clusters always says --sdm apptainer: there, an image is used where one is named. What runs without a
-    # container has none in its Snakemake record either.
-    IMAGE = image_of(PARAMS.image, must=workflow.is_main_process and not REMOTE) if CONTAINED else None
+    # container has none in its Snakemake record either. A dry run needs no image.
+    must = workflow.is_main_process and not REMOTE
+    IMAGE = image_of(PARAMS.image, must) if CONTAINED and not DRY_RUN else None
     if IMAGE:
         tell_apptainer(IMAGE, Path(workflow.basedir))
     LAYOUT = Layout(PARAMS.scale)
     JOBS = Jobs(PARAMS, LAYOUT)
-    if workflow.output_settings.dryrun:  # `workflow.dryrun` is always False here: it is set after the rules are read
+    if DRY_RUN:
         stay_outside()
     elif workflow.is_main_process:
         enter()
@@ -77,12 +77,14 @@ wildcard_constraints:
 GPUS = [] if REMOTE or not workflow.is_main_process else visible_gpus()
 if GPUS:
     workflow.register_resource("local_gpu", len(GPUS))
+# `workflow.cores` is an error without --cores, which --summary, --dag and the like do not need
+CORES = workflow.resource_settings.cores or 1
 
 
 def threads_of(wildcards):
     """CPU threads of a run; 0 in the params means all, and where GPUs do the work, what a run is said to need."""
     threads = PARAMS.section(RUNS[wildcards.run].experiment).training.threads
-    return threads or (PARAMS.resources.train.cpus if GPUS else workflow.cores)
+    return threads or (PARAMS.resources.train.cpus if GPUS else CORES)
 
 
 def asks(stage):

@@ -27,7 +27,7 @@ if ("standins", "") in JOBS.all:
             results("standins"),
         log:
             f"{BASE}/logs/standins.log",
-        threads: workflow.cores
+        threads: CORES
         resources:
             **submission("standins"),
         params:

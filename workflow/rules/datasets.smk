@@ -10,7 +10,7 @@ rule dataset:
     benchmark:
         f"{BASE}/benchmarks/datasets/{{experiment}}/{{part}}.tsv"
     # decoding videos takes all cores, anything else one
-    threads: lambda w: workflow.cores if w.part == "frames" else 1
+    threads: lambda w: CORES if w.part == "frames" else 1
     resources:
         **asks("dataset"),
     params:
