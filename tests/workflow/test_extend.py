@@ -11,6 +11,7 @@ import yaml
 from .conftest import MICRO, ROOT, Project
 
 EXAMPLE = ROOT / "docs/extend/axis"
+SCALE = EXAMPLE / "scale.yaml"
 MODELS = ["G-RNN", "FERNN-V2X"]
 
 
@@ -30,7 +31,10 @@ def test_the_whole_way(fresh: Project) -> None:
     before = {path: path.read_bytes() for path in (fresh.folder / "fernn").rglob("*.py")}
     shutil.copytree(EXAMPLE, fresh.folder / "fernn/experiments/axis")
     params = fresh.folder / "params.yaml"
-    params.write_text(params.read_text() + "\n" + (EXAMPLE / "params.yaml").read_text())
+    before_params = params.read_text()
+    params.write_text("".join(path.read_text() for path in (ROOT / "params.yaml", SCALE, EXAMPLE / "params.yaml")))
+    assert "4 train, 4 evaluate" in fresh.must("snakemake", "--dry-run", "--config", "scale=axis-quick")
+    params.write_text(before_params + "\n" + (EXAMPLE / "params.yaml").read_text())
 
     def choose(scale: dict[str, Any]) -> None:
         small = {key: MICRO["translation"][key] for key in ("data", "architecture", "training", "seeds")}
@@ -57,6 +61,9 @@ def test_the_whole_way(fresh: Project) -> None:
     figures = {path.name for path in (results / "figures").glob("*.png")}
     kinds = ("predictions", "validation_loss", "training", "length_generalization", "rollouts")
     assert figures == {f"axis-V2X-{kind}.png" for kind in kinds}
+    report = (results / "report.html").read_text()
+    assert "How do the models of axis compare?" in report
+    assert not re.search("not run|[Pp]aper reproduce|>Paper<", report)
     # nothing of another experiment was touched, and the other commands know it
     assert {path: path.read_bytes() for path in before} == before
     assert fresh.planned() == set()
@@ -72,3 +79,6 @@ def test_the_whole_way(fresh: Project) -> None:
 
 def test_the_section_is_one_of_params_yaml() -> None:
     assert list(yaml.safe_load((EXAMPLE / "params.yaml").read_text())) == ["axis"]
+    # the page appends the scale to the file's last key
+    assert list(yaml.safe_load((ROOT / "params.yaml").read_text()))[-1] == "scales"
+    assert list(yaml.safe_load(SCALE.read_text())) == ["axis-quick"]

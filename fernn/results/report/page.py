@@ -14,6 +14,7 @@ from PIL import Image
 from fernn.files import sha256, write_text
 from fernn.layout import NOTES, RECORD, Layout
 from fernn.params import Params
+from fernn.results.claims.claim import read_claims
 from fernn.results.claims.judge import Verdict
 from fernn.results.claims.text import SUPPORT
 from fernn.results.report.numbers import Document, Number, Sheet, SheetRow, relative
@@ -109,6 +110,7 @@ def write_report(layout: Layout, inputs: dict[str, Any]) -> None:
     parts = _Parts(layout, inputs)
     text = environment.get_template("page.html").render(
         scale=inputs["scale"],
+        of_paper=parts.of_paper(),
         style=(Path(__file__).parent / "style.css").read_text(encoding="utf-8"),
         signs={verdict.value: sign for verdict, sign in SIGNS.items()},
         support=SUPPORT.strip(),
@@ -146,10 +148,16 @@ class _Parts:
     def sheet(self, name: str) -> Sheet:
         return Sheet(self.page, self.layout.table(name))
 
+    def of_paper(self) -> bool:
+        """Whether the scale runs an experiment of the paper."""
+        return bool(self.claims().keys() & {claim.experiment for claim in read_claims().all})
+
     def claims(self) -> dict[str, list[dict[str, Any]]]:
-        """The claims by experiment, those not run last."""
+        """The claims on the scale's experiments, by experiment, those not run last."""
         found: dict[str, list[dict[str, Any]]] = {}
         for row in self.judged:
+            if row["experiment"] not in self.inputs["experiments"]:
+                continue
             found.setdefault(row["experiment"], []).append(
                 {
                     "text": row["claim"],
@@ -196,6 +204,7 @@ class _Parts:
         return {
             "title": next(row["text"] for row in own if row["kind"] == "title"),
             "lines": lines,
+            "compared": any(line["paper"] or line["verdict"] for line in lines),
             "file": relative(self.page, self.layout.table(f"{name}.md")),
             "notes": [row["text"] for row in own if row["kind"] == "note" and not row["text"].startswith(LINKED)],
             "files": [Link(form.upper(), f"tables/{name}.{form}") for form in ("csv", "md", "tex")],
@@ -203,7 +212,11 @@ class _Parts:
 
     def unrun(self) -> list[str]:
         """The experiments of the claims that the scale does not have."""
-        return [name for name in self.claims() if name not in self.inputs["experiments"]]
+        return [
+            name
+            for name in dict.fromkeys(row["experiment"] for row in self.judged)
+            if name not in self.inputs["experiments"]
+        ]
 
     def stand_ins(self) -> bool:
         sheets = [self.sheet(f"{name}.csv") for name in self.inputs["tables"]]

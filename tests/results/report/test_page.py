@@ -1,8 +1,10 @@
 """The page says what its files say, and asks for nothing else."""
 
 import base64
+import csv
 import io
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -88,6 +90,35 @@ def test_verdicts_come_first_and_are_words(page: Page) -> None:
 def test_what_the_scale_does_not_run_is_named(videos: Path, digits: Path) -> None:
     assert "Not run at this scale: kth. Nothing here says anything about it." in digits.read_text()
     assert "Not run at this scale: translation, rotation. Nothing here says anything about them." in videos.read_text()
+
+
+def test_a_project_with_experiments_of_its_own_alone(digits: Path, tmp_path: Path) -> None:
+    """Its page asks about them, and has neither claims nor columns of the paper."""
+    base = shutil.copytree(digits.parent, tmp_path / "quick")
+    with open(base / "tables/claims.csv") as file:
+        header, *rows = csv.reader(file)
+    at = header.index("experiment")
+    write_csv(base / "tables/claims.csv", [header, *([*row[:at], "kth", *row[at + 1 :]] for row in rows)])
+    with open(base / "tables/table1.csv") as file:
+        header, *rows = csv.reader(file)
+    of_paper = {header.index(name) for name in ("paper_value", "paper_std", "source", "verdict")}
+    rows = [["" if at in of_paper else cell for at, cell in enumerate(row)] for row in rows]
+    write_csv(base / "tables/table1.csv", [header, *rows])
+    layout = Layout("quick", tmp_path)
+    write_report(layout, Jobs(small_params(experiments=("translation", "rotation")), layout).find("report").inputs)
+    page = Page(layout.report())
+    assert [of.text for of in page.elements if of.tag == "h1"] == [
+        "How do the models of translation, rotation compare?"
+    ]
+    assert [of for of in page.elements if "verdict" in of.classes or of.attributes.get("href") == "#verdicts"] == []
+    heads = [of.text for of in page.elements if of.tag in ("th", "h2")]
+    assert not {"Paper", "Verdict", "Verdicts", "Tables, the paper beside ours"} & {*heads}
+    assert list(wrong(page)) == []
+
+
+def write_csv(path: Path, rows: list[list[str]]) -> None:
+    with open(path, "w", newline="") as file:
+        csv.writer(file).writerows(rows)
 
 
 def test_stand_ins_are_called_so(videos: Path, digits: Path) -> None:
