@@ -22,11 +22,13 @@ from .blocks import ROOT
 
 # What no test of the pages can run or parse, and why. Each line stands in a page as it stands here.
 NOT_RUN = {
-    "git clone <address of this repository> fernn && cd fernn": "the address is yours; tests/workflow has clones",
+    "git clone https://github.com/OWNER/REPOSITORY.git fernn && cd fernn": "tests/workflow has clones",
+    "sbatch slurm/head.sh --config scale=paper": "tests/workflow/test_cluster.py runs the script",
     "source .venv/bin/activate": "for a person's shell; tests have its PATH",
     "tmux": "a terminal that stays when its person leaves",
     "cp -r docs/extend/axis fernn/experiments/": "tests/workflow/test_extend.py does this in a copy",
-    "cat docs/extend/axis/params.yaml >> params.yaml": "tests/workflow/test_extend.py does this in a copy",
+    "cat docs/extend/axis/scale.yaml docs/extend/axis/params.yaml >> params.yaml": "test_extend.py does this in a copy",
+    "snakemake --cores all --config scale=axis-quick": "the scale of that copy",
     "digest=$(podman image inspect --format '{{.Digest}}' fernn)": "needs the image; tests/image does this",
     'podman run --rm --init --read-only --user "$(id -u):$(id -g)" --userns keep-id --env FERNN_IMAGE="$digest" '
     '--volume "$PWD:/project" fernn snakemake --cores all --config scale=quick': "needs the image; tests/image does it",

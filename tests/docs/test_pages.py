@@ -104,6 +104,17 @@ def test_its_commands_can_be_run(page: Path) -> None:
         check(re.split(" [>|] ", text)[0], whole=False)
 
 
+def test_which_torch_pip_brings_is_said_where_pip_is() -> None:
+    texts = [path.read_text() for path in (*PAGES, NOTEBOOK, ROOT / "docs/reference.rst")]
+    after = [text[at.end() :][:350] for text in texts for at in re.finditer(r"`pip install \.`", text)]
+    assert len(after) >= 4
+    assert [text for text in after if "CUDA" not in text] == []
+
+
+def test_the_repository_is_cloned_by_one_line() -> None:
+    assert len([line for _, line in COMMANDS if line.startswith("git clone")]) == 1
+
+
 def test_what_is_not_run_stands_in_a_page() -> None:
     lines = {line for _, line in COMMANDS}
     assert {line for line in NOT_RUN if line not in lines} == set()

@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from .conftest import ROOT, Project
 from .test_dag import GRNN, V1
 
 CONTENT = yaml.safe_load((ROOT / "params.yaml").read_text())
+DRIVER = {"12": 525, "13": 580}  # the oldest that runs a CUDA of that number, by NVIDIA's table of minor versions
 NEEDED = {"mem_mb": 32000, "runtime": 2880, "cpus_per_task": 4, "local_gpu": 1, "nodes": 1}
 
 
@@ -67,6 +70,32 @@ def test_the_environment_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = asked(account="a", partition="p", gpu_partition="g", qos="q")
     assert {wanted[name] for name in ("slurm_account", "slurm_partition", "qos")} == {"mine"}
     assert site(resolve(CONTENT).resources) == {"slurm_account": "mine", "slurm_partition": "mine", "qos": "mine"}
+
+
+def test_what_the_page_says_of_a_cluster() -> None:
+    """The options of its filled-in example, and the driver that torch's build of CUDA needs."""
+    page = (ROOT / "docs/cluster.md").read_text()
+    example = yaml.safe_load(page.split("```yaml\n")[1].split("```")[0])
+    content = {**CONTENT, "resources": {**CONTENT["resources"], **example["resources"]}}
+    found = resources_of(resolve(content).resources, "train")
+    options = {"slurm_account": "account", "slurm_partition": "partition", "mem_mb": "mem", "runtime": "time"}
+    said = dict(re.findall(r"--(\S+)=(\S+)", page.split("submitted with `")[1].split("`")[0]))
+    expected = {options.get(name, name).replace("_", "-"): str(value) for name, value in found.items()}
+    assert {"local-gpu": "1", **said} == expected
+    cuda = re.findall(r"^cuda-toolkit==(\d+)", (ROOT / "requirements/cuda.txt").read_text(), re.MULTILINE)
+    assert f"CUDA {cuda[0]} and cuDNN, and nodes need only an NVIDIA driver of version {DRIVER[cuda[0]]}" in " ".join(
+        page.split()
+    )
+
+
+def test_snakemake_as_a_job(tmp_path: Path) -> None:
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    (tmp_path / ".venv/bin/snakemake").write_text('#!/bin/sh\necho "$PWD: $*"\n')
+    (tmp_path / ".venv/bin/snakemake").chmod(0o755)
+    environment = {**os.environ, "SLURM_SUBMIT_DIR": str(tmp_path)}
+    command = [str(ROOT / "slurm/head.sh"), "--config", "scale=quick"]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert ended.stdout == f"{tmp_path}: --cores all --profile slurm --config scale=quick\n", ended.stderr
 
 
 def test_a_job_starts_after_those_that_are_at_the_same_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
