@@ -24,7 +24,9 @@ include: "workflow/rules/report.smk"
 # jobs that are run by another process, on a node of a cluster say, are held to what was planned here
 onstart:
     if workflow.touch:
-        raise WorkflowError("--touch has no effect here: records decide what is up to date, not the times of files.")
+        raise WorkflowError(
+            "--touch has no effect here: records decide what is up to date, not the times of files."
+        )
     if REMOTE:
         in_words(check_slurm)
     else:

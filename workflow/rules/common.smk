@@ -39,7 +39,8 @@ def in_words(check, *arguments):
 try:
     content = overridden(config, load_configfile("params.yaml"), "params.yaml")
     PARAMS = resolve(content)
-    DRY_RUN = workflow.output_settings.dryrun  # `workflow.dryrun` is always False here: it is set after the rules are read
+    # `workflow.dryrun` is always False here: it is set after the rules are read
+    DRY_RUN = workflow.output_settings.dryrun
     # The profile for clusters always says --sdm apptainer: there, an image is used where one is named. What runs without a
     # container has none in its Snakemake record either. A dry run needs no image.
     must = workflow.is_main_process and not REMOTE
