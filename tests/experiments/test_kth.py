@@ -1,9 +1,12 @@
 """Moving KTH by the command line: drawn stand-ins fetched, decoded, learned and measured."""
 
 import csv
+import hashlib
 import json
 import os
+import re
 import signal
+import zipfile
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,11 +16,13 @@ import torch
 import torch.nn.functional as F
 
 from fernn.arrays import read_arrays
-from fernn.data.kth.release import ACTIONS
+from fernn.data.kth import decode
+from fernn.data.kth.release import ACTIONS, Original, read_release
 from fernn.datasets.moving_clips import Clips
 from fernn.evaluation.outcome import Workplace
 from fernn.experiments import load_params
-from fernn.experiments.kth.data import make_clips
+from fernn.experiments.kth import fetch
+from fernn.experiments.kth.data import make_clips, make_frames
 from fernn.experiments.kth.experiment import EXPERIMENT
 from fernn.files import sha256
 from fernn.layout import Layout
@@ -268,6 +273,28 @@ def test_stand_ins_that_are_drawn_anew_are_fetched_anew(fernn, capsys):
     Path(f"results/{SCALE}/downloads/kth/fetched.json").unlink()  # as Snakemake does before it runs the rule again
     assert fernn("fetch", "kth") == 0
     assert Path(f"results/{SCALE}/downloads/kth/walking.zip").read_bytes() != before
+
+
+def test_originals_that_differ_from_the_known_ones_are_named(fernn, capsys, monkeypatch):
+    """Stand-ins that pass for originals: their members and frames are not the known ones."""
+    drawn = Layout(SCALE).standins("kth")
+    monkeypatch.setattr(fetch, "OFFICIAL", replace(read_release(drawn / "release.json"), stand_in=False))
+    assert fernn("fetch", "kth", "--from", str(drawn)) == 0
+    printed = capsys.readouterr().out
+    assert "0 of the 108 originals that we know are as they should be\n" in printed
+    warned = re.findall(r"WARNING: (\S+) has other bytes", printed)
+    assert warned == [
+        f"{name}_uncomp.avi" for name in ("person01_walking_d3", "person02_walking_d3", "person03_boxing_d3")
+    ]
+
+    record = Path(f"results/{SCALE}/downloads/kth/fetched.json")
+    with zipfile.ZipFile(record.with_name("walking.zip")) as archive:
+        digest = hashlib.sha256(archive.read(warned[0])).hexdigest()
+    monkeypatch.setattr(decode, "originals", lambda: {warned[0]: Original(warned[0], digest, 112, 112, "0" * 64)})
+    said = []
+    make_frames({"fetched": record}, Path("frames"), said.append, size=32, most_dropped=0, stand_ins=None)
+    assert "decoded as known: 0 of 1 known originals" in said
+    assert any(line.startswith("WARNING: person01_walking_d3 is decoded to other frames than known") for line in said)
 
 
 def test_downloads_outside_the_results_are_never_removed(fernn, capsys):

@@ -103,6 +103,16 @@ def test_the_data_is_described(tmp_path, stand_in):
     assert "- Sample standard deviation over the places, mean over seeds: 3D-CNN 0.024, G-RNN 0.024" in notes
 
 
+@pytest.mark.parametrize("different", [[], ["person01_walking_d1", "person02_walking_d1"]])
+def test_decodes_that_differ_from_the_known_ones_are_named(tmp_path, different):
+    params, layout = made(tmp_path, stand_in=False)
+    assert "otherwise than known" not in layout.table("table2.md").read_text()
+    write_videos(layout, stand_in=False, originals={"compared": 107, "different": different})
+    write_tables(params, layout)
+    said = f"- Decoded otherwise than known, of 107 videos: {', '.join(different) or 'none'}\n"
+    assert said in layout.table("table2.md").read_text()
+
+
 def test_clips_from_the_middle_are_said_to_be_so(tmp_path):
     data = kth_params().kth.data.model_dump() | {"draws": 0}
     _, layout = made(tmp_path, data=data)

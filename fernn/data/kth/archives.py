@@ -80,17 +80,22 @@ def open_archive(path: str | Path, names: Collection[str]) -> Iterator[zipfile.Z
         raise FernnError(f"{path} is a broken archive: {error}. {CURE}") from error
 
 
-def check_archive(path: str | Path, names: Collection[str], progress: "Progress | None" = None) -> None:
-    """Verify the names of all members and the CRC of each. FernnError as in `open_archive`."""
+def check_archive(path: str | Path, names: Collection[str], progress: "Progress | None" = None) -> dict[str, str]:
+    """Verify the names of all members and the CRC of each; returns their sha256. FernnError as in `open_archive`."""
+    digests = {}
     with open_archive(path, names) as archive:
         infos = _files(archive)
         total, done = sum(info.file_size for info in infos), 0
         for info in infos:
+            digest = hashlib.sha256()
             with archive.open(info) as member:
                 while chunk := member.read(CHUNK):  # the last one raises if the CRC is wrong
+                    digest.update(chunk)
                     done += len(chunk)
+            digests[info.filename] = digest.hexdigest()
             if progress:
                 progress(f"{Path(path).name} [check]", done, total)
+    return digests
 
 
 def _check_names(path: str | Path, archive: zipfile.ZipFile, names: set[str]) -> None:

@@ -17,7 +17,7 @@ from fernn.data.download import (
     fetch,
 )
 from fernn.data.kth.archives import RECORD, check_archive, members, read_record
-from fernn.data.kth.release import ANNOTATIONS, ARCHIVES, FILES, OFFICIAL, Release, read_annotations
+from fernn.data.kth.release import ANNOTATIONS, ARCHIVES, FILES, OFFICIAL, Release, originals, read_annotations
 from fernn.errors import FernnError
 from fernn.files import remove_leftovers, write_json
 
@@ -61,7 +61,8 @@ def fetch_kth(
     Returns:
         The record, also in `fetched.json`, which is written last, so it marks a complete and verified set: the name of
         the release, whether it is a stand-in, and for each file its sha256, its source, and the digest that it was
-        accepted by, known or of the user.
+        accepted by, known or of the user. Of originals also "originals": how many videos are known, how many of these
+        were met, and which have other bytes.
 
     Raises:
         UnknownDigestError: for complete files that match no accepted digest; it says how to accept them.
@@ -104,7 +105,7 @@ def fetch_kth(
             raise FernnError(f"cannot write {file} to {folder}: {error}. Make room, or choose other folders") from error
     if unknown:
         raise UnknownDigestError(folder, release, unknown)
-    _check(folder, release, progress)
+    videos = _check(folder, release, progress)
     record = {
         "release": release.name,
         "stand_in": release.stand_in,
@@ -113,6 +114,11 @@ def fetch_kth(
             for file, fetched in came.items()
         },
     }
+    if not release.stand_in:
+        known = {file: each.sha256 for file, each in originals().items()}
+        met = known.items() & videos.items()
+        different = sorted(known.keys() & videos.keys() - dict(met).keys())
+        record["originals"] = {"known": len(known), "met": len(met), "different": different}
     remove_leftovers(folder / RECORD)
     write_json(folder / RECORD, record)
     return record
@@ -130,8 +136,8 @@ def parse_accept(words: Iterable[str]) -> dict[str, Digest]:
     return accepted
 
 
-def _check(folder: Path, release: Release, progress: Progress | None) -> None:
-    """Compare annotations and archives with the release."""
+def _check(folder: Path, release: Release, progress: Progress | None) -> dict[str, str]:
+    """Compare annotations and archives with the release; returns the sha256 of every video, by file name."""
     annotations = read_annotations(folder / ANNOTATIONS)
     for what, found, expected in (
         ("videos", set(annotations.videos), release.videos),
@@ -142,8 +148,10 @@ def _check(folder: Path, release: Release, progress: Progress | None) -> None:
                 f"{folder / ANNOTATIONS} names {len(found)} {what}, expected {len(expected)}; the difference: "
                 f"{', '.join(strange[:5])}{' ...' if len(strange) > 5 else ''}. Delete it and fetch it again"
             )
+    digests: dict[str, str] = {}
     for action, file in ARCHIVES.items():
-        check_archive(folder / file, members(annotations, action), progress)
+        digests |= check_archive(folder / file, members(annotations, action), progress)
+    return digests
 
 
 def _copy(source: Path, path: Path, digests: Sequence[Digest]) -> Fetched:

@@ -1,9 +1,11 @@
 """A release of the data set: its videos, its files with their digests, and its annotations, 00sequences.txt."""
 
+import csv
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -85,6 +87,30 @@ OFFICIAL = Release(
     videos=frozenset(Video(p, a, s) for p in PERSONS for a in ACTIONS for s in SCENARIOS) - LOST,
     missing=LOST,
 )
+
+
+class Original(NamedTuple):
+    """What is known of one official video, by its file: a row of originals.csv.
+
+    `frames` can be decoded. The last digest is that of the first `last_annotated` frames at 32x32 pixels, as
+    `decode_video` makes them. It is empty for the one broken video, which we have not seen.
+    """
+
+    file: str
+    sha256: str
+    frames: int
+    last_annotated: int
+    sha256_of_32x32_frames: str
+
+
+@cache
+def originals() -> dict[str, Original]:
+    """The known official videos, by file name."""
+    with open(Path(__file__).with_name("originals.csv"), newline="") as file:
+        rows = [*csv.reader(file)][1:]
+    return {
+        name: Original(name, sha256, int(frames), int(last), decoded) for name, sha256, frames, last, decoded in rows
+    }
 
 
 def parse_video(name: str) -> Video:

@@ -48,6 +48,13 @@ def make_frames(
     about = decode_kth(archives, output, size, most_dropped=most_dropped, progress=progress)
     for lost in about["dropped"]:
         say(f"dropped {lost['video']} frames {lost['frames']}: {lost['reason']}")
+    if known := about.get("originals"):
+        compared, different = known["compared"], known["different"]
+        say(f"decoded as known: {compared - len(different)} of {compared} known originals")
+        for video in different:
+            say(
+                f"WARNING: {video} is decoded to other frames than known. Is PyAV the version in requirements/lock.txt?"
+            )
 
 
 def make_clips(

@@ -18,13 +18,14 @@ from fernn.params import Params
 def fetch_videos(params: Params, layout: Layout, from_folder: Path | None, accept: Sequence[str]) -> Path:
     """Fetch the KTH archives; returns their record, which stands for a whole and checked set.
 
-    At a scale with stand-ins the same code fetches these, from a server on this machine that runs for that long.
+    At a scale with stand-ins the same code fetches these, from a server on this machine that runs for that long. Prints
+    how many known originals were met.
     """
     source, folder = EXPERIMENT.section(params).source, layout.standins(EXPERIMENT.name)
     accepted = parse_accept([*(f"{file}={digest}" for file, digest in source.accept.items()), *accept])
     with show_progress() as progress:
         if source.stand_ins is None or from_folder is not None:
-            fetch_kth(source.folder, source.bases, from_folder, accepted, OFFICIAL, progress)
+            record = fetch_kth(source.folder, source.bases, from_folder, accepted, OFFICIAL, progress)
         else:
             drawn = folder / RELEASE
             if not drawn.exists():
@@ -33,7 +34,11 @@ def fetch_videos(params: Params, layout: Layout, from_folder: Path | None, accep
             if Path(source.folder).resolve().is_relative_to(layout.base.resolve()):
                 _discard_others(Path(source.folder), release)
             with serve(folder) as base:
-                fetch_kth(source.folder, [base], None, accepted, release, progress)
+                record = fetch_kth(source.folder, [base], None, accepted, release, progress)
+    if found := record.get("originals"):
+        print(f"{found['met']} of the {found['known']} originals that we know are as they should be")
+        for file in found["different"]:
+            print(f"WARNING: {file} has other bytes than the original that we know")
     return Path(source.folder) / RECORD
 
 

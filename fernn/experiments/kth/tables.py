@@ -43,6 +43,10 @@ def _about(params: Params, layout: Layout, rows: list[Row], values: Values) -> A
         draws = {of.model: values.by_index(of.runs, of.flow, "accuracy", steps(data.draws)) for of in shown}
         spread = [f"{name} {fmean(map(stdev, of.tolist())):.{DECIMALS}f}" for name, of in draws.items()]
         notes.append(f"Sample standard deviation over the places, mean over seeds: {', '.join(spread)}")
+    if known := videos.originals:
+        notes.append(
+            f"Decoded otherwise than known, of {known.compared} videos: {', '.join(known.different) or 'none'}"
+        )
     notes += [f"Missing in the release: {name}" for name in videos.missing]
     notes += [] if videos.dropped else ["Dropped: no sequence"]
     for lost in videos.dropped:

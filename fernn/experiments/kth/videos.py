@@ -18,6 +18,13 @@ class Dropped(BaseModel):
     reason: str
 
 
+class Compared(BaseModel):
+    """How many decodes of originals were compared with known digests, and the videos that differ."""
+
+    compared: int
+    different: list[str]
+
+
 class Videos(BaseModel):
     """The record; `stand_in` if a program drew the videos."""
 
@@ -28,6 +35,7 @@ class Videos(BaseModel):
     sequences: PositiveInt
     missing: list[str]
     dropped: list[Dropped]
+    originals: Compared | None = None
 
     @property
     def warning(self) -> str:

@@ -10,7 +10,7 @@ from fernn.data.digests import Digest
 from fernn.data.kth import archives, decode
 from fernn.data.kth.decode import decode_kth, decode_video
 from fernn.data.kth.fetching import fetch_kth
-from fernn.data.kth.release import ACTIONS, ARCHIVES, FILES, Release, Video, read_annotations
+from fernn.data.kth.release import ACTIONS, ARCHIVES, FILES, Original, Release, Video, read_annotations
 from fernn.errors import FernnError
 from fernn.files import sha256
 
@@ -98,9 +98,34 @@ def test_same_bytes_for_any_number_of_cores(fetched, tmp_path, monkeypatch):
 def test_a_video_that_is_broken_in_the_official_archive(fetched, tmp_path, monkeypatch):
     with zipfile.ZipFile(fetched / "boxing.zip") as archive:
         content = archive.read("person01_boxing_d4_uncomp.avi")
-    monkeypatch.setattr(decode, "KNOWN_BROKEN", {hashlib.sha256(content).hexdigest()})
+    known = Original("person01_boxing_d4_uncomp.avi", hashlib.sha256(content).hexdigest(), 90, 112, "")
+    monkeypatch.setattr(decode, "originals", lambda: {known.file: known})
     (dropped,) = decode_kth(fetched, tmp_path / "frames", size=8, most_dropped=MOST)["dropped"]
     assert "cut off, as in the official archive" in dropped["reason"]
+
+
+def test_decodes_of_known_originals(made, fetched, tmp_path, monkeypatch):
+    """One is as known, one has other frames, and one is another video."""
+    known, last = (
+        {},
+        {video: max(s.stop for s in of) for video, of in read_annotations(fetched / FILES[0]).videos.items()},
+    )
+    for scenario, member, digest in ((3, None, None), (4, None, "0" * 64), (4, "1" * 64, None)):
+        video = Video(13 if member else 1, "jogging", scenario)
+        with zipfile.ZipFile(fetched / ARCHIVES["jogging"]) as archive:
+            content = archive.read(video.file)
+        frames = decode_video(content, 32, last[video]).frames
+        digests = member or hashlib.sha256(content).hexdigest(), digest or hashlib.sha256(frames).hexdigest()
+        known[video.file] = Original(video.file, digests[0], 112, last[video], digests[1])
+    monkeypatch.setattr(decode, "originals", lambda: known)
+    remake(made, tmp_path / "kth", lambda name, content: content)
+    for folder, size, expected in (
+        (tmp_path / "kth", 32, {"compared": 2, "different": ["person01_jogging_d4"]}),
+        (tmp_path / "kth", 16, {"compared": 0, "different": []}),
+        (fetched, 32, None),  # stand-ins
+    ):
+        about = decode_kth(folder, tmp_path / "frames", size=size, most_dropped=MOST)
+        assert about.get("originals") == expected
 
 
 def test_too_many_dropped(fetched, tmp_path):
