@@ -41,8 +41,8 @@ class Work:
     Attributes:
         function: does the work. Everything that the bytes depend on, besides code and files, is bound by keyword:
             plain values, sections of params.yaml, and frozen dataclasses such as a `Model`. It is called with `files`,
-            and then, for a part of a data set, the file to write and a function that logs a line; for a training or an
-            evaluation the workplace and the two files to write, model and metrics or measures and samples.
+            and then, for a part of a data set, the file to write; for a training or an evaluation the workplace and the
+            two files to write, model and metrics or measures and samples.
         files: what is read, by role.
     """
 

@@ -118,16 +118,10 @@ def resolve(content: Mapping[str, Any], scale: str | None = None, source: str = 
 
 
 def overridden(config: Mapping[str, Any], loaded: Mapping[str, Any], path: str | Path) -> dict[str, Any]:
-    """The content of params.yaml with what `snakemake --config` may set: `scale` and `allow_cpu`.
+    """The content of the file `path` with what `snakemake --config` may set: `scale` and `allow_cpu`.
 
-    Args:
-        config: the content of the file as Snakemake reads it, with what the command line set.
-        loaded: the same without that.
-        path: the file, which is read once more: Snakemake takes 1e-3 for a text.
-
-    Raises:
-        FernnError: if another key differs, since jobs read the file and would not see the change; or if the file
-            cannot be read.
+    `config` is the content as Snakemake has it with what the command line set, `loaded` without that. The file is read
+    once more, since Snakemake takes 1e-3 for a text. FernnError if another key differs: jobs would not see the change.
     """
     if changed := [key for key in config if key not in BY_COMMAND_LINE and config[key] != loaded.get(key)]:
         raise FernnError(

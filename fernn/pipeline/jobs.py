@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fernn.data.mnist import FILES as MNIST
-from fernn.errors import FernnError, say
+from fernn.errors import FernnError
 from fernn.experiment import Work
 from fernn.experiments import find_experiment
 from fernn.files import sha256, write_json
@@ -171,7 +171,7 @@ class Jobs:
         files = [self.layout.dataset(experiment, part), self.layout.dataset_record(experiment, part)]
         # files of the repository are no inputs of DVC's stages; only these digests tell it of a change
         carried = {path.as_posix(): sha256(path) for path in work.files.values() if self.carried(path) if path.exists()}
-        return self._of_work("dataset", name, work, files, partial(work.do, files[0], say), carried)
+        return self._of_work("dataset", name, work, files, partial(work.do, files[0]), carried)
 
     def _train(self, run: Run) -> Job:
         work = find_experiment(run.experiment).training(self.params, self.layout, run)

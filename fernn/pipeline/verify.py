@@ -34,15 +34,10 @@ Results = Iterator[tuple[str, Audited]]  # by name
 
 
 def verify(results: list[Path], params_file: Path, again: bool = False) -> Results:
-    """Check results of this project.
+    """Check results of this project: files, or all results in folders, below results/<scale>.
 
-    Args:
-        results: files or folders below results/<scale>; a folder means all results in it.
-        params_file: today's.
-        again: also rebuild each result in a temporary folder, and compare the bytes.
-
-    Raises:
-        FernnError: if there is no such file or folder, no result there, or rebuilding one fails.
+    With `again` each is also rebuilt in a temporary folder, and the bytes are compared. FernnError if there is no such
+    file or folder, no result there, or rebuilding one fails.
     """
     for result in results:
         found = _below(result, params_file, again)

@@ -63,12 +63,7 @@ def add_probe(probe: Probe, path: Path = FILE) -> None:
 
 
 def representative(lineage: str, device: str | None) -> str:
-    """The earliest of all lineages that are known to make the same bytes as `lineage`.
-
-    Args:
-        lineage: of a job.
-        device: what torch computes on, or None if torch computes nothing.
-    """
+    """The earliest lineage known to make the same bytes; `device`: what torch computes on, None if it does not."""
     return _representatives(device).get(lineage, lineage)
 
 

@@ -104,12 +104,8 @@ class World:
     def micro_batch(self, model: nn.Module, total: int, last: bool) -> Iterator[None]:
         """The forward and backward pass of one micro-batch.
 
-        Gradients accumulate locally and are reduced with the last micro-batch. Batch norm sees the whole batch.
-
-        Args:
-            model: as `wrap` returned it.
-            total: sequences of the whole batch.
-            last: whether it is the last micro-batch of this rank.
+        Gradients accumulate locally and are reduced with the `last` micro-batch of this rank. Batch norm sees the whole
+        batch, of `total` sequences.
         """
         local = nullcontext() if last or not isinstance(model, DistributedDataParallel) else model.no_sync()
         with local, share_statistics(1 < self.size <= total):

@@ -103,5 +103,5 @@ def test_a_part_without_a_digit(root, tmp_path, held_out: float, empty: str):
     files = find_experiment("translation").dataset(params, Layout("quick"), "digits").files
     files = {name: root / path for name, path in files.items()}
     with pytest.raises(FernnError, match=f"data.held_out = .* leaves no digit for {empty} "):
-        make_digits(files, tmp_path / "digits", print, digit=7, held_out=held_out, seed=0)
+        make_digits(files, tmp_path / "digits", digit=7, held_out=held_out, seed=0)
     assert not (tmp_path / "digits").exists()

@@ -87,8 +87,8 @@ def test_evaluated_clips_may_lie_anywhere_once_and_for_all(made, tmp_path):
     frames = layout(made).dataset("kth", "frames")
     make = partial(make_clips, {"frames": frames}, **CLIPS_OF_TEST, draws=1)
     for name in ("a", "b"):
-        make(tmp_path / name, print)
-    make(tmp_path / "validation", print, split="validation")
+        make(tmp_path / name)
+    make(tmp_path / "validation", split="validation")
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     clips, middle = Clips.read(tmp_path / "a"), clips_of(made, "test-V1T")
     order = clips.first.argsort()  # no two sequences share a frame
@@ -101,7 +101,7 @@ def test_evaluated_clips_may_lie_anywhere_once_and_for_all(made, tmp_path):
     assert not torch.equal(clips.first[order], middle.first)
     assert not torch.equal(clips.first, Clips.read(tmp_path / "validation").first)
     assert not clips.flip.any()
-    make(tmp_path / "other", print, seed=43)
+    make(tmp_path / "other", seed=43)
     other = Clips.read(tmp_path / "other")
     assert not torch.equal(other.first.sort().values, clips.first.sort().values)
     assert not torch.equal(other.velocity[other.first.argsort()], clips.velocity[order])
@@ -109,7 +109,7 @@ def test_evaluated_clips_may_lie_anywhere_once_and_for_all(made, tmp_path):
 
 def test_evaluated_clips_may_be_drawn_several_times(made, tmp_path):
     frames, draws = layout(made).dataset("kth", "frames"), 3
-    make_clips({"frames": frames}, tmp_path / "clips", print, **CLIPS_OF_TEST, draws=draws)
+    make_clips({"frames": frames}, tmp_path / "clips", **CLIPS_OF_TEST, draws=draws)
     clips = Clips.read(tmp_path / "clips")
     assert len(clips) == draws * CLIPS
     parts = [clips[first : first + CLIPS] for first in range(0, len(clips), CLIPS)]

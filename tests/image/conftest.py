@@ -4,11 +4,10 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
+from tests.faults.harness import SMALL
 from tests.workflow.conftest import SNAKEMAKE, Clone, Project, make_project
 
 from .engine import BASE, IMAGE, Engine, why_not
@@ -18,38 +17,10 @@ SECRET = "# nobody may find this in the image"
 SOURCE = "https://example.org/fernn"
 
 
-# A little of each experiment, so that all code that computes runs; added to the small scale of tests/workflow.
-ALL_EXPERIMENTS = """
-experiments: [translation, rotation, kth]
-rotation:
-  data:
-    { frame: 14, digit: 14, degrees: 30, seen: 2, predicted: 2, train: 8, validation: 4, test: 4,
-      length: { sequences: 4, predicted: 5 }, velocity: { sequences: 2, flow: V1R } }
-  architecture: { fields: 2, group_order: 12, decoder_layers: 1, convolution: steerable }
-  training: { epochs: 1, batch: 4, threads: 1 }
-  seeds: [0]
-  runs: [{ flow: V4R, models: [FERNN-V2R], evaluate: [test] }]
-kth:
-  source:
-    folder: results/micro/downloads/kth
-    stand_ins: { persons: [1, 2, 3], scenarios: [3], frames: 112, seed: 0 }
-  data: { frame: 12, frames: 4, stride: 2, persons: { train: [1], validation: [2], test: [3] } }
-  architecture: { stem_channels: [2, 3, 4], cnn_base: 2 }
-  training: { epochs: 1, batch: 8, threads: 1 }
-  seeds: [0]
-  runs: [{ flow: V1T, models: [FERNN-V1T], evaluate: [V1T] }]
-"""
-
-
-def all_experiments(scale: dict[str, Any]) -> None:
-    scale |= yaml.safe_load(ALL_EXPERIMENTS)
-    scale["translation"]["runs"] = [{"flow": "V1T", "models": ["FERNN-V1T"], "evaluate": ["test", "velocity"]}]
-
-
 def make_small(folder: Path) -> Clone:
-    """A copy of the project with that scale."""
+    """A copy of the project whose small scale has a little of each experiment."""
     project: Project = make_project(folder)
-    project.edit_params(all_experiments)
+    project.edit_params(lambda scale: scale.update(SMALL, experiments=["translation", "rotation", "kth"]))
     return Clone(project.folder)
 
 

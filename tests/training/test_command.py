@@ -106,20 +106,3 @@ def test_paper_scale_without_a_gpu(root, monkeypatch, capsys, stage):
     assert status == 1
     assert said.startswith("fernn: scale paper needs a CUDA GPU")
     assert all(way in said for way in ("--scale quick", "--allow-cpu", "allow_cpu: true"))
-
-
-def test_data_set_that_was_not_made(prepared, root, tmp_path, monkeypatch, capsys):
-    shutil.copy(prepared / "params.yaml", tmp_path)
-    monkeypatch.chdir(tmp_path)
-    status, said = fernn(monkeypatch, capsys, "train", RUN, "--scale", SCALE)
-    assert status == 1
-    assert "datasets/translation/digits.safetensors is missing" in said
-    assert "snakemake results/tiny/datasets/translation/digits.safetensors --cores all --config scale=tiny" in said
-
-
-def test_run_that_params_do_not_have(prepared, monkeypatch, capsys):
-    monkeypatch.chdir(prepared)
-    status, said = fernn(monkeypatch, capsys, "train", RUN.replace("seed0", "seed7"), "--scale", SCALE)
-    assert status == 1
-    assert "seed7: no run of scale tiny" in said
-    assert RUN in said

@@ -1,6 +1,5 @@
 """Flowing MNIST: the files of its digits and of its fixed sequences; those for training are drawn while training."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from fernn.arrays import read_arrays, write_arrays
@@ -10,22 +9,12 @@ from fernn.datasets.sequences import Motion
 from fernn.errors import FernnError
 
 Files = dict[str, Path]
-Say = Callable[[str], None]
 
 
-def make_digits(files: Files, output: Path, say: Say, *, digit: int, held_out: float, seed: int) -> None:
-    """Write the train / validation / test split of the digits in the four files of MNIST.
+def make_digits(files: Files, output: Path, *, digit: int, held_out: float, seed: int) -> None:
+    """Write the train / validation / test split of the digits in the four files of MNIST; `digit`: pixels of a side.
 
-    Args:
-        files: of MNIST, by name.
-        output: the file to write.
-        say: logs a line.
-        digit: pixels along a side.
-        held_out: share of MNIST's training digits for validation.
-        seed: of the split.
-
-    Raises:
-        FernnError: if a part of the split would have no digit.
+    A share `held_out` of MNIST's training digits is for validation. FernnError if a part would have no digit.
     """
     pools = digit_pools(read_mnist(files), digit, held_out, seed)
     if empty := [name for name, digits in pools.items() if not len(digits)]:
@@ -40,7 +29,6 @@ def make_digits(files: Files, output: Path, say: Say, *, digit: int, held_out: f
 def make_sequences(
     files: Files,
     output: Path,
-    say: Say,
     *,
     motion: Motion,
     stream: str,
@@ -50,19 +38,9 @@ def make_sequences(
     digits: int,
     seed: int,
 ) -> None:
-    """Write the recipes of a fixed set of sequences of the digits in the file "digits".
+    """Write the recipes of a fixed set of sequences of the pool "validation" or "test" in the file "digits".
 
-    Args:
-        files: "digits".
-        output: the file to write.
-        say: logs a line.
-        motion: how digits move.
-        stream: name in the random generator; sets of different names are independent.
-        pool: the digits it uses, "validation" or "test".
-        flow: velocities are uniform on it.
-        sequences: number of them.
-        digits: digits in each.
-        seed: of the data set.
+    Velocities are uniform on the flow. Sets of different `stream`, a name in the random generator, are independent.
     """
     pools, _ = read_arrays(files["digits"])
     motion.sampler(flow, seed, stream, len(pools[pool]), digits).draw(sequences).write(output)

@@ -29,46 +29,35 @@ def read_samples(layout: Layout, run: Run, of: str = "") -> Samples:
     """The test sequences that a run's evaluation kept for figures.
 
     of="length." are its long forecasts, of="velocity." sequences whose digits all move at the grid's last velocity.
-
-    Raises:
-        FernnError: if samples.safetensors is missing or has other arrays.
+    FernnError if samples.safetensors is missing or has other arrays.
     """
     return Samples(*values.read_samples(layout, run, *(of + kind for kind in ("seen", "truth", "prediction"))))
 
 
-def trivial_file(layout: Layout, experiment: str, measure: str, flow: str) -> Path:
-    """The errors of baselines, in a measure of the runs that were trained on a flow."""
-    return layout.dataset(experiment, f"trivial-{tested_on(measure, flow)}")
+def trivial_file(layout: Layout, experiment: str, test: str, flow: str) -> Path:
+    """The errors of baselines, in a test of the runs that were trained on a flow."""
+    return layout.dataset(experiment, f"trivial-{tested_on(test, flow)}")
 
 
 def trivial_files(params: Params, layout: Layout, experiments: Iterable[str]) -> list[Path]:
     """The errors of baselines in all tests of the runs of some experiments."""
     found = (
-        trivial_file(layout, experiment, measure, run.flow)
+        trivial_file(layout, experiment, test, run.flow)
         for experiment in experiments
         for run in runs_of(params, experiment)
-        for measure in evaluations_of(params, run)
+        for test in evaluations_of(params, run)
     )
     return list(dict.fromkeys(found))
 
 
 def read_trivial_errors(
-    layout: Layout, experiment: str, measure: str, flow: str, steps: int, velocities: int = 1
+    layout: Layout, experiment: str, test: str, flow: str, steps: int, velocities: int = 1
 ) -> dict[str, NDArray[np.float64]]:
-    """The errors of baselines by name, from the worst to the best, each (velocities, steps).
+    """The errors of baselines in a test by name, from the worst to the best, each (velocities, steps).
 
-    Args:
-        layout: where files lie.
-        experiment: of the data.
-        measure: "test", "length" or "velocity".
-        flow: of the training data.
-        steps: predicted.
-        velocities: of the grid of "velocity".
-
-    Raises:
-        FernnError: if the file is missing or malformed, or of other shapes.
+    `flow` is that of the training data. FernnError if the file is missing or malformed, or of other shapes.
     """
-    path = trivial_file(layout, experiment, measure, flow)
+    path = trivial_file(layout, experiment, test, flow)
     found = {name: array.numpy() for name, array in read_arrays(path)[0].items()}
     if any(errors.shape != (velocities, steps) for errors in found.values()) or not found:
         shapes = ", ".join(f"{name} {errors.shape}" for name, errors in found.items()) or "nothing"

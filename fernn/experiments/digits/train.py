@@ -29,19 +29,10 @@ def train(
     data: "DigitData",
     training: "DigitTraining",
 ) -> Fit:
-    """Train a predictor, or resume its training.
+    """Train a predictor on the files "digits" and "validation", or resume its training; see `train_to_files`.
 
-    Args:
-        files: "digits" and "validation".
-        context: of this process.
-        outputs: the files of the model and of the history.
-        model: the network.
-        motion: how digits move.
-        flow: velocities of the training sequences.
-        seed: of the weights and of the training sequences.
-        learning_rate: of Adam.
-        data: `digits`, `frame`, `seen`, `predicted`, `train` and `seed` of the section of params.yaml.
-        training: the section of params.yaml.
+    `flow` has the velocities of the training sequences; `seed` is of the weights and of these sequences. `data` are
+    `digits`, `frame`, `seen`, `predicted`, `train` and `seed` of the section of params.yaml.
     """
 
     def task(device: torch.device, world_size: int) -> PredictionTask:

@@ -1,6 +1,5 @@
 """Flowing MNIST: the errors of baselines, which need no training: mean brightness, last frame, true velocity."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -15,7 +14,6 @@ BATCH = 64  # sequences at a time
 def make_trivial(
     files: dict[str, Path],
     output: Path,
-    say: Callable[[str], None],
     *,
     motion: Motion,
     frame: int,
@@ -26,17 +24,8 @@ def make_trivial(
     """Write the errors of the recipes in the file "sequences", of the pools in the file "digits".
 
     An array for each forecast, by its name: (V, predicted) float64, the mean squared error over sequences and pixels at
-    each velocity of the grid (V = 1 without one) and each predicted step.
-
-    Args:
-        files: "digits" and "sequences".
-        output: the file to write.
-        say: logs a line.
-        motion: how digits move.
-        frame: side of a frame in pixels.
-        seen: frames shown.
-        predicted: frames predicted.
-        velocities: flow whose generators make the grid of velocities; None: each digit moves at its own.
+    each velocity of the grid (V = 1 without one) and each predicted step. The grid are the generators of the flow
+    `velocities`; None: each digit moves at its own velocity. `frame`: pixels of a side.
     """
     pool = read_arrays(files["digits"])[0]["test"]
     recipes = Recipes.read(files["sequences"])

@@ -1,6 +1,5 @@
 """Experiment C: the file of all frames of the videos, decoded once, and the files of the clips of each split."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,26 +8,20 @@ from fernn.arrays import read_arrays
 from fernn.data.kth.archives import read_record
 from fernn.data.kth.decode import decode_kth
 from fernn.datasets.moving_clips import drawn_at_random, in_the_middle, joined, select_clips
-from fernn.errors import FernnError
+from fernn.errors import FernnError, say
 from fernn.flows.translation import Translation
 
 Files = dict[str, Path]
-Say = Callable[[str], None]
 
 
 def make_frames(
-    files: Files, output: Path, say: Say, *, size: int, most_dropped: float, stand_ins: dict[str, Any] | None
+    files: Files, output: Path, *, size: int, most_dropped: float, stand_ins: dict[str, Any] | None
 ) -> None:
     """Decode the archives in the folder of the record "fetched", on all cores; see `decode_kth`.
 
-    Args:
-        files: "fetched".
-        output: the file to write.
-        say: logs a line.
-        size: pixels along a side.
-        most_dropped: share of sequences that broken videos may cost.
-        stand_ins: what synthetic videos were drawn by, or None for the originals. Synthetic videos are not kept as the
-            frames are, so where they are missing, frames of other ones are known by this.
+    `size`: pixels of a side; `most_dropped`: share of sequences that broken videos may cost. `stand_ins` is what
+    synthetic videos were drawn by, or None for the originals: synthetic videos are not kept as the frames are, so where
+    they are missing, frames of other ones are known by this.
 
     Raises:
         FernnError: if the archives are synthetic where originals are expected, or the reverse, or as `decode_kth` does.
@@ -60,7 +53,6 @@ def make_frames(
 def make_clips(
     files: Files,
     output: Path,
-    say: Say,
     *,
     split: str,
     persons: list[int],
@@ -70,20 +62,10 @@ def make_clips(
     draws: int,
     seed: int,
 ) -> None:
-    """Write the recipes of a split of the sequences in the file "frames".
+    """Write the recipes of the clips of a split ("train", "validation" or "test") of the sequences in "frames".
 
-    Args:
-        files: "frames".
-        output: the file to write.
-        say: logs a line.
-        split: "train", "validation" or "test".
-        persons: of the split.
-        flow: velocities are uniform on it.
-        frames: of a clip.
-        stride: frames of the sequence between two of the clip.
-        draws: random places in each sequence that clips start from; 0 for its middle. Those of "train" are drawn while
-            training.
-        seed: of the data set.
+    A clip has `frames` frames, every `stride`-th of its sequence; velocities are uniform on the flow. `draws`:
+    how many random places in each sequence clips start from, 0 for its middle; those of "train" are drawn later.
 
     Raises:
         FernnError: if no sequence of the split is long enough for a clip.

@@ -33,14 +33,8 @@ def evaluate(
     A test is the clips that move with one flow; `measure_recognition` lists its measures. Samples are of the last flow,
     one of each action: "clip" (S, T, 1, H, W) float32, "label" (S,), "logits" (S, classes).
 
-    Args:
-        files: "model", "frames", and the test clips of each flow by its name.
-        place: where it is done.
-        outputs: see `evaluate_to_files`.
-        model: the network.
-        flows: that the test clips move with, each a measure.
-        data: `frames`, `stride` and `draws` of the section of params.yaml.
-        training: `batch`, `precision`, `winograd` and `threads` of the section of params.yaml.
+    Files are "model", "frames", and the test clips of each flow by its name. Of the section of params.yaml, `data` has
+    `frames`, `stride` and `draws`, and `training` what `evaluate_to_files` needs.
     """
 
     def measure(network: nn.Module) -> tuple[dict[str, Measures], dict[str, Tensor]]:

@@ -30,20 +30,10 @@ def train(
     data: "KthData",
     training: "Training",
 ) -> Fit:
-    """Train a classifier, or resume its training.
+    """Train a classifier on "frames", "train" and "validation", or resume its training; see `train_to_files`.
 
-    Args:
-        files: "frames", "train" and "validation".
-        context: of this process.
-        outputs: the files of the model and of the history.
-        model: the network.
-        seed: of the weights, and of the places and flips of the training clips.
-        learning_rate: of Adam.
-        data: `frames`, `stride`, `flip` and `seed` of the section of params.yaml.
-        training: the section of params.yaml.
-
-    Raises:
-        FernnError: if a split has no clip; and as `train_to_files` does.
+    `seed` is of the weights, and of the places and flips of the training clips; `data` are `frames`, `stride`, `flip`
+    and `seed` of the section of params.yaml. FernnError if a split has no clip, too.
     """
 
     def task(device: torch.device, world_size: int) -> RecognitionTask:

@@ -57,12 +57,7 @@ def report_inputs(
 ) -> dict[str, Any]:
     """What the report depends on besides the files that it reads: plain values, known before anything has run.
 
-    Args:
-        params: of the scale.
-        experiments: that it runs.
-        panels: their figures.
-        tables: names of the paper's tables that it has.
-        datasets: the inputs of each part of a data set, by name.
+    `panels` are the figures, `tables` the names of the paper's tables, `datasets` the inputs of the data sets' parts.
     """
     shown = {}
     for each in experiments:
@@ -94,14 +89,9 @@ def report_inputs(
 
 
 def write_report(layout: Layout, inputs: dict[str, Any]) -> None:
-    """Write the page: one file that loads nothing else, with links to the files that it was made of.
+    """Write the page by its `report_inputs`: one file that loads nothing else, with links to what it was made of.
 
-    Args:
-        layout: where files lie.
-        inputs: see `report_inputs`.
-
-    Raises:
-        FernnError: if a table, a figure or the record of a training is missing or malformed.
+    FernnError if a table, a figure or the record of a training is missing or malformed.
     """
     loader = FileSystemLoader(Path(__file__).parent)
     environment = Environment(
