@@ -39,7 +39,7 @@ def folder(small, tmp_path):
     folder = tmp_path / "mnist"
     yield folder
     for path in folder.iterdir() if folder.exists() else ():
-        name = path.name.removesuffix(".json").removesuffix(".partial")
+        name = path.name.removesuffix(".partial")
         assert name in small
         assert path.name != name or path.read_bytes() == small[name]
 

@@ -9,13 +9,12 @@ from fernn.data.mnist import FILES
 from fernn.datasets.sequences import Motion
 from fernn.errors import FernnError
 from fernn.experiment import Experiment, Files, Pass, Terms, Work, Workload, only
-from fernn.experiments.digits.data import make_digits, make_sequences
+from fernn.experiments.digits.data import make_digits, make_sequences, make_trivial
 from fernn.experiments.digits.evaluate import evaluate
 from fernn.experiments.digits.figures import FIGURES
 from fernn.experiments.digits.params import DigitParams, tested_on
 from fernn.experiments.digits.tables import EVIDENCE, TABLE1
 from fernn.experiments.digits.train import train
-from fernn.experiments.digits.trivial import make_trivial
 from fernn.layout import Layout
 from fernn.models.storage import Model
 from fernn.params import Params
