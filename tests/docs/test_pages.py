@@ -60,7 +60,7 @@ def test_its_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.slow
 def test_the_animation_of_the_readme_is_what_its_command_makes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (line,) = [line for page, line in COMMANDS if page == README and line.startswith("fernn animate")]
+    (line,) = [line for _, line in COMMANDS if line.startswith("fernn animate")]
     *command, shown = line.split()[1:]
     for name in ("params.yaml", "resources"):
         (tmp_path / name).symlink_to(ROOT / name)
