@@ -233,16 +233,6 @@ class Lock:
             write_json(self.path, None)
 
 
-def owner_of(folder: Path) -> tuple[Owner, float] | None:
-    """The owner of a lock, dead or alive, and the time of its last sign of life; None if the lock is free.
-
-    Raises:
-        FernnError: if the newest file is no lock.
-    """
-    number = _newest(folder)
-    return _read(folder / str(number)) if number else None
-
-
 def write_once(path: Path, text: str) -> bool:
     """Write `text` to `path`, completely or not at all, unless the file exists; returns whether this call wrote it.
 

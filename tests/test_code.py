@@ -43,8 +43,6 @@ ROOTS = {
     "report": ["results.report.page"],
 }
 TRAIN, EVALUATE = ({name for name in ROOTS if name.startswith(stage)} for stage in ("train", "evaluate"))
-OF_A = {"sequences A", "train A", "evaluate A"}
-OF_B = {"sequences B", "train B", "evaluate B"}
 ALL = set(ROOTS)
 SHOWN = {"tables", "figures", "report"}
 

@@ -17,7 +17,7 @@ import pytest
 
 from fernn import locks
 from fernn.errors import FernnError
-from fernn.locks import NO_LOCKS, Owner, Pace, TakenOverError, hold, is_dead, myself, owner_of, take
+from fernn.locks import NO_LOCKS, Owner, Pace, TakenOverError, hold, is_dead, myself, take
 from workflow import presence
 from workflow.presence import enter
 
@@ -46,6 +46,12 @@ def leave(folder: Path, of: Owner, number: int = 1) -> Path:
     """The lock of somebody who is not heard of any more."""
     (folder / str(number)).write_text(json.dumps(asdict(of)))
     return folder / str(number)
+
+
+def owner_of(folder: Path) -> tuple[Owner, float] | None:
+    """The owner of a lock, dead or alive, and the time of its last sign of life."""
+    number = locks._newest(folder)
+    return locks._read(folder / str(number)) if number else None
 
 
 def free(folder: Path) -> bool:

@@ -23,7 +23,6 @@ from fernn.errors import FernnError
 from fernn.models import winograd
 from fernn.models.precision import use_precision
 
-AUTO = "auto"
 MICRO_BATCH_ON_CPU = 16  # of "auto": there, memory is no limit
 USABLE_SHARE = 0.9  # of the free memory: blocks are not packed without gaps
 BYTES_PER_WEIGHT, OVER_KEPT = 16, 1.2

@@ -10,7 +10,6 @@ from fernn.models import FERNNClassifier, FERNNPredictor, winograd
 from fernn.models.rotation.predictor import RotationPredictor
 from fernn.runs import all_runs
 from fernn.training.device import (
-    AUTO,
     MICRO_BATCH_ON_CPU,
     choose_device,
     fitting,
@@ -140,9 +139,9 @@ def test_a_number_is_taken_at_its_word(wanted, device) -> None:
 )
 def test_auto_goes_by_the_cards_free_memory(monkeypatch, gib, precision, expected) -> None:
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (gib * GIB, 2 * gib * GIB))
-    assert at_a_time(AUTO, CUDA, precision=precision) == expected
+    assert at_a_time("auto", CUDA, precision=precision) == expected
 
 
 def test_auto_on_a_cpu_is_a_fixed_number() -> None:
-    assert at_a_time(AUTO, CPU) == MICRO_BATCH_ON_CPU
-    assert at_a_time(AUTO, CPU, batch=5) == 5
+    assert at_a_time("auto", CPU) == MICRO_BATCH_ON_CPU
+    assert at_a_time("auto", CPU, batch=5) == 5
