@@ -170,13 +170,7 @@ class TakenOverError(FernnError):
 
 @contextmanager
 def hold(folder: Path, say: Callable[[str], None], pace: Pace = Pace()) -> Iterator["Lock"]:
-    """Hold a lock; wait, with a message, while another process holds it.
-
-    Args:
-        folder: of the lock's files.
-        say: prints a line.
-        pace: how often to check.
-    """
+    """Hold the lock whose files are in a folder; wait, with a message, while another process holds it."""
     lock = _acquire(folder, say, pace)
     ended = threading.Event()
 

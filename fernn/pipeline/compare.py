@@ -86,18 +86,10 @@ class _Side:
 
 
 def compare(here: Layout, folder: Path, say: Callable[[str], None]) -> bool:
-    """Compare the results of a scale with those in another folder, and print the findings.
+    """Compare the results of a scale with those in the folder of another project or unpacked archive; print findings.
 
-    Args:
-        here: layout of the scale in the current folder.
-        folder: another project or an unpacked archive, with results/<scale>.
-        say: prints a line.
-
-    Returns:
-        Whether both sides have the same runs, no file is corrupt, and bytes or cells agree.
-
-    Raises:
-        FernnError: if there is nothing to compare, or a record or table cannot be read.
+    Returns whether both sides have the same runs, no file is corrupt, and bytes or cells agree. FernnError if there is
+    nothing to compare, or a record or table cannot be read.
     """
     there = Layout(here.scale, folder / here.root)
     mine, theirs = _Side(here, Path()), _Side(there, folder)

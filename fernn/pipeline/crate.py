@@ -59,15 +59,10 @@ def export(
     force: bool = False,
     without: Sequence[str] = (),
 ) -> Path:
-    """Pack the results of a scale; returns the zip file, by default results/fernn-<scale>.zip.
+    """Pack the results of a scale; returns the zip file `to`, by default results/fernn-<scale>.zip.
 
-    Args:
-        params: of the scale.
-        layout: of its results.
-        params_file: the file that the params were read from; in the archive it is params.yaml.
-        to: the zip file.
-        force: also pack results that are not up to date, and say so in the archive.
-        without: names of files to leave out, such as "samples.safetensors"; * matches any part of a name.
+    `force` also packs results that are not up to date, and says so in the archive. `without` are names of files to leave
+    out, such as "samples.safetensors"; * matches any part of a name.
 
     Raises:
         FernnError: if there are no results; without `force`, if some are not up to date; if a file of the project is

@@ -54,15 +54,9 @@ def show_equivalent(
 ) -> bool:
     """Run the probe for the commits that made results, and write what it shows; returns whether all bytes agree.
 
-    Args:
-        results: folders such as results/quick, or unpacked archives of `fernn export`.
-        params_file: today's.
-        commit: whose code made the results; if None, those that the records name.
-        agreeing: whether to write the stages that agree if others differ.
-        say: prints a line.
-
-    Raises:
-        FernnError: if there are no results, or the code of a commit cannot be found or run.
+    Results are folders such as results/quick, or unpacked archives. Without `commit`, their records name the commits.
+    If some stages differ, the others are only written if `agreeing`. FernnError if there are no results, or the code of
+    a commit cannot be found or run.
     """
 
     def outdated() -> list[tuple[str, Job, Record]]:

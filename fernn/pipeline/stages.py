@@ -167,13 +167,8 @@ def train_run(
     Safe to start twice: the second waits for the first, and finds the work done. The checkpoint stays until the run is
     evaluated: Snakemake removes the outputs of a job that it starts, even if a job of a killed Snakemake still runs.
 
-    Args:
-        params: of a scale.
-        layout: of its files.
-        name: of the run.
-        allow_cpu: whether it may be trained without a GPU.
-        planned: lineage that the result must have, if given.
-        workers: the world size; by default the number of GPUs that the params ask for, or 1 on a CPU.
+    `planned`, if given, is the lineage that the result must have. `workers` is the world size, by default the number of
+    GPUs that the params ask for, or 1 on a CPU.
 
     Raises:
         Interrupted: after the checkpoint is saved.

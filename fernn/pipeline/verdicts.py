@@ -35,13 +35,9 @@ def judge_archive(folder: Path, scale: str | None = None) -> tuple[Params, list[
     The params and all results must be files that the archive's metadata list, with the same bytes. Today's code is not
     compared here; `fernn verify` does that. A run that was outdated when it was packed does not count.
 
-    Args:
-        folder: of the archive.
-        scale: the scale that it must hold, if given.
-
     Raises:
-        FernnError: if it is no such folder, holds another scale, or a file is missing, not listed, or has other bytes
-            than the metadata or its record state.
+        FernnError: if it is no such folder, holds another scale than the one given, or a file is missing, not listed,
+            or has other bytes than the metadata or its record state.
     """
     if (files := files_of(folder)) is None:
         raise FernnError(
