@@ -61,7 +61,7 @@ def export(
 ) -> Path:
     """Pack the results of a scale; returns the zip file `to`, by default results/fernn-<scale>.zip.
 
-    `force` also packs results that are not up to date, and says so in the archive. `without` are names of files to leave
+    `force` also packs results that are not up to date, and says so in the archive. `without` names files to leave
     out, such as "samples.safetensors"; * matches any part of a name.
 
     Raises:
