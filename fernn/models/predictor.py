@@ -17,6 +17,7 @@ class FERNNPredictor(Seq2Seq):
         hidden_channels: channels of the hidden map of each generator.
         kernel_size: width of the cell's kernels in pixels, odd.
         decoder_layers: number of hidden layers (3x3 circular convolution and ReLU) before the last convolution, from 0.
+        mixing: how far the cell couples generators; see `FERNNCell`.
 
     Raises:
         FernnError: see `FERNNCell`; or for a negative number of layers.
@@ -31,9 +32,10 @@ class FERNNPredictor(Seq2Seq):
         hidden_channels: int = 128,
         kernel_size: int = 3,
         decoder_layers: int = 4,
+        mixing: int = 0,
     ) -> None:
         flow = Translation.of(flow)
-        cell = FERNNCell(flow, channels, hidden_channels, kernel_size)
+        cell = FERNNCell(flow, channels, hidden_channels, kernel_size, mixing=mixing)
         super().__init__(
             cell,
             Decoder(hidden_channels, channels, decoder_layers, circular=True),
@@ -43,7 +45,8 @@ class FERNNPredictor(Seq2Seq):
                 "hidden_channels": hidden_channels,
                 "kernel_size": kernel_size,
                 "decoder_layers": decoder_layers,
-            },
+            }
+            | ({"mixing": mixing} if mixing else {}),  # without it, the files of models are as before there was any
         )
 
     def with_flow(self, flow: Translation | str) -> Self:
@@ -58,7 +61,7 @@ class FERNNPredictor(Seq2Seq):
 class GRNNPredictor(FERNNPredictor):
     """The G-RNN baseline: equivariant to static shifts only, V = {0} (paper, Section 5.1).
 
-    Takes the arguments of `FERNNPredictor` without `flow`, and raises what it does.
+    Takes the arguments of `FERNNPredictor` without `flow` and `mixing`, and raises what it does.
     """
 
     def __init__(

@@ -29,6 +29,7 @@ def model() -> FERNNPredictor:
 
 MODELS = {
     "FERNN, A": lambda: FERNNPredictor("V1T", hidden_channels=3, decoder_layers=1),
+    "FERNN that mixes": lambda: FERNNPredictor("V1T", hidden_channels=2, decoder_layers=1, mixing=1),
     "G-RNN, A": lambda: GRNNPredictor(hidden_channels=2, decoder_layers=0),
     "FERNN, B": lambda: RotationPredictor(Rotation(1, 90), fields=2, group_order=4, decoder_layers=1),
     "FERNN, C": lambda: FERNNClassifier("V1T", stem_channels=(2, 3), stem_kernels=(5, 3)),

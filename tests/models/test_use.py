@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from fernn.errors import FernnError
-from fernn.flows import Rotation, Translation
+from fernn.flows import Rotation, Scaling, Translation
 from fernn.models import (
     CNN3D,
     FERNNCell,
@@ -14,6 +14,7 @@ from fernn.models import (
     FERNNPredictor,
     GRNNPlusClassifier,
     GRNNPredictor,
+    ReferenceCell,
     RotationCell,
     RotationPredictor,
     winograd,
@@ -35,6 +36,7 @@ CLASSIFIERS = {
 CELLS = {
     "translation": lambda: FERNNCell("V1T", hidden_channels=2),
     "winograd": lambda: FERNNCell("V1T", hidden_channels=64),
+    "mixing": lambda: FERNNCell("V1T", hidden_channels=2, mixing=1),
     "rotation": lambda: RotationCell(Rotation(1, 90), fields=2, order=4),
 }
 MODELS = {**PREDICTORS, **CLASSIFIERS}
@@ -75,13 +77,14 @@ RIGHT_ANGLES = Rotation(1, 90)
     ("own", "other", "said"),
     [
         (FERNNCell("V1T", hidden_channels=2), FERNNCell("V1T", hidden_channels=3), "whose maps are"),
-        (FERNNCell("V1T", kernel_size=5), FERNNCell("V1T"), "kernel 5, got a state of .*, kernel 3"),
-        (FERNNCell("V1T"), FERNNCell("V2T"), r"Translation\(k=1\), kernel 3, got a state of Translation\(k=2\)"),
+        (FERNNCell("V1T", kernel_size=5), FERNNCell("V1T"), "kernel 5, mixing 0, got a state of .*, kernel 3"),
+        (FERNNCell("V1T"), FERNNCell("V2T"), r"Translation\(k=1\), .*, got a state of Translation\(k=2\)"),
+        (FERNNCell("V1T", mixing=1), FERNNCell("V1T"), "mixing 1, got a state of .*, mixing 0"),
         (RotationCell(RIGHT_ANGLES, fields=2, order=4), RotationCell(RIGHT_ANGLES, fields=1, order=4), "maps are"),
         (RotationCell(RIGHT_ANGLES, fields=2, order=4), RotationCell(RIGHT_ANGLES, fields=1, order=8), "one group"),
         (RotationCell("V1R", fields=1), RotationCell("V2R", fields=1), "belongs to the cell that made it"),
     ],
-    ids=["channels", "kernel", "translations", "fields", "group", "rotations"],
+    ids=["channels", "kernel", "translations", "mixing", "fields", "group", "rotations"],
 )
 def test_a_state_of_another_cell_is_refused(own: nn.Module, other: nn.Module, said: str) -> None:
     with pytest.raises(FernnError, match=said):
@@ -273,6 +276,10 @@ def test_steps_are_counted(kind: str) -> None:
         (lambda: PREDICTORS["rotation"]().with_flow("V1T"), r"'V1T' names no flow of rotation"),
         (lambda: PREDICTORS["rotation"]().with_flow(Rotation(1, 30)), r"turns by 30 degrees.*C_4"),
         (lambda: FERNNPredictor("V1T", decoder_layers=-1), r"Decoder\(layers=-1\): .* at least 0"),
+        (lambda: FERNNCell("V1T", mixing=-1), r"mixing=-1\): .* at least 0"),
+        (lambda: RotationCell("V1R", mixing=0.5), r"mixing=0\.5\): .* at least 0"),
+        (lambda: ReferenceCell(Scaling(1), mixing="1"), r"mixing='1'\): .* at least 0"),
+        (lambda: FERNNCell(Scaling(1)), r"expected a Translation .*found Scaling.*ReferenceCell takes any flow"),
         (lambda: FERNNCell("V1T", hidden_channels=0), r"hidden_channels=0\): expected a whole number of at least 1"),
         (lambda: RotationCell("V1R", fields=0), r"fields=0\)"),
         (lambda: RotationCell("V1R", order=0), r"order=0\)"),

@@ -10,6 +10,9 @@ g_{t+1}(nu) = psi_{-t}(nu).h_{t+1}(nu),
 
 only the image is turned, and the maps are turned once where max over V is read. The two agree exactly for quarter
 turns; for others W and U commute with the turn only about, so they are two networks with the same weights.
+
+With `mixing` = m, W reads the maps of nu + d for all |d| <= m steps of V (`fernn.models.reference`). All move by
+psi_1(nu) in the lab frame, and each by psi_{t-1}(d) in the co-moving one.
 """
 
 from dataclasses import dataclass, replace
@@ -83,10 +86,12 @@ class RotationCell(nn.Module):
         convolution: "steerable" computes W in its own basis, "dense" with the expanded filter, the same function;
             "auto" takes either, by the channels (see `choose_convolution`).
         frame: "lab" (released code) or "co-moving"; see above.
+        mixing: m, how far W couples generators; the sum ends at the boundary of V. A step takes about 2m+1 times as
+            long.
 
     Raises:
         FernnError: for what is no flow of rotations, an even kernel, no channels, fields or group, an unknown
-            convolution or frame, or turns that are not in the group.
+            convolution or frame, a negative `mixing`, or turns that are not in the group.
     """
 
     def __init__(
@@ -98,17 +103,19 @@ class RotationCell(nn.Module):
         kernel_size: int = 3,
         convolution: str = "steerable",
         frame: str = "lab",
+        mixing: int = 0,
     ) -> None:
         super().__init__()
+        check_sizes("RotationCell", 0, mixing=mixing)
         check_sizes("RotationCell", channels=channels, fields=fields, order=order, kernel_size=kernel_size)
         check_kernel("RotationCell", kernel_size)
         for name, value, known in (("convolution", convolution, CONVOLUTIONS), ("frame", frame, FRAMES)):
             if value not in known:
                 raise FernnError(f"RotationCell({name}={value!r}): expected one of {', '.join(known)}.")
-        self.flow, self.order, self.frame = Rotation.of(flow), order, frame
-        self.flow.turns(order)  # refuses turns that are not in the group
+        self.flow, self.order, self.frame, self.mixing = Rotation.of(flow), order, frame, mixing
+        replace(self.flow, k=max(self.flow.k, mixing)).turns(order)  # refuses turns that are not in the group
         self.U = Lifting(channels, fields, order, kernel_size)
-        self.W = Regular(fields, order, kernel_size, convolution)
+        self.W = Regular(fields, order, kernel_size, convolution, (2 * mixing + 1) * fields)
 
     def forward(self, frame: Tensor, state: RotationState | None = None) -> RotationState:
         """Take in one frame.
@@ -136,7 +143,7 @@ class RotationCell(nn.Module):
         if state is None:  # no hidden convolution, and the same map for all generators
             maps = (torch.relu(drives[0]),) * len(drives)
         else:
-            own = zip(state.maps, drives, self.flow.generators, self.flow.turns(self.order), strict=True)
+            own = zip(self._coupled(state), drives, self.flow.generators, self.flow.turns(self.order), strict=True)
             maps = tuple(self._advance(W, *each) for each in own)
         return RotationState(maps, time + 1, self.flow, self.order, self.frame, (U, W))
 
@@ -161,6 +168,26 @@ class RotationCell(nn.Module):
             return (F.conv2d(frame, U, padding=U.shape[-1] // 2),) * len(self.flow)
         turned = (rotate(frame, -time * degrees) for degrees in self.flow.generators)
         return tuple(F.conv2d(each, U, padding=U.shape[-1] // 2) for each in turned)
+
+    def _coupled(self, state: RotationState) -> tuple[Tensor, ...]:
+        """What W reads for each generator: its map, or the maps of all nu + d as fields, (B, N*(2m+1)*F, H, W)."""
+        if self.mixing == 0:
+            return state.maps
+        near, still = replace(self.flow, k=self.mixing), torch.zeros_like(state.maps[0])
+        time = state.time - 1 if self.frame == "co-moving" else 0
+        moves = [
+            (time * degrees, time * turn * self.U.fields)
+            for degrees, turn in zip(near.generators, near.turns(self.order), strict=True)
+        ]
+
+        def moved(index: int, degrees: float, roll: int) -> Tensor:
+            maps = rotate(state.maps[index], degrees).roll(roll, 1) if index >= 0 else still
+            return maps.unflatten(1, (self.order, -1))
+
+        return tuple(
+            torch.cat([moved(index, *move) for index, move in zip(row, moves, strict=True)], 2).flatten(1, 2)
+            for row in self.flow.neighbours(self.mixing).tolist()
+        )
 
     def _advance(self, W: Kernel, maps: Tensor, drive: Tensor, degrees: float, turn: int) -> Tensor:
         """One step of one generator: its map, the frame's part, its degrees and its turn to its next map."""

@@ -107,11 +107,12 @@ class Regular(Fixed):
     """Regular fields of C_N to regular fields: escnn's R2Conv, no bias.
 
     Args:
-        fields: F, of inputs and outputs.
+        fields: F of the outputs, and of the inputs if `inputs` is None.
         order: N.
         kernel_size: in pixels, odd.
         convolution: "steerable" in its own basis, "dense" with the expanded filter, or "auto", by the channels
             (see `choose_convolution`).
+        inputs: F of the inputs.
     """
 
     basis: Tensor
@@ -120,10 +121,10 @@ class Regular(Fixed):
     forth: Tensor
     back: Tensor
 
-    def __init__(self, fields: int, order: int, kernel_size: int, convolution: str) -> None:
+    def __init__(self, fields: int, order: int, kernel_size: int, convolution: str, inputs: int | None = None) -> None:
         super().__init__()
-        self.fields, self.order, self.convolution = fields, order, convolution
-        conv = r2conv(order, fields, fields, kernel_size, lifting=False)
+        self.fields, self.order, self.convolution, self.inputs = fields, order, convolution, inputs or fields
+        conv = r2conv(order, self.inputs, fields, kernel_size, lifting=False)
         self.weights = conv.weights
         numbers: dict[str, Tensor] = {}
         if convolution != "steerable":
@@ -148,32 +149,32 @@ class Regular(Fixed):
     def kernel(self) -> "Kernel":
         """Expand the weights: once per optimizer step is enough."""
         if self.chosen == "dense":
-            weights = self.weights.view(self.fields, self.fields, -1)
+            weights = self.weights.view(self.fields, self.inputs, -1)
             filters = torch.einsum("oik,krsyx->rosiyx", weights, self.basis).flatten(2, 3).flatten(0, 1)
-            return DenseKernel(filters.contiguous(memory_format=torch.channels_last), self.fields)
+            return DenseKernel(filters.contiguous(memory_format=torch.channels_last), self.inputs)
         # spectra are (K, n, c', c, J) with 2x2 real matrices (c', c) for complex numbers
         elements, frequencies, _, _, number = self.spectra.shape
         weights = self.weights.view(-1, elements) @ self.spectra.flatten(1)
-        mixing = weights.view(self.fields, self.fields, frequencies, 2, 2, number).permute(2, 3, 0, 4, 5, 1)
+        mixing = weights.view(self.fields, self.inputs, frequencies, 2, 2, number).permute(2, 3, 0, 4, 5, 1)
         mixing = mixing.reshape(frequencies, 2 * self.fields, -1)
         dtype = compute_dtype(self.weights)  # said here, since the way back computes outside of autocast
         filters, forth, back = (each.to(dtype) for each in (self.filters, self.forth, self.back))
-        return SteerableKernel(mixing.to(dtype), filters, forth, back, self.fields)
+        return SteerableKernel(mixing.to(dtype), filters, forth, back, self.inputs, self.fields)
 
 
 class DenseKernel:
     """The hidden convolution W as its expanded filter, `weights` (N*F, N*F, k, k), orientations first.
 
-    It is expanded from the cell's weights, and serves until they change.
+    It is expanded from the cell's weights, and serves until they change. `inputs` are the fields that it reads.
     """
 
-    def __init__(self, weights: Tensor, fields: int) -> None:
-        self.weights, self.fields = weights, fields
+    def __init__(self, weights: Tensor, inputs: int) -> None:
+        self.weights, self.inputs = weights, inputs
 
     def __call__(self, maps: Tensor, turns: int, move: Move | None = None) -> Tensor:
         """W * move(maps), (B, N*F, H, W) both; the orientations of the moved maps are rolled by `turns`."""
         maps = maps if move is None else move(maps)
-        maps = maps.roll(turns * self.fields, 1) if turns else maps
+        maps = maps.roll(turns * self.inputs, 1) if turns else maps
         return F.conv2d(maps, self.weights, padding=self.weights.shape[-1] // 2)
 
 
@@ -187,11 +188,12 @@ class SteerableKernel:
             imaginary part.
         filters: D, (J, N, k, k).
         forth, back: the Fourier transform over the orientations and its inverse (see `fourier`).
-        fields: F.
+        inputs, fields: F of what it reads, and of what it gives.
     """
 
-    def __init__(self, weights: Tensor, filters: Tensor, forth: Tensor, back: Tensor, fields: int) -> None:
-        self.weights, self.filters, self.forth, self.back, self.fields = weights, filters, forth, back, fields
+    def __init__(self, weights: Tensor, filters: Tensor, forth: Tensor, back: Tensor, inputs: int, fields: int) -> None:
+        self.weights, self.filters, self.forth, self.back = weights, filters, forth, back
+        self.inputs, self.fields = inputs, fields
         self._rolled: dict[int, tuple[Tensor, ...]] = {}
 
     def __call__(self, maps: Tensor, turns: int, move: Move | None = None) -> Tensor:
@@ -210,7 +212,7 @@ class SteerableKernel:
         order = self.filters.shape[1]
         forth, *filters = self._constants(turns)
         filtered = [maps, *(depthwise(maps, each) for each in filters)]
-        rows = [each.permute(0, 2, 3, 1).reshape(-1, order, self.fields) for each in filtered]
+        rows = [each.permute(0, 2, 3, 1).reshape(-1, order, self.inputs) for each in filtered]
         transformed = forth @ torch.stack(rows, 2).flatten(2)
         return transformed.view(len(transformed), len(self.weights), -1)
 
@@ -220,7 +222,7 @@ class SteerableKernel:
         A roll of the maps by `turns` is one of these by as much the other way.
         """
         if turns not in self._rolled:
-            filters = self.filters[1:].roll(-turns, 1).repeat_interleave(self.fields, 1).unsqueeze(2)
+            filters = self.filters[1:].roll(-turns, 1).repeat_interleave(self.inputs, 1).unsqueeze(2)
             self._rolled[turns] = self.forth.roll(-turns, 1), *filters
         return self._rolled[turns]
 
