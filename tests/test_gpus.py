@@ -11,6 +11,7 @@ import pytest
 
 from fernn.errors import FernnError
 from fernn.gpus import VISIBLE, some_gpus, visible_gpus
+from tests.programs import program
 
 CLAIM = """
 import os, sys
@@ -122,8 +123,7 @@ def test_a_claim_whose_file_was_cleaned_away(tmp_path, monkeypatch):
     ],
 )
 def test_what_the_driver_lists(tmp_path, monkeypatch, said, expected):
-    (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\n{said}\n")
-    (tmp_path / "nvidia-smi").chmod(0o755)
+    program(tmp_path / "nvidia-smi", said)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.delenv(VISIBLE, raising=False)
     assert visible_gpus() == expected

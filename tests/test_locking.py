@@ -18,6 +18,7 @@ import pytest
 from fernn import locks
 from fernn.errors import FernnError
 from fernn.locks import NO_LOCKS, Owner, Pace, TakenOverError, hold, is_dead, myself, take
+from tests.programs import program
 from workflow import presence
 from workflow.presence import enter
 
@@ -202,8 +203,7 @@ UNREACHABLE = "echo slurm_load_jobs error: Unable to contact slurm controller >&
     ],
 )
 def test_a_job_on_another_node(tmp_path, monkeypatch, answer, here, silence, dead):
-    (tmp_path / "squeue").write_text(f"#!/bin/sh\n{answer}\n")
-    (tmp_path / "squeue").chmod(0o755)
+    program(tmp_path / "squeue", answer)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setenv("SLURM_JOB_ID", here)
     assert is_dead(replace(ELSEWHERE, job="12"), silence, beat=1.0) == dead

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from fernn.pipeline.doctor import NEWEST, OLDEST
+from tests.programs import program
 
 ROOT = Path(__file__).parents[1]
 
@@ -30,8 +31,7 @@ class Machine:
         (self.folder / "os-release").write_text(f'ID={name}\nVERSION_ID="{version}"\n')
 
     def program(self, name: str, text: str) -> None:
-        (self.bin / name).write_text(f"#!/bin/sh\n{text}\n")
-        (self.bin / name).chmod(0o755)
+        program(self.bin / name, text)
 
     def python(self, name: str, version: str, ensurepip: bool = True, prefix: str = "/usr") -> None:
         """This Python, made to believe that it is another."""
@@ -178,7 +178,7 @@ def checkout(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Machine:
         copy(ROOT / name, machine.folder / name)
     machine.program("pip", PIP)
     made = "mkdir -p .venv/bin && ln -s ../../bin/pip .venv/bin/python"
-    (machine.folder / "requirements/make-venv").write_text(f"#!/bin/sh\n{made}\n")
+    program(machine.folder / "requirements/make-venv", made)
     (machine.folder / "away/docker").mkdir(parents=True)
     for name in ("PIP_USER", "PIP_REQUIRE_HASHES"):
         monkeypatch.setenv(name, "1")

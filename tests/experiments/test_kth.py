@@ -1,6 +1,5 @@
 """Moving KTH by the command line: drawn stand-ins fetched, decoded, learned and measured."""
 
-import csv
 import hashlib
 import json
 import os
@@ -121,8 +120,7 @@ def test_evaluated_clips_may_be_drawn_several_times(made, tmp_path):
 @pytest.mark.parametrize("model", MODELS)
 def test_a_trained_model(trained, model):
     run = RUNS[model]
-    with open(layout(trained).run(run, "metrics.csv")) as file:
-        rows = list(csv.DictReader(file))
+    rows = measured.rows(layout(trained).run(run, "metrics.csv"))
     assert list(rows[0]) == ["epoch", "step", "train_loss", "validation_loss", "validation_accuracy"]
     assert [row["epoch"] for row in rows] == [str(epoch) for epoch in range(1, EPOCHS + 1)]
     accuracies = [float(row["validation_accuracy"]) for row in rows]

@@ -1,6 +1,5 @@
 """A search for the learning rate in which one candidate diverges, from data sets to tables."""
 
-import csv
 import json
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from fernn.models import load_model
 from fernn.params import Params
 from fernn.pipeline.stages import evaluate_run, make_result, train_run
 from fernn.runs import all_runs
+from tests import measured
 
 from .flowing import SCALE, write_params
 
@@ -50,8 +50,8 @@ def test_a_candidate_that_diverges_does_not_stop_the_tables(root, tmp_path):
     assert (details["diverged"], details["best_epoch"]) == (True, 0)
     assert load_model(layout.model(failed))
     assert json.loads(layout.run(chosen, "record.json").read_text())["details"]["diverged"] is False
-    with layout.table("selection.csv").open() as file:
-        found = [(float(row["learning_rate"]), row["chosen"], row["failure"]) for row in csv.DictReader(file)]
+    rows = measured.rows(layout.table("selection.csv"))
+    found = [(float(row["learning_rate"]), row["chosen"], row["failure"]) for row in rows]
     assert found == [(TOO_HIGH, "no", "seed 0 diverged in epoch 1"), (RATE, "yes", "")]
     assert (
         f"- Failed, and never chosen: {failed.removesuffix('/seed0')}, seed 0" in layout.table("table1.md").read_text()

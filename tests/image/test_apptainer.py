@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from fernn import __version__
+from tests.programs import program
 from tests.workflow.conftest import SNAKEMAKE, Clone
 
 from .conftest import make_small
@@ -55,8 +56,7 @@ def contained(built: Engine, tmp_path_factory: pytest.TempPathFactory) -> Contai
             "FERNN_TEST_IMAGE": IMAGE,
         }
         image, skopeo = "docker://registry.example.org/lab/fernn:v1", folder / "bin/skopeo"
-        skopeo.write_text(f"#!/bin/sh\necho {built.inspect()['Digest']}\n")  # in place of a manifest
-        skopeo.chmod(0o755)
+        program(skopeo, f"echo {built.inspect()['Digest']}")  # in place of a manifest
     set_image(project, image)
     refused = project.run(*IN_CONTAINERS, **own)
     assert refused.returncode == 1

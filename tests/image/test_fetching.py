@@ -11,18 +11,19 @@ from fernn.errors import FernnError
 from fernn.files import sha256
 from fernn.params.base import in_registry
 from fernn.pipeline.image import fetch, fetched
+from tests.programs import program
 
 DIGEST = "sha256:" + "0f" * 32
 BAD = ["fernn", "docker://fernn", "docker://ghcr.io/Fernn", "a b.sif", "docker://g.io/f@sha256:12"]
 NAME = "docker://127.0.0.1:5000/lab/fernn"
-APPTAINER = """#!/bin/sh
+APPTAINER = """
 echo "$@" >> calls
 if [ -e broken ]; then echo no room >&2; exit 1; fi
 for last; do file=$address; address=$last; done
 echo "$address" > "$file"
 """
 # prints the manifest of a tag, which is the content of a file, and keeps the login that it is given
-SKOPEO = """#!/bin/sh
+SKOPEO = """
 echo "$@" >> asked
 while [ $# -gt 1 ]; do
   if [ "$1" = --authfile ]; then cat "$2" > login; fi
@@ -36,10 +37,7 @@ cat "tags/${1##*:}"
 def _programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a folder in which `data` is made; the registry has a tag v1."""
     for name, text in (("apptainer", APPTAINER), ("skopeo", SKOPEO)):
-        program = tmp_path / "bin" / name
-        program.parent.mkdir(exist_ok=True)
-        program.write_text(text)
-        program.chmod(0o755)
+        program(tmp_path / "bin" / name, text)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
     monkeypatch.chdir(tmp_path)
     Path("tags").mkdir()

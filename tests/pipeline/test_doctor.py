@@ -11,13 +11,9 @@ from fernn.experiments import load_params
 from fernn.layout import Layout
 from fernn.params import Params
 from fernn.pipeline import doctor
+from tests.programs import program
 
 ROOT = Path(__file__).parents[2]
-
-
-def program(folder: Path, name: str, lines: str) -> None:
-    (folder / name).write_text(f"#!/bin/sh\n{lines}\n")
-    (folder / name).chmod(0o755)
 
 
 @pytest.fixture
@@ -47,11 +43,11 @@ def test_a_machine_without_slurm_and_gpu(findings) -> None:
 def test_a_cluster(findings, tmp_path: Path, age: int, advised: bool) -> None:
     least = 3 * yaml.safe_load(doctor.PROFILE.read_text())["slurm-init-seconds-before-status-checks"]
     assert (age < least) == advised
-    program(tmp_path, "sbatch", "")
+    program(tmp_path / "sbatch", "")
     config = f"AccountingStorageType = accounting_storage/none\nMinJobAge = {age} sec\nSLURM_VERSION = 23.11.4"
-    program(tmp_path, "scontrol", f"echo '{config}'")
-    program(tmp_path, "sinfo", "case $* in *%P*) echo 'long*';; *) echo '(null)';; esac")
-    program(tmp_path, "nvidia-smi", "echo GPU-1")
+    program(tmp_path / "scontrol", f"echo '{config}'")
+    program(tmp_path / "sinfo", "case $* in *%P*) echo 'long*';; *) echo '(null)';; esac")
+    program(tmp_path / "nvidia-smi", "echo GPU-1")
     found = findings("paper")
     assert found["Slurm"].found == "23.11.4; partitions: long*"
     assert ("slurm-status-command: sacct" in found["MinJobAge"].advice) == advised
@@ -65,13 +61,13 @@ def test_a_profile_without_the_lines_that_a_site_left_away(
 ) -> None:
     monkeypatch.setattr(doctor, "PROFILE", tmp_path / "config.yaml")
     doctor.PROFILE.write_text("executor: slurm\n")
-    program(tmp_path, "sbatch", "")
-    program(tmp_path, "scontrol", "echo 'MinJobAge = 30 sec'")
+    program(tmp_path / "sbatch", "")
+    program(tmp_path / "scontrol", "echo 'MinJobAge = 30 sec'")
     assert "sacct would hang" in findings("paper")["sacct"].advice
 
 
 def test_a_driver_that_is_too_old(findings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    program(tmp_path, "nvidia-smi", "echo GPU-1")
+    program(tmp_path / "nvidia-smi", "echo GPU-1")
     monkeypatch.setattr(torch.version, "cuda", "13.0")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert "the driver is older than its CUDA: update the driver" in findings()["torch"].advice
@@ -80,8 +76,8 @@ def test_a_driver_that_is_too_old(findings, tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_cluster_that_does_not_answer(findings, tmp_path: Path) -> None:
-    program(tmp_path, "sbatch", "")
-    program(tmp_path, "scontrol", "exit 1")
+    program(tmp_path / "sbatch", "")
+    program(tmp_path / "scontrol", "exit 1")
     assert "scontrol ping" in findings()["Slurm"].advice
 
 

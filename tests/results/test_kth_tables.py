@@ -1,4 +1,3 @@
-import csv
 import re
 import statistics
 
@@ -20,8 +19,7 @@ def stand_in(request):
 
 
 def table(layout, name="table2.csv"):
-    with layout.table(name).open() as file:
-        return list(csv.DictReader(file))
+    return measured.rows(layout.table(name))
 
 
 def made(tmp_path, scale="quick", stand_in=True, **kth):

@@ -1,4 +1,3 @@
-import csv
 import json
 import math
 import statistics
@@ -29,8 +28,7 @@ MODELS = ["G-RNN", "FERNN-V1T", "FERNN-V2T"]
 
 
 def table(layout, name="table1.csv"):
-    with layout.table(name).open() as file:
-        return list(csv.DictReader(file))
+    return measured.rows(layout.table(name))
 
 
 def models(layout):

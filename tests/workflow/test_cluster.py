@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from fernn.experiments import resolve
+from tests.programs import program
 from workflow import cluster
 from workflow.cluster import after_predecessors, resources_of, site
 
@@ -89,9 +90,7 @@ def test_what_the_page_says_of_a_cluster() -> None:
 
 
 def test_snakemake_as_a_job(tmp_path: Path) -> None:
-    (tmp_path / ".venv/bin").mkdir(parents=True)
-    (tmp_path / ".venv/bin/snakemake").write_text('#!/bin/sh\necho "$PWD: $*"\n')
-    (tmp_path / ".venv/bin/snakemake").chmod(0o755)
+    program(tmp_path / ".venv/bin/snakemake", 'echo "$PWD: $*"')
     environment = {**os.environ, "SLURM_SUBMIT_DIR": str(tmp_path)}
     command = [str(ROOT / "slurm/head.sh"), "--config", "scale=quick"]
     ended = subprocess.run(command, env=environment, capture_output=True, text=True)
@@ -105,9 +104,7 @@ def test_a_job_starts_after_those_that_are_at_the_same_work(monkeypatch: pytest.
         f"13|{tmp_path}|rule_train_wildcards_kth_V2T_G-RNN_lr0.1_seed0",
         "14|/elsewhere|rule_tables",
     ]
-    squeue = tmp_path / "squeue"
-    squeue.write_text("#!/bin/sh\n" + "\n".join(f"echo '{line}'" for line in lines) + "\n")
-    squeue.chmod(0o755)
+    program(tmp_path / "squeue", "\n".join(f"echo '{line}'" for line in lines))
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     cluster._jobs_here.cache_clear()
     assert after_predecessors("train", ["kth/V2T/G-RNN/lr0.1/seed0"]) == "--dependency=afterany:12:13"
@@ -148,10 +145,7 @@ def test_without_slurm(bare: tuple[Project, Path]) -> None:
 
 def test_a_slurm_that_does_not_answer(bare: tuple[Project, Path]) -> None:
     for name in ("sbatch", "squeue", "sinfo", "scontrol"):
-        (bare[1] / name).write_text(
-            "#!/bin/sh\necho slurm_load_ctl_conf error: Unable to contact slurm controller >&2; exit 1\n"
-        )
-        (bare[1] / name).chmod(0o755)
+        program(bare[1] / name, "echo slurm_load_ctl_conf error: Unable to contact slurm controller >&2; exit 1")
     said = profiled(*bare)
     assert "Slurm does not answer" in said
     assert "Unable to contact slurm controller" in said

@@ -9,6 +9,7 @@ import yaml
 
 from fernn import __version__
 from fernn.pipeline.image import FetchedImage
+from tests.programs import program as make_program
 from workflow.container import tell_apptainer
 
 from .conftest import ROOT, Project
@@ -50,12 +51,11 @@ def test_jobs_run_the_library_of_the_checkout(fresh: Project) -> None:
 @pytest.mark.parametrize("gpus", ["0", ""])
 def test_what_apptainer_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, gpus: str) -> None:
     here, room = tmp_path / "here", tmp_path / "room"
-    for folder in (here / "bin", room):
+    for folder in (here, room):
         folder.mkdir(parents=True)
     (here / "results").symlink_to(room)
     (here / "data").mkdir()
-    (here / "bin" / program).write_text("#!/bin/sh\n")
-    (here / "bin" / program).chmod(0o755)
+    make_program(here / "bin" / program)
     monkeypatch.chdir(here)
     for name in list(os.environ):
         if name.startswith(("APPTAINER", "SINGULARITY")):
