@@ -29,11 +29,10 @@ from torch import Tensor, nn
 from fernn.errors import FernnError
 from fernn.flows.base import kept
 from fernn.flows.translation import Translation
-from fernn.models.checks import check_kernel, check_numbers, check_sizes, check_state
+from fernn.models.checks import check_kernel, check_numbers, check_sizes, check_state, is_plain
 from fernn.models.ops import (
     ACTIVATIONS,
     Kernel,
-    border_of,
     circular_pad,
     convolve,
     interior,
@@ -150,6 +149,7 @@ class FERNNCell(nn.Module):
         self.flow = Translation.of(flow)
         self.activation = activation
         self.mixing = mixing
+        self.channels = input_channels, hidden_channels
         self.border = kernel_size // 2
         self.U = nn.Conv2d(input_channels, hidden_channels, kernel_size, bias=False)
         couplings = len(replace(self.flow, k=mixing))
@@ -172,23 +172,20 @@ class FERNNCell(nn.Module):
                 floating point; if the flow or sizes of the state are not those of this cell and frame.
         """
         self._check(frame, state)
-        dtype = compute_dtype(self.U.weight)
-        drive = F.conv2d(circular_pad(frame.to(dtype), self.border), self.U.weight.to(dtype))
+        dtype = compute_dtype(next(self.parameters()))
+        bordered = circular_pad(frame.to(dtype), self.border)
+        drive = F.conv2d(bordered, self.U.weight.to(dtype)) if is_plain(self.U, nn.Conv2d) else self.U(bordered)
         W = None if state is None else state.W
-        wanted = torch.is_grad_enabled() and self.W.weight.requires_grad
-        if W is None or (wanted and not recorded(W)):
-            weight = self.W.weight.to(dtype)
-            if self.mixing:  # (C', (d, C), k, k) to ((d, C'), C, k, k)
-                weight = weight.unflatten(1, (-1, len(weight))).transpose(0, 1).flatten(0, 1)
-            W = prepared(weight, *frame.shape[-2:])
-        return advance(state, drive, W, self.flow, self.activation, self.mixing)
+        if W is None or (torch.is_grad_enabled() and not recorded(W) and self.W.weight.requires_grad):
+            W = prepared(self.W, dtype, *frame.shape[-2:])
+        return advance(state, drive, W, self.flow, self.activation, self.border, self.mixing)
 
     def extra_repr(self) -> str:
         """The flow and the activation."""
         return f"{self.flow.name}, activation={self.activation!r}" + (f", mixing={self.mixing}" if self.mixing else "")
 
     def _check(self, frame: Tensor, state: FlowState | None) -> None:
-        channels = self.U.in_channels
+        channels, hidden = self.channels
         if frame.ndim != 4 or frame.shape[0] < 1 or frame.shape[1] != channels:
             raise FernnError(
                 f"FERNNCell got a frame of shape {tuple(frame.shape)}: "
@@ -207,11 +204,17 @@ class FERNNCell(nn.Module):
                 f"{each.flow!r}, kernel {2 * each.border + 1}, mixing {each.mixing}" for each in (self, state)
             )
             raise FernnError(f"FERNNCell of {own}, got a state of {other}: a state belongs to the cell that made it.")
-        check_state("FERNNCell", state.size, frame, self.W.out_channels)
+        check_state("FERNNCell", state.size, frame, hidden)
 
 
 def advance(
-    state: FlowState | None, drive: Tensor, W: Kernel, flow: Translation, activation: str, mixing: int = 0
+    state: FlowState | None,
+    drive: Tensor,
+    W: Kernel,
+    flow: Translation,
+    activation: str,
+    border: int,
+    mixing: int = 0,
 ) -> FlowState:
     """One step of the recurrence, given the frame's part of it.
 
@@ -221,40 +224,46 @@ def advance(
         W: hidden kernel (C, C, 2p+1, 2p+1), or with mixing (D*C, C, 2p+1, 2p+1), prepared (see `ops.prepared`).
         flow: the generators.
         activation: a key of `ACTIVATIONS`.
+        border: p.
         mixing: m, see `FERNNCell`.
 
     Returns:
         h_{t+1}.
     """
-    act, p = ACTIVATIONS[activation], border_of(W)
+    act, time = ACTIVATIONS[activation], 1 if state is None else state.time + 1
     if state is None:
-        # no hidden convolution, and all generators hold the same map
-        maps, time = act(drive), 1
-    else:
-        time = state.time + 1
+        maps = act(drive)  # no hidden convolution, and all generators hold the same map
+    elif mixing or state.shared or isinstance(W, nn.Module):
         if mixing:
             moved = flow.move(_mixed(state, W), 1) + drive.unsqueeze(1)
-            maps = circular_pad(act(moved.flatten(0, 1)), p)
-        elif state.shared:
-            # the maps still are one map up to a shift, so one convolution serves all generators
-            once = convolve(circular_pad(state.maps, p), W).unsqueeze(1)
-            moved = flow.move(once, -state.time) + flow.move(drive.unsqueeze(1), -time)
-            maps = circular_pad(act(moved.flatten(0, 1)), p)
         else:
-            maps = moving_step(state.maps, drive, W, activation, flow, time)
+            if state.shared:
+                # the maps still are one map up to a shift, so one convolution serves all generators
+                hidden = flow.move(convolve(circular_pad(state.maps, border), W).unsqueeze(1), -state.time)
+            else:
+                hidden = convolve(state.maps, W).unflatten(0, (-1, len(flow)))
+            moved = hidden + flow.move(drive.unsqueeze(1), -time)
+        maps = circular_pad(act(moved.flatten(0, 1)), border)
+    else:
+        maps = moving_step(state.maps, drive, W, activation, flow, time)
     maps = maps.contiguous(memory_format=torch.channels_last)
-    return FlowState(maps, time, flow, p, W, state is None, mixing)
+    return FlowState(maps, time, flow, border, W, state is None, mixing)
 
 
 def _mixed(state: FlowState, W: Kernel) -> Tensor:
     """The sum over d of W_d * h_t(nu + d), (B, V, C, H, W), stored channels last."""
     batch, channels, height, width = state.size
     count = len(state.flow)
+    maps = circular_pad(state.maps, state.border) if state.shared else state.maps
+    pairs = _couplings(state.flow, state.mixing, maps.device)
+    if isinstance(W, nn.Module):  # one call, on the maps of all nu + d as channels
+        maps = maps.unflatten(0, (batch, -1)).expand(-1, count, -1, -1, -1)
+        near = [torch.zeros_like(maps).index_add(1, own, maps.index_select(1, other)) for own, other in pairs]
+        return convolve(torch.cat(near, 2).flatten(0, 1), W).unflatten(0, (batch, count))
     # a convolution for each d, without the products that V drops, is 3 to 15 % faster on a CPU and needs more memory
-    each = convolve(circular_pad(state.maps, state.border) if state.shared else state.maps, W)
+    each = convolve(maps, W)
     each = each.unflatten(0, (batch, -1)).unflatten(2, (-1, channels)).expand(-1, count, -1, -1, -1, -1)
     total = each.new_zeros(batch, count, height, width, channels).permute(0, 1, 4, 2, 3)
-    pairs = _couplings(state.flow, state.mixing, each.device)
     for part, (own, other) in zip(each.unbind(2), pairs, strict=True):
         total.index_add_(1, own, part.index_select(1, other))
     return total

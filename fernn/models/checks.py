@@ -1,7 +1,7 @@
 """Checks of arguments that all models share, with one wording."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fernn.errors import FernnError
 from fernn.flows.base import whole
@@ -29,6 +29,16 @@ def check_kernel(name: str, kernel_size: int) -> None:
         raise FernnError(
             f"{name}(kernel_size={kernel_size}): a kernel that sits on a pixel has an odd width: 1, 3, 5, ..."
         )
+
+
+def is_plain(module: nn.Module, kind: type[nn.Module]) -> bool:
+    """Whether a call of the module is `kind.forward` alone, so that a faster form may replace it.
+
+    Pruning, weight_norm and spectral_norm in their hook form, adapters and activation capture change the call.
+    Parametrizations do not: they change what `module.weight` gives.
+    """
+    hooks = module._forward_pre_hooks, module._forward_hooks, module._backward_pre_hooks, module._backward_hooks
+    return getattr(module.forward, "__func__", None) is kind.forward and not any(hooks)
 
 
 def check_clips(name: str, what: str, clips: Tensor, channels: int | None = None) -> None:

@@ -13,7 +13,7 @@ from fernn.flows.translation import Translation
 from fernn.models.cell import advance
 from fernn.models.checks import check_clips, check_sizes
 from fernn.models.norm import normalize
-from fernn.models.ops import border_of, circular_pad, convolve, prepared
+from fernn.models.ops import circular_pad, convolve, prepared
 from fernn.models.precision import compute_dtype
 from fernn.models.storage import with_flow
 
@@ -118,6 +118,7 @@ class _Recognizer(nn.Module, ABC):
             "channels": channels,
             "classes": classes,
         }
+        self.border = kernel_size // 2
         hidden = stem_channels[-1]
         self.stem = Stem(channels, stem_channels, stem_kernels)
         self.W = nn.Conv2d(hidden, hidden, kernel_size, bias=False)
@@ -136,7 +137,7 @@ class _Recognizer(nn.Module, ABC):
             FernnError: if the clips have another shape or are not of floating point.
         """
         check_clips(type(self).__name__, "clips", clips, self.config["channels"])
-        clips = clips.to(self.head.weight.dtype)
+        clips = clips.to(next(self.parameters()).dtype)
         logits: Tensor = self.head(self._last(self.stem(clips)).mean((2, 3)))
         return logits
 
@@ -175,12 +176,12 @@ class FERNNClassifier(_Recognizer):
         return with_flow(self, type(self.flow).of(flow))
 
     def _last(self, drives: Tensor) -> Tensor:
-        dtype = compute_dtype(self.W.weight)
-        W = prepared(self.W.weight.to(dtype), *drives.shape[-2:])
+        dtype = compute_dtype(next(self.parameters()))
+        W = prepared(self.W, dtype, *drives.shape[-2:])
         state = None
         for drive in drives.to(dtype).unbind(1):
             # the stem pads with zeros and so does not commute with a shift: its output is what moves, not its input
-            state = advance(state, drive, W, self.flow, "tanh")
+            state = advance(state, drive, W, self.flow, "tanh", self.border)
         assert state is not None
         return state.max()
 
@@ -201,7 +202,7 @@ class GRNNPlusClassifier(_Recognizer):
 
     def _last(self, drives: Tensor) -> Tensor:
         generators = len(self.flow)
-        W = prepared(self.W.weight, *drives.shape[-2:])
+        W = prepared(self.W, next(self.parameters()).dtype, *drives.shape[-2:])
         state = None
         for drive in drives.unbind(1):
             if state is None:
@@ -211,7 +212,7 @@ class GRNNPlusClassifier(_Recognizer):
             planes = state.transpose(1, 2).flatten(0, 1)  # (B*C, V, H, W): one kernel for each generator
             moved = F.conv2d(circular_pad(planes, self.flow.k), self.kernels, groups=generators)
             moved = moved.unflatten(0, (batch, channels)).transpose(1, 2).flatten(0, 1)
-            hidden = convolve(circular_pad(moved, border_of(W)), W)
+            hidden = convolve(circular_pad(moved, self.border), W)
             state = torch.tanh(drive.unsqueeze(1) + hidden.unflatten(0, (batch, generators)))
         assert state is not None
         return state.max(1).values

@@ -37,7 +37,7 @@ class CNN3D(nn.Module):
     def forward(self, clips: Tensor) -> Tensor:
         """Logits (B, classes) of clips (B, T, channels, H, W), as `FERNNClassifier.forward`."""
         check_clips("CNN3D", "clips", clips, self.config["channels"])
-        clips = clips.to(self.head.weight.dtype)
+        clips = clips.to(next(self.parameters()).dtype)
         features: Tensor = self.blocks(clips.transpose(1, 2))
         logits: Tensor = self.head(features.mean((2, 3, 4)))
         return logits

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from fernn.errors import FernnError
 from fernn.models import winograd
-from fernn.models.checks import check_first
+from fernn.models.checks import check_first, is_plain
 
 if TYPE_CHECKING:  # only the types: a network of rotations, which pads by this module, depends on no translation
     from fernn.flows.translation import Offsets, Translation
@@ -26,7 +26,8 @@ _DERIVATIVES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "relu": lambda gradient, result: torch.ops.aten.threshold_backward(gradient, result, 0),
     "tanh": torch.ops.aten.tanh_backward,
 }
-Kernel = Tensor | winograd.Transformed  # (C', C, 2p+1, 2p+1), or the transform of a 3x3 kernel
+# (C', C, 2p+1, 2p+1), the transform of a 3x3 kernel, or a convolution to call, for its hooks or its own `forward`
+Kernel = Tensor | winograd.Transformed | nn.Module
 
 
 def circular_pad(maps: Tensor, border: int) -> Tensor:
@@ -92,30 +93,35 @@ class _CircularPad(torch.autograd.Function):
         return unwrap_(gradient.clone(), ctx.border), None
 
 
-def border_of(W: Kernel) -> int:
-    """The border p of a kernel (C', C, 2p+1, 2p+1), prepared or not."""
-    return W.shape[-1] // 2 if isinstance(W, Tensor) else 1
+def prepared(convolution: nn.Conv2d, dtype: torch.dtype, height: int, width: int) -> Kernel:
+    """The kernel of a convolution for maps of (height, width) pixels, transformed where that saves time.
 
-
-def prepared(W: Tensor, height: int, width: int) -> Kernel:
-    """A kernel (C', C, k, k) for maps of (height, width) pixels, transformed where that saves time.
-
-    Preparing it once serves all steps until the kernel changes.
+    Preparing it once serves all steps until the kernel changes. A convolution that is not plain is called at each step.
     """
+    if not is_plain(convolution, nn.Conv2d):
+        return convolution
+    W = convolution.weight.to(dtype)
+    if W.shape[1] > W.shape[0]:  # of several couplings d: (C', (d, C), k, k) to ((d, C'), C, k, k)
+        W = W.unflatten(1, (-1, len(W))).transpose(0, 1).flatten(0, 1)
     return winograd.transform(W) if winograd.pays(W, height, width) else W
 
 
 def recorded(W: Kernel) -> bool:
     """Whether gradients flow through a prepared kernel to the kernel that it was prepared from."""
-    return (W if isinstance(W, Tensor) else W.taps).requires_grad
+    return isinstance(W, nn.Module) or (W if isinstance(W, Tensor) else W.taps).requires_grad
 
 
 def convolve(maps: Tensor, W: Kernel) -> Tensor:
     """W * maps for maps that carry their border, (N, C, H+2p, W+2p), and a prepared kernel: (N, C', H, W)."""
+    if isinstance(W, nn.Module):
+        result: Tensor = W(maps)
+        return result
     return F.conv2d(maps, W) if isinstance(W, Tensor) else winograd.convolve(maps, W)
 
 
-def moving_step(maps: Tensor, drive: Tensor, W: Kernel, activation: str, flow: "Translation", time: int) -> Tensor:
+def moving_step(
+    maps: Tensor, drive: Tensor, W: Tensor | winograd.Transformed, activation: str, flow: "Translation", time: int
+) -> Tensor:
     """g_time = act(W * g_{time-1} + psi_{-time}(nu).drive), with its border.
 
     Args:
@@ -147,7 +153,7 @@ class _MovingStep(torch.autograd.Function):
     def forward(
         ctx: Any, maps: Tensor, drive: Tensor, weight: Tensor, U: Tensor | None, activation: str, offsets: "Offsets"
     ) -> Tensor:
-        p = border_of(weight) if U is None else 1
+        p = weight.shape[-1] // 2 if U is None else 1
         result = torch.empty_like(maps)
         inner = interior(result, p)
         moved = F.conv2d(maps, weight) if U is None else winograd.correlate(maps, U, inner)
@@ -164,7 +170,7 @@ class _MovingStep(torch.autograd.Function):
             check_first(*winograd.FIRST)
         maps, W, result = ctx.saved_tensors
         # the border of the result has the values, and so the derivatives, of what it is a copy of
-        inner = unwrap_(_DERIVATIVES[ctx.activation](gradient, result), 1 if ctx.transformed else border_of(W))
+        inner = unwrap_(_DERIVATIVES[ctx.activation](gradient, result), 1 if ctx.transformed else W.shape[-1] // 2)
         of_maps, of_drive, of_W, *_ = ctx.needs_input_grad
         if ctx.transformed:
             to_maps, to_W = winograd.gradients(maps, W, inner, of_maps, of_W)

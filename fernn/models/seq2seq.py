@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fernn.models import winograd
-from fernn.models.checks import check_clips, check_sizes
+from fernn.models.checks import check_clips, check_sizes, is_plain
 from fernn.models.ops import circular_pad
 from fernn.models.precision import compute_dtype
 
@@ -53,9 +53,10 @@ class Decoder(nn.Sequential):
 
     def prepared(self, height: int, width: int) -> Callable[[Tensor], Tensor]:
         """The decoder for maps of this size, with kernels transformed once; valid until the weights change."""
+        kind = CircularConv2d if self.circular else nn.Conv2d
         kernels = [
             winograd.transform(layer.weight)
-            if isinstance(layer, nn.Conv2d) and winograd.pays(layer.weight, height, width)
+            if isinstance(layer, kind) and is_plain(layer, kind) and winograd.pays(layer.weight, height, width)
             else None
             for layer in self
         ]
@@ -122,7 +123,7 @@ class Seq2Seq(nn.Module):
             state = self.cell(frame, state)
             if return_states:
                 states.append(state.lab())
-        decode = self.decoder.prepared(*frames.shape[-2:])
+        decode = self.decoder.prepared(*frames.shape[-2:]) if is_plain(self.decoder, Decoder) else self.decoder
         frame = frames[:, -1]
         for _ in range(steps):
             state = self.cell(frame.detach(), state)

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 
 from fernn.models import FERNNClassifier, FERNNPredictor, GRNNPlusClassifier, RotationPredictor, winograd
 from fernn.models.ops import prepared
@@ -75,9 +75,9 @@ def test_only_the_gradients_that_are_wanted(wanted):
 def test_where_it_pays(change, expected):
     sizes = {"channels": ENOUGH, "side": 28, "kernel": 3, "dtype": torch.float32, "device": "cpu", **change}
     channels, side, kernel = sizes["channels"], sizes["side"], sizes["kernel"]
-    W = torch.empty(channels, channels, kernel, kernel, dtype=sizes["dtype"], device=sizes["device"])
-    assert winograd.pays(W, side, side) is expected
-    assert (prepared(W, side, side) is W) is not expected
+    convolution = nn.Conv2d(channels, channels, kernel, dtype=sizes["dtype"], device=sizes["device"])
+    assert winograd.pays(convolution.weight, side, side) is expected
+    assert (prepared(convolution, sizes["dtype"], side, side) is convolution.weight) is not expected
 
 
 def test_it_can_be_left_out():

@@ -19,14 +19,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fernn.errors import FernnError
 from fernn.flows.rotation import Rotation, rotate
-from fernn.models.checks import check_kernel, check_numbers, check_sizes, check_state
+from fernn.models.checks import check_kernel, check_numbers, check_sizes, check_state, is_plain
 from fernn.models.precision import compute_dtype
-from fernn.models.rotation.convolution import CONVOLUTIONS, Kernel, Lifting, Regular, field_first
+from fernn.models.rotation.convolution import CONVOLUTIONS, DenseKernel, Kernel, Lifting, Regular, field_first
 
 FRAMES = ("lab", "co-moving")
 
@@ -42,7 +41,8 @@ class RotationState:
         flow: the generators.
         order: N of the group.
         frame: "lab" or "co-moving".
-        expanded: U and W as filters, expanded once for all frames of a sequence; None after `detach`.
+        expanded: U and W as filters, expanded once for all frames of a sequence; None after `detach`. A module with
+            hooks or a `forward` of its own is not expanded here, but called at each step.
     """
 
     maps: tuple[Tensor, ...]
@@ -50,7 +50,7 @@ class RotationState:
     flow: Rotation
     order: int
     frame: str
-    expanded: tuple[Tensor, Kernel] | None
+    expanded: tuple[DenseKernel | nn.Module, Kernel | nn.Module] | None
 
     def detach(self) -> "RotationState":
         """The same maps without their history; the next step takes the cell's weights as they are then."""
@@ -113,6 +113,7 @@ class RotationCell(nn.Module):
             if value not in known:
                 raise FernnError(f"RotationCell({name}={value!r}): expected one of {', '.join(known)}.")
         self.flow, self.order, self.frame, self.mixing = Rotation.of(flow), order, frame, mixing
+        self.channels = channels, fields * order
         replace(self.flow, k=max(self.flow.k, mixing)).turns(order)  # refuses turns that are not in the group
         self.U = Lifting(channels, fields, order, kernel_size)
         self.W = Regular(fields, order, kernel_size, convolution, (2 * mixing + 1) * fields)
@@ -135,8 +136,9 @@ class RotationCell(nn.Module):
         """
         self._check(frame, state)
         # inside of autocast, it is autocast's to choose; but it leaves float64 as it is
-        if compute_dtype(self.U.weights) == self.U.weights.dtype or frame.dtype == torch.float64:
-            frame = frame.to(self.U.weights.dtype)
+        weights = next(self.parameters())
+        if compute_dtype(weights) == weights.dtype or frame.dtype == torch.float64:
+            frame = frame.to(weights.dtype)
         U, W = self._expanded(state)
         time = 0 if state is None else state.time
         drives = self._drives(frame, U, time)
@@ -151,23 +153,26 @@ class RotationCell(nn.Module):
         """The flow and the frame."""
         return f"{self.flow.name}, degrees={self.flow.degrees:g}, frame={self.frame!r}"
 
-    def _expanded(self, state: RotationState | None) -> tuple[Tensor, Kernel]:
+    def _expanded(self, state: RotationState | None) -> tuple[DenseKernel | nn.Module, Kernel | nn.Module]:
         """The filters of the state, or new ones if there are none, or if gradients would not reach the weights."""
         if state is not None and state.expanded is not None:
-            U, W = state.expanded
-            pairs = (self.U.weights, U), (self.W.weights, W.weights)
-            cut = any(weights.requires_grad and not filters.requires_grad for weights, filters in pairs)
+            cut = any(
+                not isinstance(kernel, nn.Module) and own.weights.requires_grad and not kernel.weights.requires_grad
+                for own, kernel in zip((self.U, self.W), state.expanded, strict=True)
+            )
             if not (cut and torch.is_grad_enabled()):
-                return U, W
-        return self.U.filter(), self.W.kernel()
+                return state.expanded
+        U = self.U.kernel() if is_plain(self.U, Lifting) else self.U
+        W = self.W.kernel() if is_plain(self.W, Regular) else self.W
+        return U, W
 
-    def _drives(self, frame: Tensor, U: Tensor, time: int) -> tuple[Tensor, ...]:
+    def _drives(self, frame: Tensor, U: DenseKernel | nn.Module, time: int) -> tuple[Tensor, ...]:
         """The frame's part of the step for each generator, (B, N*F, H, W)."""
         frame = frame.contiguous(memory_format=torch.channels_last)
         if self.frame == "lab" or time == 0:
-            return (F.conv2d(frame, U, padding=U.shape[-1] // 2),) * len(self.flow)
+            return (U(frame),) * len(self.flow)
         turned = (rotate(frame, -time * degrees) for degrees in self.flow.generators)
-        return tuple(F.conv2d(each, U, padding=U.shape[-1] // 2) for each in turned)
+        return tuple(U(each) for each in turned)
 
     def _coupled(self, state: RotationState) -> tuple[Tensor, ...]:
         """What W reads for each generator: its map, or the maps of all nu + d as fields, (B, N*(2m+1)*F, H, W)."""
@@ -176,7 +181,7 @@ class RotationCell(nn.Module):
         near, still = replace(self.flow, k=self.mixing), torch.zeros_like(state.maps[0])
         time = state.time - 1 if self.frame == "co-moving" else 0
         moves = [
-            (time * degrees, time * turn * self.U.fields)
+            (time * degrees, time * turn * self.channels[1] // self.order)
             for degrees, turn in zip(near.generators, near.turns(self.order), strict=True)
         ]
 
@@ -189,14 +194,14 @@ class RotationCell(nn.Module):
             for row in self.flow.neighbours(self.mixing).tolist()
         )
 
-    def _advance(self, W: Kernel, maps: Tensor, drive: Tensor, degrees: float, turn: int) -> Tensor:
+    def _advance(self, W: Kernel | nn.Module, maps: Tensor, drive: Tensor, degrees: float, turn: int) -> Tensor:
         """One step of one generator: its map, the frame's part, its degrees and its turn to its next map."""
         if self.frame == "co-moving":
             return torch.relu(W(maps, 0) + drive)
         return torch.relu(W(maps, turn, lambda maps: rotate(maps, degrees)) + drive)
 
     def _check(self, frame: Tensor, state: RotationState | None) -> None:
-        channels = self.U.channels
+        channels, hidden = self.channels
         if frame.ndim != 4 or frame.shape[0] < 1 or frame.shape[1] != channels or frame.shape[2] != frame.shape[3]:
             raise FernnError(
                 f"RotationCell got a frame of shape {tuple(frame.shape)}: "
@@ -212,7 +217,7 @@ class RotationCell(nn.Module):
             )
         if state.order != self.order:
             raise FernnError(f"RotationCell of C_{self.order} got a state of C_{state.order}: they go by one group.")
-        check_state("RotationCell", state.maps[0].shape, frame, self.U.fields * self.order)
+        check_state("RotationCell", state.maps[0].shape, frame, hidden)
 
 
 def max_over(maps: tuple[Tensor, ...]) -> Tensor:

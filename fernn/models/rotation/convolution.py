@@ -61,7 +61,7 @@ class Fixed(nn.Module):
         """Register constants by name, on the device and in the precision of `weights`."""
         self._exact = numbers
         for name, exact in numbers.items():
-            self.register_buffer(name, exact.to(self.weights, copy=True), persistent=False)
+            self.register_buffer(name, exact.to(next(self.parameters()), copy=True), persistent=False)
 
     def _apply(self, fn: Any, recurse: bool = True) -> Self:
         for name in self._exact:  # some have more axes than torch's memory formats support
@@ -70,7 +70,7 @@ class Fixed(nn.Module):
             super()._apply(fn, recurse)
         finally:
             for name, exact in self._exact.items():
-                self._buffers[name] = exact.to(self.weights, copy=True)
+                self._buffers[name] = exact.to(next(self.parameters()), copy=True)
         return self
 
 
@@ -96,6 +96,14 @@ class Lifting(Fixed):
     def extra_repr(self) -> str:
         """Its sizes."""
         return f"{self.channels}, fields={self.fields}, order={self.order}"
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (B, channels, H, W) to regular fields (B, N*F, H, W)."""
+        return self.kernel()(images)
+
+    def kernel(self) -> "DenseKernel":
+        """The expanded filter, to be called: once per optimizer step is enough."""
+        return DenseKernel(self.filter(), self.fields)
 
     def filter(self) -> Tensor:
         """The expanded filter, (N*F, channels, k, k), orientations first."""
@@ -146,6 +154,10 @@ class Regular(Fixed):
         """The convolution as it is computed: "steerable" or "dense"."""
         return choose_convolution(self.convolution, self.fields * self.order)
 
+    def forward(self, maps: Tensor, turns: int, move: Move | None = None) -> Tensor:
+        """See `DenseKernel`."""
+        return self.kernel()(maps, turns, move)
+
     def kernel(self) -> "Kernel":
         """Expand the weights: once per optimizer step is enough."""
         if self.chosen == "dense":
@@ -163,7 +175,7 @@ class Regular(Fixed):
 
 
 class DenseKernel:
-    """The hidden convolution W as its expanded filter, `weights` (N*F, N*F, k, k), orientations first.
+    """A convolution as its expanded filter, `weights` (N*F, channels, k, k), orientations first.
 
     It is expanded from the cell's weights, and serves until they change. `inputs` are the fields that it reads.
     """
@@ -171,7 +183,7 @@ class DenseKernel:
     def __init__(self, weights: Tensor, inputs: int) -> None:
         self.weights, self.inputs = weights, inputs
 
-    def __call__(self, maps: Tensor, turns: int, move: Move | None = None) -> Tensor:
+    def __call__(self, maps: Tensor, turns: int = 0, move: Move | None = None) -> Tensor:
         """W * move(maps), (B, N*F, H, W) both; the orientations of the moved maps are rolled by `turns`."""
         maps = maps if move is None else move(maps)
         maps = maps.roll(turns * self.inputs, 1) if turns else maps
