@@ -1,4 +1,6 @@
-"""The library by itself: `pip install .` into a fresh environment brings torch, NumPy and what models need, no more.
+"""The library by itself: installed into a fresh environment, it brings torch, NumPy and what models need, no more.
+
+The sdist is built, and pip builds the wheel from it, so that both are tested.
 
 pip resolves what pyproject.toml asks for, without a network: the environment holds torch, NumPy and safetensors with
 what they ask for, as links to the installed ones (torch alone is up to several GB), and pip fails if anything else is
@@ -8,15 +10,17 @@ wanted.
 import os
 import subprocess
 import sys
+import tarfile
 import tomllib
 import venv
-from importlib.metadata import Distribution, distribution
+from importlib.metadata import Distribution, distribution, distributions
 from pathlib import Path
 from shutil import copy, copytree, ignore_patterns
 
 import pytest
 from packaging.requirements import Requirement
 
+from fernn import __version__
 from fernn.errors import EXTRAS, FernnError, missing
 from tests.docs.blocks import blocks
 
@@ -64,12 +68,17 @@ class Library:
                 if not (packages / top).exists():  # some share a folder
                     (packages / top).symlink_to(dist.locate_file(top))
         source = folder / "checkout"
-        copytree(ROOT / "fernn", source / "fernn", ignore=ignore_patterns("__pycache__"))
-        for name in ("pyproject.toml", "README.md", "LICENSE"):
+        for name in ("fernn", "tests", "benchmarks", "workflow"):
+            copytree(ROOT / name, source / name, ignore=ignore_patterns("__pycache__"))
+        for name in ("pyproject.toml", "README.md", "LICENSE", "MANIFEST.in"):
             copy(ROOT / name, source)
+        build = [sys.executable, "-c", "from setuptools import build_meta as b; b.build_sdist('dist')"]
+        subprocess.run(build, cwd=source, check=True, capture_output=True)
+        (self.sdist,) = (source / "dist").glob("*.tar.gz")
+        self.packages = packages
         pip = [sys.executable, "-m", "pip", "--python", str(self.python), "--isolated", "install", "--no-index"]
         # --no-build-isolation: setuptools, which torch asks for, builds the package
-        ended = subprocess.run([*pip, "--no-build-isolation", str(source)], capture_output=True, text=True)
+        ended = subprocess.run([*pip, "--no-build-isolation", str(self.sdist)], capture_output=True, text=True)
         assert ended.returncode == 0, ended.stdout + ended.stderr
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -99,6 +108,52 @@ print([name for name in {ABSENT} if importlib.util.find_spec(name)], "escnn" in 
     where, found = ended.stdout.splitlines()
     assert Path(where).is_relative_to(library.python.parents[1])
     assert found == "[] False"
+
+
+@pytest.mark.slow
+def test_the_sdist_and_the_wheel_hold_the_library_alone(library: Library) -> None:
+    """With all of its data files; no tests, which would lack what they import."""
+    found = {str(path.relative_to(ROOT)) for path in (ROOT / "fernn").rglob("*") if path.is_file()}
+    expected = {name for name in found if "__pycache__" not in name}
+    assert "fernn/py.typed" in expected
+    with tarfile.open(library.sdist) as file:
+        names = {member.name.partition("/")[2] for member in file.getmembers() if member.isfile()}
+    others = {name for name in names if not name.startswith(("fernn/", "fernn.egg-info/"))}
+    assert others == {"LICENSE", "MANIFEST.in", "PKG-INFO", "README.md", "pyproject.toml", "setup.cfg"}
+    installed = {
+        path.as_posix() for path in next(iter(distributions(path=[str(library.packages)], name="fernn"))).files or ()
+    }
+    for held in (names, installed):
+        assert {name for name in held if name.startswith("fernn/") and "__pycache__" not in name} == expected
+    assert {name.split("/")[0] for name in installed} == {"..", "fernn", f"fernn-{__version__}.dist-info"}
+
+
+@pytest.mark.slow
+def test_type_checkers_see_the_types(library: Library, tmp_path: Path) -> None:
+    """What is right passes the strict check, and mistakes are found."""
+    right, wrong = tmp_path / "right.py", tmp_path / "wrong.py"
+    right.write_text(
+        "import torch\n"
+        "from fernn.flows import Translation\n"
+        "from fernn.models import FERNNPredictor, RotationPredictor\n"
+        "model = FERNNPredictor(Translation(2), hidden_channels=16)\n"
+        "_, h = model(torch.rand(1, 6, 1, 28, 28), steps=4, return_states=True)\n"
+        "speed: tuple[int, int] = model.with_flow('V1T').cell.flow.generators[0]\n"
+        "order: int = RotationPredictor('V2R').cell.order\n"
+    )
+    wrong.write_text(
+        "from fernn.flows import Translation\n"
+        "from fernn.models import CNN3D, FERNNPredictor, RotationCell\n"
+        "FERNNPredictor(hidden_channels=16)\n"
+        "CNN3D('16')\n"
+        "RotationCell('V2R').order.nothing\n"
+        "velocity: str = Translation(2).generators[0]\n"
+    )
+    check = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "--python-executable", library.python]
+    ended = subprocess.run([*check, right, wrong], cwd=tmp_path, capture_output=True, text=True)
+    assert ended.stderr == ""
+    places = [line.split(": ")[0] for line in ended.stdout.splitlines() if ": error: " in line]
+    assert places == [f"wrong.py:{line}" for line in range(3, 7)], ended.stdout
 
 
 @pytest.mark.slow

@@ -25,6 +25,8 @@ class FERNNPredictor(Seq2Seq):
     The weights do not depend on V: a model trained with one set of generators can be given another (see `with_flow`).
     """
 
+    cell: FERNNCell
+
     def __init__(
         self,
         flow: Translation | str,

@@ -4,7 +4,6 @@ from typing import Self
 
 from fernn.flows.rotation import Rotation
 from fernn.models.rotation.cell import RotationCell
-from fernn.models.rotation.convolution import Regular
 from fernn.models.seq2seq import Decoder, Seq2Seq
 from fernn.models.storage import with_flow
 
@@ -32,6 +31,8 @@ class RotationPredictor(Seq2Seq):
 
     The weights do not depend on V, the convolution or the frame.
     """
+
+    cell: RotationCell
 
     def __init__(
         self,
@@ -76,6 +77,4 @@ class RotationPredictor(Seq2Seq):
     @property
     def choices(self) -> dict[str, str]:
         """What was left to a rule, as it chose: the record of a run keeps it."""
-        W = self.cell.get_submodule("W")
-        assert isinstance(W, Regular)
-        return {"convolution": W.chosen}
+        return {"convolution": self.cell.W.chosen}
