@@ -120,9 +120,8 @@ def test_the_sdist_and_the_wheel_hold_the_library_alone(library: Library) -> Non
         names = {member.name.partition("/")[2] for member in file.getmembers() if member.isfile()}
     others = {name for name in names if not name.startswith(("fernn/", "fernn.egg-info/"))}
     assert others == {"LICENSE", "MANIFEST.in", "PKG-INFO", "README.md", "pyproject.toml", "setup.cfg"}
-    installed = {
-        path.as_posix() for path in next(iter(distributions(path=[str(library.packages)], name="fernn"))).files or ()
-    }
+    (wheel,) = distributions(path=[str(library.packages)], name="fernn")
+    installed = {path.as_posix() for path in wheel.files or ()}
     for held in (names, installed):
         assert {name for name in held if name.startswith("fernn/") and "__pycache__" not in name} == expected
     assert {name.split("/")[0] for name in installed} == {"..", "fernn", f"fernn-{__version__}.dist-info"}

@@ -59,15 +59,16 @@ class Rotation(Flow):
         """Each generator in steps of the group C_order: how far it rolls the orientation axis in one frame.
 
         Raises:
-            FernnError: if it turns, and `degrees` is no whole number of the group's steps.
+            FernnError: if a generator is no whole number of the group's steps.
         """
-        step = self.degrees * order / 360
-        if self.k and abs(step - round(step)) > 1e-6:
-            raise FernnError(
-                f"{self!r} turns by {self.degrees:g} degrees per frame, but the group C_{order} has steps of "
-                f"{360 / order:g} degrees: choose degrees a multiple of that, or another group order."
-            )
-        return tuple(round(nu * order / 360) for nu in self.generators)
+        steps = [nu * order / 360 for nu in self.generators]
+        for nu, step in sorted(zip(map(abs, self.generators), steps, strict=True)):
+            if abs(step - round(step)) > 1e-6:
+                raise FernnError(
+                    f"{self!r} turns by {nu:g} degrees per frame, but the group C_{order} has steps of "
+                    f"{360 / order:g} degrees: choose degrees a multiple of that, or another group order."
+                )
+        return tuple(map(round, steps))
 
 
 def rotate(maps: Tensor, degrees: float) -> Tensor:

@@ -41,10 +41,9 @@ class Translation(Flow):
             FernnError: if it is neither, or a subclass that moves maps in another way than this class.
         """
         flow = super().of(flow, *arguments)
-        if any(whole(speed) is None for nu in flow.generators for speed in nu):
-            raise FernnError(
-                f"{flow!r} has generators of parts of a pixel; expected (vx, vy) in whole pixels per frame."
-            )
+        for nu in flow.generators:
+            if not isinstance(nu, tuple) or len(nu) != 2 or None in map(whole, nu):
+                raise FernnError(f"{flow!r} has the generator {nu!r}; expected (vx, vy) in whole pixels per frame.")
         return flow
 
     @cached_property

@@ -65,14 +65,37 @@ class Half(Translation):
     generators = ((0.5, 0), (0, 0))
 
 
+class Line(Translation):
+    generators = (-1, 0, 1)
+
+
+class Space(Translation):
+    generators = ((0, 0, 0), (1, 0, 0))
+
+
 @pytest.mark.parametrize(
     ("flow", "said"),
-    [(Zoom(1), r"Zoom moves maps in a way of its own \(move\).*ReferenceCell"), (Half(1), "whole pixels per frame")],
+    [
+        (Zoom(1), r"Zoom moves maps in a way of its own \(move\).*ReferenceCell"),
+        (Half(1), "whole pixels per frame"),
+        (Line(1), "-1; expected"),
+        (Space(1), "0, 0\\); expected"),
+    ],
 )
 def test_a_subclass_that_moves_otherwise_is_refused(flow, said):
     """`FERNNCell` would compute whole-pixel translations for it."""
     with pytest.raises(FernnError, match=said):
         Translation.of(flow)
+
+
+class Fine(Rotation):
+    generators = (-5.0, 0.0, 5.0)
+
+
+def test_generators_between_the_steps_of_the_group_are_refused():
+    with pytest.raises(FernnError, match=r"turns by 5 degrees per frame, but the group C_36 has steps of 10 degrees"):
+        Fine(1).turns(36)
+    assert Fine(1).turns(72) == (-1, 0, 1)
 
 
 @pytest.mark.parametrize("time", [-3, 0, 2])
