@@ -3,9 +3,11 @@
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
+from fernn import __version__
 from fernn.errors import FernnError, explain, missing, say
 
 try:
@@ -17,7 +19,6 @@ except ModuleNotFoundError as error:  # the library alone: its models need no co
 app = typer.Typer(
     help="Flow equivariant recurrent neural networks: the stages of the reproduction, one by one.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 fetch = typer.Typer(help="Bring a data set from its sources.", no_args_is_help=True)
@@ -25,15 +26,20 @@ app.add_typer(fetch, name="fetch")
 image = typer.Typer(help="The container image that params.yaml names.", no_args_is_help=True)
 app.add_typer(image, name="image")
 
+SCALES = "quick, small, paper, released, or one of your own. Default: the `scale` of params.yaml, which is paper there."
 ParamsFile = Annotated[Path, typer.Option("--params", help="The file of all parameters.")]
-Scale = Annotated[str | None, typer.Option("--scale", help="paper, quick, or another scale of the file.")]
+Scale = Annotated[str | None, typer.Option("--scale", help=SCALES)]
 RunName = Annotated[
     str, typer.Argument(metavar="RUN", help="Such as translation/V2T/FERNN-V2T/lr0.0001/seed0; see `fernn runs`.")
 ]
 Planned = Annotated[
-    str | None, typer.Option("--planned", help="Refuse to make anything but what Snakemake planned: its lineage.")
+    str | None,
+    typer.Option("--planned", hidden=True, help="Refuse to make anything but what Snakemake planned: its lineage."),
 ]
 AllowCpu = Annotated[bool, typer.Option("--allow-cpu", help="Compute on a CPU where the scale wants a GPU.")]
+
+
+tell = partial(say, result=True)
 
 
 def _start(file: Path, scale: str | None) -> tuple[Any, Any]:
@@ -45,19 +51,42 @@ def _start(file: Path, scale: str | None) -> tuple[Any, Any]:
     return params, Layout(params.scale)
 
 
+def _start_by_default(file: Path, scale: str | None) -> tuple[Any, Any]:
+    """As `_start`; says which scale is meant where none was named."""
+    params, layout = _start(file, scale)
+    if scale is None:
+        say(f"Scale {params.scale}, the default of {file}; --scale chooses another, such as quick.")
+    return params, layout
+
+
 def _make(file: Path, scale: str | None, stage: str, name: str, planned: str | None) -> None:
     from fernn.pipeline.stages import make_result
 
     print(*make_result(*_start(file, scale), stage, name, planned), sep="\n")
 
 
-def _stage(name: str, does: str) -> None:
+def _stage(name: str, does: str, hidden: bool = False) -> None:
     """Add the command of a stage with one job."""
 
     def command(file: ParamsFile = Path("params.yaml"), scale: Scale = None, planned: Planned = None) -> None:
         _make(file, scale, name, "", planned)
 
-    app.command(name, help=does)(command)
+    app.command(name, help=does, hidden=hidden)(command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"fernn {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version, and exit.")
+    ] = False,
+) -> None:
+    """What all commands share."""
 
 
 @app.command("params")
@@ -134,7 +163,7 @@ def fetch_image_command(file: ParamsFile = Path("params.yaml"), scale: Scale = N
     print(f"{came.file}: {came.digest}")
 
 
-_stage("standins", "Draw the videos that stand in for KTH at a small scale, in the format of the originals.")
+_stage("standins", "Draw videos in place of KTH's, in the format of the originals.", hidden=True)
 
 
 @app.command()
@@ -239,7 +268,7 @@ def verify_command(
     from fernn.pipeline.verify import show, verify, verify_archive
 
     found = verify_archive(results[0], file, again) if len(results) == 1 else None
-    if not show(found or verify(results, file, again), print):
+    if not show(found or verify(results, file, again), tell):
         raise typer.Exit(1)
 
 
@@ -255,7 +284,7 @@ def compare_command(
     """Compare a scale's results with those made elsewhere: bytes, and the cells of the tables."""
     from fernn.pipeline.compare import compare
 
-    if not compare(_start(file, scale)[1], folder, print):
+    if not compare(_start(file, scale)[1], folder, tell):
         raise typer.Exit(1)
 
 
@@ -276,7 +305,7 @@ def plan_command(
 
     from fernn.pipeline.cost import show
 
-    show(*_start(file, scale), rate, gpus, Console())
+    show(*_start_by_default(file, scale), rate, gpus, Console())
 
 
 @app.command("doctor")
@@ -286,10 +315,10 @@ def doctor_command(file: ParamsFile = Path("params.yaml"), scale: Scale = None) 
 
     from fernn.pipeline.doctor import show
 
-    show(*_start(file, scale), Console())
+    show(*_start_by_default(file, scale), Console())
 
 
-@app.command()
+@app.command(hidden=True)
 def dependencies(file: ParamsFile = Path("params.yaml"), scale: Scale = None) -> None:
     """Write what each stage depends on to files that DVC watches."""
     from fernn.pipeline.jobs import write_dependencies
@@ -312,7 +341,7 @@ def equivalent_command(
     from fernn.pipeline.equivalent import show_equivalent
 
     folders = results or [_start(file, scale)[1].base]
-    if not show_equivalent(folders, file, commit, agreeing, print):
+    if not show_equivalent(folders, file, commit, agreeing, tell):
         raise typer.Exit(1)
 
 

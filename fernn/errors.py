@@ -39,9 +39,13 @@ def listed(items: Sequence[str], most: int = 10) -> str:
     return "".join(f"\n  {line}" for line in [*items[:most], *more])
 
 
-def say(line: str) -> None:
-    """Tell a person a line, beside what a command prints as its result."""
-    print(line, file=sys.stderr)
+def say(line: str, result: bool = False) -> None:
+    """Print a line for a person: to standard error, or as part of a command's result to standard output.
+
+    Control characters, which a file from elsewhere could steer a terminal by, are printed as their escapes.
+    """
+    shown = "".join(each if each.isprintable() or each in "\n\t" else repr(each)[1:-1] for each in line)
+    print(shown, file=sys.stdout if result else sys.stderr)
 
 
 def answer(*command: str, seconds: float = 60) -> str | None:

@@ -1,9 +1,11 @@
 """Atomic writes: a file appears whole or not at all. Digests of files."""
 
+import errno
 import glob
 import hashlib
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -65,7 +67,19 @@ def finish(temporary: Path) -> None:
         os.fsync(file.fileno())
 
 
+def check_ends(path: str | Path) -> None:
+    """Refuse a device or a pipe, which may never end.
+
+    Raises:
+        OSError: if it is one, or is missing.
+    """
+    mode = Path(path).stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise OSError(errno.EINVAL, "a device or a pipe, where a file is expected", str(path))
+
+
 def sha256(path: str | Path) -> str:
     """The sha256 digest of a file's bytes, in hexadecimal."""
+    check_ends(path)
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

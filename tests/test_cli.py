@@ -9,10 +9,15 @@ from pathlib import Path
 
 import pytest
 import torch
+import typer
+import yaml
 
-from fernn import cli
+from fernn import __version__, cli
+from fernn.cli import app
 from fernn.errors import explain
+from fernn.experiments import load_params
 from fernn.files import atomic
+from fernn.provenance.records import Record, write_record
 from tests.faults.mutations import MUTATIONS
 
 ROOT = Path(__file__).parent.parent
@@ -22,11 +27,39 @@ def fernn(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]
     return subprocess.run([sys.executable, "-m", "fernn.cli", *arguments], cwd=cwd, capture_output=True, text=True)
 
 
-def test_help_lists_the_stages() -> None:
+def test_help_lists_what_a_person_calls() -> None:
     ended = fernn("--help")
     assert ended.returncode == 0
     for stage in ("fetch", "dataset", "train", "evaluate", "tables", "figures", "claims"):
-        assert stage in ended.stdout
+        assert f" {stage} " in ended.stdout
+    for internal in ("standins", "dependencies"):  # the workflow and DVC call these
+        assert internal not in ended.stdout
+    assert "--planned" not in fernn("train", "--help").stdout
+
+
+def test_the_help_of_scale_names_those_of_the_readme_and_the_default() -> None:
+    (option,) = [each for each in typer.main.get_command(app).commands["train"].params if each.name == "scale"]
+    scales = re.findall(r"^\| `(\w+)`(?: \(default\))? \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert {"quick", "paper"} < {*scales} <= {*yaml.safe_load((ROOT / "params.yaml").read_text())["scales"], "paper"}
+    assert all(re.search(rf"\b{scale}\b", option.help.split(".")[0]) for scale in scales)
+    assert f"which is {load_params(ROOT / 'params.yaml').scale} there" in option.help
+
+
+@pytest.mark.parametrize("command", ["plan", "doctor"])
+def test_the_scale_that_nobody_named_is_named(command: str) -> None:
+    assert fernn(command).stderr == "Scale paper, the default of params.yaml; --scale chooses another, such as quick.\n"
+    assert fernn(command, "--scale", "quick").stderr == ""
+
+
+def test_the_version() -> None:
+    assert fernn("--version").stdout == f"fernn {__version__}\n"
+
+
+def test_a_shell_completes_commands() -> None:
+    script = "import sys; sys.argv = ['fernn']; from fernn.cli import main; main()"
+    asked = {**os.environ, "_FERNN_COMPLETE": "complete_bash", "COMP_WORDS": "fernn ev", "COMP_CWORD": "1"}
+    ended = subprocess.run([sys.executable, "-c", script], env=asked, cwd=ROOT, capture_output=True, text=True)
+    assert ended.stdout.split() == ["evaluate"]
 
 
 @pytest.mark.parametrize(
@@ -140,3 +173,12 @@ def test_nobody_reads_on(root) -> None:
 def test_a_guard_stands_where_the_mutation_check_looks_for_it(root, mutation):
     """`make mutations` takes minutes; an edit that moves a guard away from it is seen here at once."""
     assert (root / mutation.file).read_text().count(mutation.here) == 1
+
+
+def test_a_record_does_not_steer_the_terminal(tmp_path: Path) -> None:
+    empty = dict.fromkeys(("lineage", "started", "ended"), "") | {name: {} for name in ("inputs", "files", "outputs")}
+    said = {"stage": "train", "name": "\x1b[2Jrun", "scale": "quick", "environment": {"\x1b]0;title\x07": 1}}
+    write_record(tmp_path / "results/quick/elsewhere/record.json", Record(**empty, **said, details={}))
+    ended = fernn("verify", "results/quick", "--params", str(ROOT / "params.yaml"), cwd=tmp_path)
+    assert "\x1b" not in ended.stdout + ended.stderr
+    assert r"outdated: train \x1b[2Jrun" in ended.stdout

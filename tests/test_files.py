@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from fernn.errors import FernnError
-from fernn.files import atomic, remove_leftovers, write_text
+from fernn.files import atomic, remove_leftovers, sha256, write_text
 from fernn.locks import write_once
+from fernn.provenance.records import read_record
 
 
 def test_nothing_is_left_of_what_failed(tmp_path: Path) -> None:
@@ -39,6 +40,15 @@ def test_it_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch, write, 
     write(tmp_path / "a", "abc")
     inode = (tmp_path / "a").stat().st_ino
     assert steps == [("fsync", inode, 3), (naming, inode, 3)]
+
+
+@pytest.mark.parametrize("read", [sha256, read_record])
+@pytest.mark.parametrize("device", ["/dev/zero", "pipe"])
+def test_what_never_ends_is_not_read(tmp_path: Path, read, device: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(device)
+    with pytest.raises(OSError, match=r"a device or a pipe, where a file is expected: .*link"):
+        read(tmp_path / "link")
 
 
 def test_of_many_one_writes(tmp_path: Path) -> None:

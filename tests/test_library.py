@@ -110,6 +110,20 @@ print([name for name in {ABSENT} if importlib.util.find_spec(name)], "escnn" in 
     assert found == "[] False"
 
 
+def test_the_package_offers_its_public_modules_alone() -> None:
+    """`import fernn` is enough to use them, and imports none of them."""
+    script = """
+import sys, fernn
+assert "fernn.models" not in sys.modules
+print(*sorted({*dir(fernn)} - {"__doc__", "__version__"}), fernn.models.FERNNCell.__name__, fernn.flows.Translation(1))
+fernn.nothing
+"""
+    clean = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run([sys.executable, "-c", script], env=clean, capture_output=True, text=True)
+    assert ended.stdout == "compat data datasets errors flows models FERNNCell Translation(k=1)\n", ended.stderr
+    assert "AttributeError: module 'fernn' has no attribute 'nothing'" in ended.stderr
+
+
 @pytest.mark.slow
 def test_the_sdist_and_the_wheel_hold_the_library_alone(library: Library) -> None:
     """With all of its data files; no tests, which would lack what they import."""

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from fernn.errors import FernnError
-from fernn.files import write_json
+from fernn.files import check_ends, write_json
 
 
 def identity(values: Any) -> str:
@@ -90,6 +90,7 @@ def read_record(path: Path) -> Record | None:
         CorruptRecordError: if the file is no record of this version, or was changed since it was written.
     """
     try:
+        check_ends(path)
         content = json.loads(path.read_text(encoding="utf-8"))
         if content.pop("checksum", None) != identity(content):
             raise ValueError("its checksum is not that of its content")

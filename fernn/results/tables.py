@@ -13,7 +13,7 @@ from fernn.results.claims.claim import Cell, Order, flow_of
 from fernn.results.claims.judge import Judgement, cell_of, judge
 from fernn.results.claims.text import claims_csv, claims_md, tested, why
 from fernn.results.selection import Selection, Summary, summarize
-from fernn.results.text import as_csv, fixed, math_name, pipes
+from fernn.results.text import as_csv, escaped, fixed, math_name, pipes
 from fernn.results.values import Values, machine, read_training, read_values, seconds_per_step
 from fernn.runs import Run, evaluations_of, runs_of
 
@@ -159,7 +159,7 @@ class Table:
         title = f"{self.name.capitalize()[:-1]} {self.name[-1]}, scale {params.scale}: {about.title}"
         notes = [*about.notes, *self._sources(layout, rows, about.sources)]
         parts = [f"# {title}", about.warning, self._md(rows, about), *self._orders(rows, about, judgements)]
-        parts += [about.search, "\n".join([self.reading, MARKS, VERDICT, *(f"- {note}" for note in notes)])]
+        parts += [about.search, "\n".join([self.reading, MARKS, VERDICT, *(f"- {escaped(note)}" for note in notes)])]
         files = {
             f"{self.name}.csv": self._csv(rows, about),
             f"{self.name}.md": "\n\n".join(filter(None, parts)) + "\n",

@@ -56,8 +56,16 @@ def as_csv(header: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
     return text.getvalue()
 
 
+def escaped(text: str) -> str:
+    """Text that a record may have brought, without HTML in Markdown."""
+    return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", text)
+
+
 def pipes(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     """A Markdown table."""
     return tabulate(
-        [[cell.replace("|", "\\|") for cell in line] for line in lines], header, tablefmt="pipe", disable_numparse=True
+        [[escaped(cell).replace("|", "\\|") for cell in line] for line in lines],
+        header,
+        tablefmt="pipe",
+        disable_numparse=True,
     )

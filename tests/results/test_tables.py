@@ -284,19 +284,21 @@ def test_cost(params, layout):
     for seed, seconds in ((0, 30.0), (1, 50.0)):
         write_training_record(layout, run_of(params, "G-RNN", seed), seconds, "A processor", steps=400)
         write_training_record(layout, run_of(params, "FERNN-V1T", seed), seconds=None)
-        write_training_record(layout, run_of(params, "FERNN-V2T", seed), seconds, "A GPU", workers=4)
+        write_training_record(layout, run_of(params, "FERNN-V2T", seed), seconds, "A <b>GPU</b>", workers=4)
     write_tables(params, layout)
     timed, blank, shared = table(layout, "cost.csv")[:3]
     cells = [timed[name] for name in ("model", "n", "steps", "device")]
     assert cells == ["G-RNN", "2", "400", "A processor, 1 thread"]
     assert float(shared["hours"]) == pytest.approx(4 * 80 / 3600)
-    assert shared["device"] == "A GPU, 1 thread, 4 ranks"
+    assert shared["device"] == "A <b>GPU</b>, 1 thread, 4 ranks"
     assert float(timed["step_seconds"]) == pytest.approx(0.1)
     assert float(timed["std"]) == pytest.approx(0.05 / 2**0.5)
     assert float(timed["hours"]) == pytest.approx(80 / 3600)
     assert blank["parameters"]
     assert (blank["step_seconds"], blank["n"], blank["device"]) == ("", "", "")
-    assert "100.0 ± 35.4" in layout.table("cost.md").read_text()
+    readable = layout.table("cost.md").read_text()
+    assert "100.0 ± 35.4" in readable
+    assert "A &lt;b>GPU&lt;/b>" in readable  # a record from elsewhere brings no HTML
 
 
 def test_the_sample_standard_deviation():
