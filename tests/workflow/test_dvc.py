@@ -68,6 +68,28 @@ def test_over_ssh(pulled: Clone, server: str, tmp_path: Path) -> None:
     assert pulled.planned() == set()
 
 
+def test_another_project_takes_results(tmp_path: Path) -> None:
+    """As docs/results.md says, with this repository's configuration of DVC: from a clone, or by its address."""
+    source, other = Clone(tmp_path / "fernn"), Clone(tmp_path / "other")
+    for each in (source, other):
+        each.folder.mkdir()
+        each.git("init", "--quiet", "--initial-branch=main")
+        each.dvc("init", "--quiet")
+    shutil.copy(ROOT / ".dvc/config", source.folder / ".dvc/config")
+    (source.folder / "results").mkdir()
+    (source.folder / "results/table").write_text("a table")
+    source.dvc("add", "--quiet", "results")
+    source.dvc("push")
+    source.git("add", "--all")
+    source.git("commit", "--quiet", "--message=Results")
+    artifacts = f"url={source.folder}/artifacts"
+    other.dvc("get", "../fernn", "results", "--out", "got")
+    other.dvc("import", "../fernn", "results", "--out", "linked")
+    other.dvc("import", f"file://{source.folder}/.git", "results", "--out", "by-address", "--remote-config", artifacts)
+    for folder in ("got", "linked", "by-address"):
+        assert (other.folder / folder / "table").read_text() == "a table"
+
+
 def test_the_repository_stays_small() -> None:
     sizes = {path.parent.name + path.name: path.stat().st_size for path in (ROOT / "artifacts").glob("files/md5/??/*")}
     outs = [out for file in ROOT.glob("evidence/*.dvc") for out in outs_of(file)]
