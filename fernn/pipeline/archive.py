@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from fnmatch import fnmatch
 from pathlib import Path
@@ -16,7 +16,7 @@ from fernn.experiment import Terms
 from fernn.experiments import find_experiment
 from fernn.files import atomic, sha256
 from fernn.layout import SAMPLES
-from fernn.pipeline.audit import Audit, Status
+from fernn.pipeline.audit import Audit, Audited, Status
 from fernn.pipeline.jobs import Job, Jobs
 
 METADATA = "ro-crate-metadata.json"
@@ -49,7 +49,7 @@ class Contents:
 
     def __init__(self, jobs: Jobs, without: Sequence[str]) -> None:
         self.jobs, self.without, self.audit = jobs, without, Audit(jobs)
-        self.found = {job: self.audit.of(job) for job in jobs.all.values()}
+        self.found = {job: self._found(job) for job in jobs.all.values()}
         self.records = {job: found.record for job, found in self.found.items() if found.record}
         self.faults = [  # one line for each result that is not up to date
             f"{job} is {found.status.value}: {'; '.join(found.reasons)}"
@@ -86,14 +86,23 @@ class Contents:
             return []
         return sorted(self.terms(member.job), key=lambda terms: terms.name)
 
+    def _found(self, job: Job) -> Audited:
+        """Its status; a file that the archive leaves out may be missing here, too."""
+        found = self.audit.of(job)
+        if found.record and found.status is Status.MISSING:
+            missing = [Path(name) for name in found.record.outputs if not Path(name).exists()]
+            if all(_matches(path.name, self.without) for path in missing):
+                return replace(found, status=Status.CURRENT, reasons=())
+        return found
+
+
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatch(name, pattern) for pattern in patterns)
+
 
 def gather(jobs: Jobs, params_file: Path, force: bool = False, without: Sequence[str] = ()) -> Contents:
     """Find the files, and compare the results with their records; arguments and errors are those of `export`."""
-
-    def left_out(name: str) -> bool:
-        return any(fnmatch(name, pattern) for pattern in without)
-
-    if needed := [*filter(left_out, NEEDED)]:
+    if needed := [name for name in NEEDED if _matches(name, without)]:
         raise FernnError(
             f"--without {' '.join(without)}: an archive cannot be without {', '.join(needed)}. Leave out others."
         )
@@ -109,7 +118,7 @@ def gather(jobs: Jobs, params_file: Path, force: bool = False, without: Sequence
             "the archive then says so."
         )
     members = {member.name: member for member in (*_results(contents), *_project(contents, params_file))}
-    contents.members = {name: members[name] for name in sorted(members) if not left_out(Path(name).name)}
+    contents.members = {name: members[name] for name in sorted(members) if not _matches(Path(name).name, without)}
     return contents
 
 

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from fernn.cli import app
 from fernn.errors import FernnError
 from fernn.pipeline.archive import METADATA, files_of
+from fernn.pipeline.audit import Audit
 from fernn.pipeline.verdicts import judge_archive
 from fernn.pipeline.verify import verify_archive
 from fernn.results.claims.claim import Exact
@@ -44,6 +45,17 @@ def test_what_it_came_without_is_not_missed(unpacked: Path) -> None:
     records = list((unpacked / "results").rglob("*record.json"))
     assert (status, said.splitlines()[-1]) == (0, f"{len(records)} results: {len(records)} up to date.")
     assert f"up to date: evaluate {RUN}" in said
+
+
+def test_an_archive_can_be_made_where_its_files_left_out_are_missing(made: Made) -> None:
+    whole = made.export(without=("samples.safetensors",)).read_bytes()
+    for samples in Path("results").rglob("samples.safetensors"):
+        samples.unlink()
+    (job,) = made.jobs.of("tables").values()
+    assert Audit(made.jobs).problems(job) == {}  # nor do tables need samples
+    assert made.export(without=("samples.safetensors",)).read_bytes() == whole
+    with pytest.raises(FernnError, match=r"samples\.safetensors is missing"):
+        made.export()
 
 
 @pytest.mark.parametrize("pattern", ["Snakefile", "*.yaml"])
