@@ -6,6 +6,8 @@ its dominant pattern has taken over, and a rollout stays flat only if that facto
 iteration, so the factor can be read from the norms of a long rollout.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -16,40 +18,36 @@ from fernn.models.seq2seq import Seq2Seq
 def recurrence_growth(model: Seq2Seq, frames: Tensor, steps: int = 300) -> float:
     """The growth factor of the recurrence h -> act(W * psi_1(nu).h) alone: the model sees black frames.
 
+    It does not depend on the generators, and is computed fastest with one: `model.with_flow("V0T")`.
+
     Args:
         model: a predictor with ReLU, best in float64: norms may grow by many orders of magnitude.
         frames: frames (B, T, C, H, W) that fill the state at the start.
         steps: number of steps; the last third of them is measured.
 
     Returns:
-        The factor per step, the geometric mean over sequences and over the steps measured; 0 if the state vanishes.
+        The factor per step, the geometric mean over sequences and over the steps measured; 0 if a state vanishes.
     """
-    state, norms = None, []
-    for frame in frames.unbind(1):
-        state = model.cell(frame, state)
-    black = torch.zeros_like(frames[:, 0])
-    for _ in range(steps):
-        state = model.cell(black, state)
-        norms.append(state.max().flatten(1).norm(dim=1))
-    return _factor(norms)
+    return _growth(model, frames, steps, lambda _: torch.zeros_like(frames[:, 0]))
 
 
 @torch.no_grad()
 def rollout_growth(model: Seq2Seq, frames: Tensor, steps: int = 300) -> float:
-    """The growth factor of the closed loop, in which the decoder's prediction is the next frame.
+    """The growth factor of the hidden state in a rollout, in which the decoder's prediction is the next frame.
 
-    Args:
-        model: a predictor with ReLU, best in float64.
-        frames: the seen frames (B, T, C, H, W).
-        steps: number of predicted steps; the last third of them is measured.
-
-    Returns:
-        The factor per step, the geometric mean over sequences and over the steps measured; 0 if predictions vanish.
+    Arguments and result are those of `recurrence_growth`; the steps are the predicted ones.
     """
-    return _factor([*model(frames, steps).flatten(2).norm(dim=2).unbind(1)])
+    return _growth(model, frames, steps, model.decoder)
 
 
-def _factor(norms: list[Tensor]) -> float:
-    """Growth per step over the last third of the steps."""
-    window = len(norms) // 3
+def _growth(model: Seq2Seq, frames: Tensor, steps: int, next_frame: Callable[[Tensor], Tensor]) -> float:
+    """Growth per step of the maximum over V of the hidden state, over the last third of the steps."""
+    state, norms = None, []
+    for frame in frames.unbind(1):
+        state = model.cell(frame, state)
+    for _ in range(steps):
+        state = model.cell(frame, state)
+        norms.append(state.max().flatten(1).norm(dim=1))
+        frame = next_frame(state.max())
+    window = steps // 3
     return ((norms[-1] / norms[-1 - window]).log().mean() / window).exp().nan_to_num().item()
