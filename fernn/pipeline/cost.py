@@ -161,8 +161,10 @@ def models(params: Params) -> Models:
     found: Models = {}
     for name, run in {name_of(run): run for run in all_runs(params).values()}.items():
         work = find_experiment(run.experiment).training(params, Layout(params.scale), run)
-        with META:
-            found[name] = Counted(work.inputs["model"].build().to(META).eval())
+        model = work.inputs["model"]
+        device = torch.device("cpu") if model.arguments.get("mixing") else META  # which has no `nonzero`
+        with device:
+            found[name] = Counted(model.build().to(device).eval())
     return found
 
 

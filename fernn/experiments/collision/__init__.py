@@ -1,0 +1,1 @@
+"""Experiment `collision`: digits that exchange velocities (not from the paper; docs/collision.md)."""
