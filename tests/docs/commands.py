@@ -26,9 +26,9 @@ NOT_RUN = {
     "sbatch slurm/head.sh --config scale=paper": "tests/workflow/test_cluster.py runs the script",
     "source .venv/bin/activate": "for a person's shell; tests have its PATH",
     "tmux": "a terminal that stays when its person leaves",
-    "cp -r docs/extend/axis fernn/experiments/": "tests/workflow/test_extend.py does this in a copy",
-    "cat docs/extend/axis/scale.yaml docs/extend/axis/params.yaml >> params.yaml": "test_extend.py does this in a copy",
-    "snakemake --cores all --config scale=axis-quick": "the scale of that copy",
+    "cp -r docs/extend/scaling fernn/experiments/": "tests/workflow/test_extend.py does this in a copy",
+    "cat docs/extend/scaling/scale.yaml docs/extend/scaling/params.yaml >> params.yaml": "test_extend.py does this",
+    "snakemake --cores all --config scale=scaling-quick": "the scale of that copy",
     "digest=$(podman image inspect --format '{{.Digest}}' fernn)": "needs the image; tests/image does this",
     'podman run --rm --init --read-only --user "$(id -u):$(id -g)" --userns keep-id --env FERNN_IMAGE="$digest" '
     '--volume "$PWD:/project" fernn snakemake --cores all --config scale=quick': "needs the image; tests/image does it",
