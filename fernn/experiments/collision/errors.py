@@ -42,12 +42,19 @@ def groups(motion: Colliding, recipes: Recipes, seen: int, predicted: int) -> di
 
 @torch.no_grad()
 def main(folder: Path) -> None:
-    """Print the errors of all runs by model and group, and their ratios to those of `BASE`, with 95 % intervals."""
+    """Print errors by model and group of steps, over the seeds of which all models are trained.
+
+    Mean and standard deviation over seeds, and the ratio to `BASE` with its 95 % interval.
+    """
     params, layout = load_params(folder / "params.yaml", SCALE), Layout(SCALE, folder / "results")
     section = EXPERIMENT.section(params)
     data, motion = section.data, EXPERIMENT.motion(section)
+    every = list(runs_of(params, EXPERIMENT.name))
+    missing = {run.seed for run in every if not layout.model(run.id).is_file()}
+    runs = [run for run in every if run.seed not in missing]
+    if not runs:
+        raise SystemExit(f"{layout.base}: no seed has all its models. snakemake --cores all --config scale={SCALE}")
     pool = read_arrays(layout.dataset(EXPERIMENT.name, "digits"))[0]["test"]
-    runs = list(runs_of(params, EXPERIMENT.name))
     recipes = Recipes.read(layout.dataset(EXPERIMENT.name, f"test-{runs[0].flow}"))
     clips = motion.render(pool, recipes, data.seen + data.predicted, data.frame)
     errors: dict[str, list[Tensor]] = {}
@@ -60,10 +67,7 @@ def main(folder: Path) -> None:
     print("| --- " * (2 + 2 * len(errors)) + "|")
     for name, mask in groups(motion, recipes, data.seen, data.predicted).items():
         by_seed = {model: np.array([found[mask].mean() for found in each]) for model, each in errors.items()}
-        cells = [
-            f"{mask.double().mean():.0%}",
-            *(f"{each.mean():.4f} ± {each.std(ddof=1):.4f}" for each in by_seed.values()),
-        ]
+        cells = [f"{mask.double().mean():.0%}", *map(_spread, by_seed.values())]
         print(f"| {name} |", " | ".join([*cells, *(_ratio(each, by_seed[BASE]) for each in by_seed.values())]), "|")
     print("\n| model |", " | ".join(map(str, range(1, data.predicted + 1))), "|")
     print("| --- " * (1 + data.predicted) + "|")
@@ -71,11 +75,18 @@ def main(folder: Path) -> None:
         print(f"| {model} |", " | ".join(f"{error:.4f}" for error in torch.stack(each).mean((0, 1))), "|")
 
 
+def _spread(errors: NDArray[np.float64]) -> str:
+    return f"{errors.mean():.4f}" + (f" ± {errors.std(ddof=1):.4f}" if len(errors) > 1 else "")
+
+
 def _ratio(errors: NDArray[np.float64], base: NDArray[np.float64]) -> str:
     """The geometric mean over seeds of the ratio of two errors, and its interval by Student's t."""
-    found = mean(np.log(errors / base))
-    low, high = np.exp(found.interval(0.025)) if errors is not base else (1, 1)
-    return f"{np.exp(found.value):.2f} ({low:.2f} to {high:.2f})"
+    logarithms = np.log(errors / base)
+    found = f"{np.exp(logarithms.mean()):.2f}"
+    if errors is base or len(errors) < 2:
+        return found
+    low, high = np.exp(mean(logarithms).interval(0.025))
+    return f"{found} ({low:.2f} to {high:.2f})"
 
 
 if __name__ == "__main__":
