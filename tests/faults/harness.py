@@ -289,4 +289,4 @@ def drawn(cases: list[Any], name: str, most: int | None = None) -> list[Any]:
     return sorted(random.Random(f"{SEED} {name}").sample(cases, number), key=cases.index)
 
 
-FULL = {"a full disk": errno.ENOSPC, "a read-only folder": errno.EROFS, "a disk that fails": errno.EIO}
+FULL = {"a full disk": errno.ENOSPC, "a read-only folder": errno.EROFS, "a failing disk": errno.EIO}

@@ -87,11 +87,11 @@ def main(
         raise SystemExit(f"not all was made:\n{said}")
     rows = [
         ["jobs", done[1]],
-        ["their time on all cores", done[2]],
-        ["the first begins after", f"{first:.0f} s"],
+        ["total time on all cores", done[2]],
+        ["first job starts after", f"{first:.0f} s"],
         ["peak memory of Snakemake", f"{memory / 2**20:.0f} MiB"],
         ["`snakemake --dry-run` before", f"{planning:.1f} s"],
-        ["and after, with nothing to do", f"{again:.1f} s"],
+        ["`snakemake --dry-run` after, nothing to do", f"{again:.1f} s"],
         ["`fernn verify` of all", f"{verifying:.1f} s: {verified.strip().splitlines()[-1]}"],
     ]
     text = tabulate(rows, ["one pass of Snakemake", ""], tablefmt="pipe", disable_numparse=True)

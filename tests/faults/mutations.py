@@ -56,7 +56,7 @@ def run(
             said = "NO TEST MISSES IT" if each.guard in missed else "a test fails"
             typer.echo(f"{each.guard}: {said}", err=True)
             rows.append([each.guard, f"`{each.file}`", f"`{each.test.removeprefix('tests/')}`"])
-    table = tabulate(rows, ["guard", "removed from", "what fails then"], tablefmt="pipe")
+    table = tabulate(rows, ["guard", "removed from", "test that fails then"], tablefmt="pipe")
     typer.echo(table)
     if missed:
         raise SystemExit(f"{len(missed)} guards that no test misses: {', '.join(missed)}")

@@ -35,7 +35,7 @@ from fernn.training.checkpoint import Checkpoint, UnusableCheckpointError, read_
 from .harness import ROOT, SCALE, SEED, SHARE, Project
 from .ledger import Ledger
 
-PROMISE = "A damaged file is refused in a sentence, or read as what it holds; never a traceback"
+PROMISE = "A corrupt file is rejected with a one-line error or read as its contents; never a traceback"
 TRIED = 400  # mutations of each file
 SECONDS = float(os.environ.get("FERNN_FUZZ", "0"))
 DOWNLOADS = f"results/{SCALE}/downloads/kth"
@@ -159,4 +159,4 @@ def test_damaged_files(name: str, template: Project, tmp_path: Path, ledger: Led
             kept = Path(os.environ.get("FERNN_FUZZ_KEEP", tmp_path)) / f"{name}-{number}.bin"
             kept.write_bytes(content)
             raise AssertionError(f"{name}, {number} of seed {SEED}: {type(error).__name__}: {error}; {kept}") from error
-    ledger(PROMISE, f"damaged {name}", number)
+    ledger(PROMISE, f"corrupt {name}", number)

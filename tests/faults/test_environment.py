@@ -14,20 +14,20 @@ from tests.workflow.conftest import make_project
 from .harness import ROOT, SCALE, SHARE, Project, drawn, of
 from .ledger import Ledger
 
-MANY = "Thousands of jobs and a hundred thousand files are work as usual"
+MANY = "Thousands of jobs and a hundred thousand files work"
 ANYWHERE = "The environment changes no byte of a result"
 ENVIRONMENTS: dict[str, dict[str, str]] = {
     "no locale": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
-    "a locale that is not there": {"LC_ALL": "de_DE.UTF-8", "LANGUAGE": "de"},
+    "a locale that is not installed": {"LC_ALL": "de_DE.UTF-8", "LANGUAGE": "de"},
     "no home": {"HOME": "/nowhere"},
     "another time zone": {"TZ": "Asia/Kathmandu"},
-    "other hashes": {"PYTHONHASHSEED": "77"},
+    "other hash seeds": {"PYTHONHASHSEED": "77"},
     "a narrow terminal": {"COLUMNS": "20", "TERM": "dumb", "NO_COLOR": "1"},
-    "a screen for figures": {"MPLBACKEND": "TkAgg", "DISPLAY": ""},
+    "an interactive plotting backend": {"MPLBACKEND": "TkAgg", "DISPLAY": ""},
     "more threads": {"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"},
-    "optimized, without bytecode": {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONOPTIMIZE": "1"},
+    "python -O, without bytecode": {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONOPTIMIZE": "1"},
 }
-DRAWN = ("no locale", "a screen for figures")  # of which figures might know
+DRAWN = ("no locale", "an interactive plotting backend")  # of which figures might know
 FOLDERS = ["a b", "Übung é", "x'y", "a{b}", "$HOME", "-n", "a%sb", "雪"]
 CASES = [*((name, "project") for name in ENVIRONMENTS), *(("", folder) for folder in FOLDERS)]
 
@@ -50,7 +50,7 @@ def test_it_is_the_same(template: Project, environment: str, folder: str, tmp_pa
         )
         assert ended.returncode == 0, ended.stderr
     assert project.digests() == template.digests()
-    ledger(ANYWHERE, environment or "a folder of an unusual name", len(chosen))
+    ledger(ANYWHERE, environment or "a folder with an unusual name", len(chosen))
 
 
 def test_two_thousand_jobs_are_planned(tmp_path: Path, ledger: Ledger) -> None:
@@ -78,4 +78,4 @@ def test_a_hundred_thousand_files(template: Project, tmp_path: Path, ledger: Led
         ended = project.fernn(*command)
         assert ended.status == 0, ended.said
     assert ended.seconds < 60
-    ledger(MANY, "files beside the results", number, is_fault=False)
+    ledger(MANY, "unrelated files among the results", number, is_fault=False)

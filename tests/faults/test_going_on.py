@@ -19,11 +19,11 @@ from fernn.training.checkpoint import read_checkpoint
 from .harness import SCALE, SEED, SHARE, Project, Server, Trial, drawn, of
 from .ledger import Ledger
 
-GOES_ON = "A training that is killed goes on from where it was, and ends with the bytes of one that was not"
-NUMBERS = "A loss that is no number ends a training with its epoch and batch; it is never saved, and no model is made"
-ONE = "Of several starters of one result, one makes it; who comes later waits, and its params decide"
-TIMES = "Times of files mean nothing: a clock that was ahead, or behind, changes no result"
-NOTICED = "A result that was changed, by one bit, is named"
+GOES_ON = "A killed training resumes and ends with the same bytes as an uninterrupted one"
+NUMBERS = "A NaN or infinite loss stops the training with its epoch and batch; neither it nor a model is saved"
+ONE = "If several processes start the same result, one creates it and the others wait; the later one's params apply"
+TIMES = "File times are ignored: a wrong clock changes no result"
+NOTICED = "`fernn verify` reports a result with one flipped bit"
 
 
 def trained(project: Project, run: str) -> dict[str, str]:
@@ -57,7 +57,7 @@ def test_killed_again_and_again(template: Project, tmp_path: Path, ledger: Ledge
     assert max(held) < min(held - {0}) + 400 * 4 * wanted  # its table of losses grows, by a line for each epoch
     assert trained(project, run) == whole
     assert project.leftovers() == []
-    ledger(GOES_ON, "kill -9 of one training, again and again", killed)
+    ledger(GOES_ON, "repeated kill -9 of one training", killed)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def test_two_starters(stage: str, template: Project, other: Server, tmp_path: Pa
         assert project.digests() == template.digests()
         assert project.leftovers() == []
         shutil.rmtree(project.folder)
-    ledger(ONE, f"two starters of {'a training' if stage == 'train' else stage}", number)
+    ledger(ONE, f"two processes start {'a training' if stage == 'train' else stage}", number)
 
 
 def test_a_successor_with_other_params(template: Project, other: Server, tmp_path: Path, ledger: Ledger) -> None:
@@ -104,7 +104,7 @@ def test_a_successor_with_other_params(template: Project, other: Server, tmp_pat
         assert len(read_arrays(project.folder / job.writes[0])[0]["digit"]) == 6
         assert "already up to date" in project.fernn(*of(job)).said
         shutil.rmtree(project.folder)
-    ledger(ONE, "a starter with other params than its predecessor", number)
+    ledger(ONE, "a second process with other params", number)
 
 
 def test_each_changed_file_is_named(template: Project, tmp_path: Path, ledger: Ledger) -> None:
@@ -123,7 +123,7 @@ def test_each_changed_file_is_named(template: Project, tmp_path: Path, ledger: L
         assert "Traceback" not in told.said
         file.write_bytes(whole)
     assert project.fernn("verify", f"results/{SCALE}").status == 0
-    ledger(NOTICED, "a bit that flipped in a result or a record", len(chosen))
+    ledger(NOTICED, "a flipped bit in a result or record", len(chosen))
 
 
 def test_times_of_files_mean_nothing(template: Project, tmp_path: Path, ledger: Ledger) -> None:
@@ -138,7 +138,7 @@ def test_times_of_files_mean_nothing(template: Project, tmp_path: Path, ledger: 
         assert ended.status == 0
         assert "already up to date" in ended.said
     assert project.digests() == template.digests()
-    ledger(TIMES, "files of other times", len(files))
+    ledger(TIMES, "changed file times", len(files))
 
 
 @pytest.mark.parametrize("experiment", ["translation", "rotation", "kth"])
@@ -168,4 +168,4 @@ def test_rates_that_diverge(experiment: str, template: Project, tmp_path: Path, 
             assert all(each.isfinite().all() for each in weights.values())
         assert not project.leftovers()
         shutil.rmtree(folder)
-    ledger(NUMBERS, "a rate that diverges", len(rates))
+    ledger(NUMBERS, "a diverging learning rate", len(rates))

@@ -15,7 +15,7 @@ from fernn.runs import all_runs
 from .harness import ROOT, SEED, drawn
 from .ledger import Ledger
 
-WRONG = "A value in params.yaml that cannot be is refused by its key, before anything is made"
+WRONG = "An invalid value in params.yaml is rejected with its key before any work starts"
 HUGE = 10**30
 NEVER = (HUGE, float("nan"), float("inf"), [[]], [None])  # what no place takes, but where huge numbers do no harm:
 UNBOUNDED = {"learning_rate", "search", "clip_norm", "checkpoint_minutes"}

@@ -14,10 +14,10 @@ import pytest
 from .harness import FULL, SCALE, SEED, Project, Server, Trial, drawn, of
 from .ledger import Ledger
 
-WHOLE = "A result stands there whole or not at all, and the same command makes it, byte for byte"
-READ_ONLY = "Files that may only be read, as those that DVC links to its cache, are replaced, never written to"
-TOLD = "What the machine refuses is told in a sentence, and nothing half-written is left"
-KILLS = ("killed at an operation on files", "kill -9 at a random moment")
+WHOLE = "A result is complete or absent, and the same command creates it, byte for byte"
+READ_ONLY = "Read-only files, such as links into DVC's cache, are replaced, never modified"
+TOLD = "System errors are reported in one line, and no partial file remains"
+KILLS = ("killed at a file operation", "kill -9 at a random moment")
 KTH = Path(f"results/{SCALE}/downloads/kth")
 STAGES = ["standins", "fetch", "digits", "rendered", "frames", "train", "rotation", "recognition", "evaluate", "tables"]
 STAGES += ["figures", "report"]
@@ -46,7 +46,7 @@ def trial(template: Project, request: pytest.FixtureRequest) -> Trial:
     return Trial(template, of(job), (*job.writes, job.record))
 
 
-@pytest.mark.parametrize("fault", [*KILLS, *FULL, "files that may not grow"])
+@pytest.mark.parametrize("fault", [*KILLS, *FULL, "a limit on file size"])
 @pytest.mark.parametrize("trial", STAGES, indirect=True)
 def test_a_fault(trial: Trial, fault: str, tmp_path: Path, ledger: Ledger, request) -> None:
     name = request.node.callspec.id
@@ -54,11 +54,11 @@ def test_a_fault(trial: Trial, fault: str, tmp_path: Path, ledger: Ledger, reque
     assert operations > 0
     chance, most = random.Random(f"{SEED} {name}"), MOST.get(trial.command[0])
     match fault:
-        case "killed at an operation on files":
+        case "killed at a file operation":
             cases: list[dict[str, Any]] = [{"kind": "crash", "at": at} for at in range(1, operations + 1)]
         case "kill -9 at a random moment":
             cases = [{"kind": "kill", "after": chance.random() * seconds} for _ in range(20)]
-        case "files that may not grow":
+        case "a limit on file size":
             # writes themselves fail, in the middle of a file, as where a disk fills up or a quota ends;
             # what it says goes to a file, too, which has to have room for a sentence
             largest = max(1001, *((trial.template.folder / path).stat().st_size for path in trial.outputs))
@@ -106,10 +106,10 @@ def test_a_disk_fills_up(trial: Trial, small_disk: tuple[Server, Path], ledger: 
     rooms = drawn([chance.randrange(0, largest + 1, 4096) for _ in range(3)], f"disk {request.node.callspec.id}")
     for room in rooms:
         trial.refuse(disk / "project", errno.ENOSPC, while_it_runs=filled(disk, room))
-    ledger(TOLD, "a disk that is full", len(rooms))
+    ledger(TOLD, "a disk that fills up", len(rooms))
 
 
 @pytest.mark.parametrize("trial", STAGES, indirect=True)
 def test_beside_read_only_files(trial: Trial, tmp_path: Path, ledger: Ledger) -> None:
     trial.beside_read_only(tmp_path / "project")
-    ledger(READ_ONLY, "results that may only be read", 1)
+    ledger(READ_ONLY, "read-only results", 1)

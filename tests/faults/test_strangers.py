@@ -21,9 +21,9 @@ from fernn.training.checkpoint import UnusableCheckpointError, read_checkpoint
 
 from .ledger import Ledger
 
-NO_CODE = "No file that is read can run code"
-CONFINED = "No archive writes or reads outside of its folder"
-NO_SHELL = "No name in params.yaml reaches a shell as anything but a name"
+NO_CODE = "No input file can execute code"
+CONFINED = "No archive reads or writes outside its folder"
+NO_SHELL = "A shell sees names from params.yaml as names only"
 
 
 class Evil:
@@ -62,7 +62,7 @@ def test_no_pickle_is_loaded(reader, write, tmp_path, ledger: Ledger) -> None:
     with pytest.raises(refuses):
         read(path)
     assert not canary.exists()
-    ledger(NO_CODE, "a pickle in place of a file", 1)
+    ledger(NO_CODE, "a pickle instead of a file", 1)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_no_yaml_makes_objects(tag, tmp_path, ledger: Ledger) -> None:
     with pytest.raises(FernnError, match="could not determine a constructor"):
         load_params(tmp_path / "params.yaml")
     assert not canary.exists()
-    ledger(NO_CODE, "YAML that makes objects", 1)
+    ledger(NO_CODE, "YAML that constructs objects", 1)
 
 
 WANTED = "person01_walking_d1_uncomp.avi"
@@ -89,7 +89,7 @@ def test_members_that_lead_elsewhere(name, tmp_path, ledger: Ledger) -> None:
     with pytest.raises(FernnError, match="unknown members"):
         check_archive(tmp_path / "a.zip", {WANTED})
     assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
-    ledger(CONFINED, "a member of another name", 1)
+    ledger(CONFINED, "a member with another name", 1)
 
 
 def test_a_member_that_is_a_link(tmp_path, ledger: Ledger) -> None:
@@ -113,7 +113,7 @@ def test_a_member_that_is_a_bomb(tmp_path, ledger: Ledger) -> None:
     assert (tmp_path / "a.zip").stat().st_size < 1 << 20
     with pytest.raises(FernnError, match="members of more than 268,435,456 bytes"):
         check_archive(tmp_path / "a.zip", {"a.avi"})
-    ledger(CONFINED, "a member that swells", 1)
+    ledger(CONFINED, "a decompression bomb", 1)
 
 
 WORDS = """$(x) `x` a;x a>x a<x a'b a"b a\\b a* a? [a] {a} {wildcards.run} ~a #a !a %s $HOME ${HOME}
@@ -163,7 +163,7 @@ def test_orders_to_slurm(key: str, root, ledger: Ledger) -> None:
         content["resources"]["slurm"][key] = text
         with pytest.raises(FernnError, match=f"resources.slurm.{key}"):
             resolve(content, "paper")
-    ledger(NO_SHELL, "orders to Slurm that are commands", len(commands))
+    ledger(NO_SHELL, "Slurm options that are commands", len(commands))
 
 
 def test_a_constraint_may_be_one_of_slurms(root) -> None:
@@ -188,4 +188,4 @@ def test_what_reaches_shells(root, ledger: Ledger) -> None:
         for run in all_runs(params):
             assert re.fullmatch(r"[A-Za-z0-9+._/-]+", run)
             number += 1
-    ledger(NO_SHELL, "runs of all scales, looked at", number, is_fault=False)
+    ledger(NO_SHELL, "runs of all scales, checked", number, is_fault=False)

@@ -13,10 +13,8 @@ from tests.faults.ledger import Ledger
 
 from .conftest import SNAKEMAKE, Clone, Project
 
-PASSES = (
-    "A pass of Snakemake or DVC that is killed goes on where it was, and ends with the same bytes, with no lock to undo"
-)
-PULLS = "A `dvc pull` that is killed leaves no half result; the next one, or the one after that, completes it"
+PASSES = "A killed run of Snakemake or DVC resumes, ends with the same bytes, and leaves no stale lock"
+PULLS = "A killed `dvc pull` leaves no partial result; the next one, or the one after it, completes the download"
 MADE = ("datasets", "runs", "evaluations", "tables", "figures")
 # Snakemake first: by hand it would refuse to start beside one that a killed DVC left at work, for which DVC waits
 KINDS = [(command, everything) for command in (SNAKEMAKE, ("dvc", "repro")) for everything in (True, False)]
@@ -36,7 +34,7 @@ def start_and_kill(clone: Clone, command: tuple[str, ...], after: float, everyth
 
 
 def test_a_pass(origin: Clone, pulled: Clone, ledger: Ledger, tmp_path: Path) -> None:
-    """Killed four times within the half minute that it takes: Snakemake or DVC, alone or with all that it started."""
+    """Killed four times within the half minute that it takes: Snakemake or DVC, alone or with its process group."""
     tried = moments(2, "pass")  # each takes two minutes
     for chance in tried:
         clone = Clone(shutil.copytree(pulled.folder, tmp_path / "project", symlinks=True))
@@ -50,7 +48,7 @@ def test_a_pass(origin: Clone, pulled: Clone, ledger: Ledger, tmp_path: Path) ->
         assert clone.planned() == set()
         shutil.rmtree(clone.folder)
     for command, everything in KINDS:
-        how = "with all that it started" if everything else "alone"
+        how = "with its process group" if everything else "alone"
         ledger(PASSES, f"kill -9 of {command[0]}, {how}", len(tried))
 
 
