@@ -99,6 +99,7 @@ lint: setup  ## linters and types only
 	@$(IN_VENV) mypy
 	@$(IN_VENV) lint-imports --no-cache
 	@$(IN_VENV) snakefmt --check Snakefile workflow
+	@$(IN_VENV) codespell
 	@$(IN_VENV) hadolint --failure-threshold warning docker/Dockerfile
 
 docs: setup  ## the pages as a site, build/docs/index.html; no network

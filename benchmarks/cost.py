@@ -110,10 +110,10 @@ def measure(options: Options) -> list[Table]:
     measured = [_measure(options, sweep) for sweep in sweeps]
     rows, curves = [row for rows, _ in measured for row in rows], [curve for _, curve in measured]
     text = (
-        "The paper says that time and memory grow linearly with |V|, the number of generators. Networks that differ in "
-        "V alone take a training step, in float32, as their experiment does. "
-        f"{_sizes(options, *sweeps)} Peak memory is that of the step's tensors, over the weights and Adam's moments. "
-        f"By least squares {' and '.join(map(_lines, curves))}; in brackets, the residual relative to the values. "
+        "The paper states that time and memory grow linearly with |V|, the number of generators. Here, networks that "
+        "differ only in V take one training step in float32. "
+        f"{_sizes(options, *sweeps)} Peak memory is that of the step's tensors, without weights and Adam's moments. "
+        f"A least-squares fit gives: {'; '.join(map(_lines, curves))}. In brackets: the relative residual. "
         f"{_parts(*sweeps)}"
     )
     about = "Cost of a training step against the number of generators"
@@ -203,10 +203,10 @@ def _lines(curve: Curve) -> str:
 def _parts(a: Sweep, b: Sweep) -> str:
     long, short = a.seen + a.predicted, b.seen + b.predicted
     return (
-        "The slope is above all the hidden convolution, which the fast path does for each generator at "
-        f"{long - 2} of {long} frames in A (the first needs none, and at the second one serves all generators) and at "
-        f"{short - 1} of {short} in B (the first needs none); fixed is what all generators share at those frames and, "
-        f'above all, the decoder, which reads their maximum: its own part of a step is the row "{DECODER}".'
+        "The hidden convolution accounts for most of the slope. The fast path computes it for each generator at "
+        f"{long - 2} of {long} frames in A (none at the first frame, one for all generators at the second) and at "
+        f"{short - 1} of {short} in B (none at the first). The decoder, which reads the maximum over V, accounts for "
+        f'most of the constant: see the row "{DECODER}".'
     )
 
 

@@ -63,7 +63,7 @@ def parts(params: Params, quick: bool = False, rounds: int = 3) -> Iterator[Part
         digits = [*FERNN, "fetch", "mnist", "--scale", params.scale]
         yield Part("digits", "The digits of MNIST, from the network unless they are there", 2, [digits])
     tests = [*python, "pytest", "-q", "--numprocesses", "0", "tests/device"]
-    yield Part("tests", "The tests that know a device", 5, [tests])
+    yield Part("tests", "Device tests", 5, [tests])
     for name, limit in MEASURED.items():
         command = [*python, "benchmarks", "--only", name, *sizes]
         yield Part(f"measure-{name}", f"Measurements: {name}", limit, [command])
@@ -185,8 +185,8 @@ def _copy(own: Path, carried: Path, back: bool) -> None:
 
 
 def page(folder: Path, layout: Layout, plan: Sequence[Part]) -> str:
-    """docs/gpu.md: what was done on which machine, and what came of it; what was not run is called so."""
-    text = ["# On a GPU", "", "Written by `make gpu`, which does it again on your machine.", ""]
+    """docs/gpu.md: each part, its machine, time and result, or that it was not run."""
+    text = ["# On a GPU", "", "`make gpu` writes this page on your machine.", ""]
     text += ["| part | machine | commit | minutes | |", "| --- | --- | --- | --- | --- |"]
     for part in plan:
         state = _state(folder, part)
@@ -203,7 +203,7 @@ def page(folder: Path, layout: Layout, plan: Sequence[Part]) -> str:
 
 
 def by_hand(output: Path) -> str:
-    """What people wrote at the end of the page that is there: it stays."""
+    """Text written by hand at the end of the existing page, which stays."""
     before = output.read_text(encoding="utf-8") if output.exists() else ""
     _, mark, rest = before.partition(BY_HAND)
     return "\n" + mark + rest if mark else ""
@@ -214,7 +214,7 @@ def _how(state: dict[str, Any]) -> str:
         return "not run"
     if state["done"]:
         return "done"
-    return "its time was over" if state["status"] == OVER else f"ended with status {state['status']}"
+    return "time limit reached" if state["status"] == OVER else f"ended with status {state['status']}"
 
 
 def _reached(folder: Path, part: Part) -> str:
@@ -237,7 +237,7 @@ def _state(folder: Path, part: Part) -> dict[str, Any]:
 
 
 def _origin() -> dict[str, str]:
-    """Which machine, and which code: a part that was carried may be of another than today's."""
+    """The machine and the commit; a carried part may come from another one."""
     about = environment("cuda" if torch.cuda.is_available() else "cpu")
     asked = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
     return {"machine": about["device"], "torch": torch.__version__, "commit": asked.stdout.strip()}

@@ -42,7 +42,7 @@ def _training(options: Options) -> Table:
     )
     text = (
         f"{flow.name} with {sizes.stem_channels[-1]} channels, {data.frame}x{data.frame} pixels, {data.frames} frames, "
-        f"batch {size}: forward, backward, clipping, Adam. The plain way calls the stem at each step."
+        f"batch {size}: forward, backward, clipping, Adam. The baseline calls the stem at each step."
     )
     return Table("Experiment C: training step", text, STEP_COLUMNS, rows)
 
@@ -60,10 +60,9 @@ def _serving(options: Options) -> Table:
     timings = alternate(ways, options.rounds, device, options.say)
     text = (
         f"A batch of {batch} clips of {data.frames} frames, {data.frame}x{data.frame} pixels, moved with {flow.name}, "
-        "made where the model trains. The plain way is a data set that makes one clip at a time and moves one frame at "
-        "a time, by a convolution with a one-hot kernel that reaches as far as the frame has moved "
-        "(`tests/reference/kth.py`), in one thread as a worker of a data loader does; more workers would divide its "
-        "time at most by their number."
+        "prepared on the training device. The baseline is a data set that yields one clip at a time and shifts one "
+        "frame at a time, by a convolution with a one-hot kernel as large as the shift (`tests/reference/kth.py`), in "
+        "one thread like a data loader worker; n workers would be at most n times faster."
     )
     rows = [
         [name, duration(timing.median), gain(timing.gain_over(timings["plain"]))] for name, timing in timings.items()

@@ -1,4 +1,4 @@
-"""What a training of each model of a scale takes: a step of it as `fernn train` takes it, and its hours by that."""
+"""Throughput of each model of a scale: the time of a training step and the hours of a training."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +18,7 @@ from fernn.runs import Run, all_runs
 from fernn.training.device import sequences_at_a_time
 from fernn.training.tasks import PredictionTask, RecognitionTask
 
-COLUMNS = ["model", "batch", "at a time", "time of a step", "steps", "hours of a training", "peak memory", "counted"]
+COLUMNS = ["model", "batch", "micro-batch", "time per step", "steps", "hours per training", "peak memory", "estimate"]
 
 
 def measure(options: Options) -> list[Table]:
@@ -31,12 +31,11 @@ def measure(options: Options) -> list[Table]:
             options.say(f"pace: {run.experiment}, {run.model}")
             rows[name_of(run)] = _row(options, run, counted)
     text = (
-        "A step as `fernn train` takes it, with the precision of params.yaml and as many sequences at a time as `auto` "
-        "finds room for; data are ready. The hours are those of all steps, without validations, which have no backward "
-        "pass. Peak memory is measured over the model itself and Adam's moments; beside it what `fernn plan` counts, "
-        "these among it."
+        "A training step of `fernn train`, in the precision of params.yaml, with the micro-batch that `auto` selects; "
+        "without data loading. Hours cover all training steps, without validations. Peak memory excludes the model and "
+        "Adam's moments; the estimate of `fernn plan` includes them."
     )
-    return [Table(f"Scale {options.params.scale}: the pace of each model", text, COLUMNS, [*rows.values()])]
+    return [Table(f"Scale {options.params.scale}: throughput of each model", text, COLUMNS, [*rows.values()])]
 
 
 def _row(options: Options, run: Run, counted: Models) -> list[str]:

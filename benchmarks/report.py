@@ -70,12 +70,12 @@ class Table:
         return f"## {self.title}\n\n{_wrapped(self.text)}\n\n{cells}\n{seen}"
 
 
-HOW = """The library is compared with the plain way: the paper's equations as they stand, in the lab frame, with each
-generator's map moved by itself at each step (`tests/reference`). The tests hold the two to equal results. All ways
-run in one process and take turns, {rounds}; a time is the median, a gain is the median of the rounds' own ratios, with
-the smallest and the largest in brackets."""
+HOW = """The baseline, "plain", implements the paper's equations directly, in the lab frame, and shifts each generator's
+map separately at each step (`tests/reference`). Tests verify that both give equal results. All implementations run
+alternately in one process, {rounds}; a time is the median, a speedup is the median of the ratios within each round,
+with the smallest and the largest in brackets."""
 
-KEPT = """On Linux the process keeps memory that was freed, as `fernn train` does; the plain way gains from that too."""
+KEPT = """On Linux the process keeps freed memory, as `fernn train` does, which also speeds up the baseline."""
 
 
 def page(options: Options, tables: Sequence[Table], kept: Mapping[str, str] | None = None) -> str:
@@ -110,7 +110,7 @@ def _head(options: Options) -> str:
     how = HOW.format(rounds=f"{options.rounds} rounds" if options.rounds > 1 else "one round")
     parts = [
         "# Performance\n",
-        "Written by `make bench`, which measures it all again on your machine. The figures below are of this one:\n",
+        "`make bench` writes this page with the values of your machine. The values below are from this machine:\n",
         tabulate(rows, ["machine", ""], tablefmt="pipe", disable_numparse=True) + "\n",
         _wrapped(how if options.device.type == "cuda" else f"{how} {KEPT}") + "\n",
     ]

@@ -64,11 +64,11 @@ def _about_steps(options: Options) -> str:
     batch, frames, flow = _batch(options), _frames(options), max(flows, key=lambda name: len(Rotation.parse(name)))
     return (
         f"{flow} with {sizes.fields} fields of C_{sizes.group_order}, "
-        f"batch {batch}, {frames} frames seen and {frames} predicted: forward, backward, Adam. The plain way calls "
-        "escnn's R2Conv and turns each generator's map by grid_sample at each step, as the released code does "
-        "(`tests/reference/rotation.py`). The decoder, four plain dense convolutions of all channels for each "
-        f"predicted frame, is most of a step. Peak memory is that of the tensors of a process's first step, over "
-        f"the model itself. {_about_memory(options)}"
+        f"batch {batch}, {frames} frames seen and {frames} predicted: forward, backward, Adam. The baseline calls "
+        "escnn's R2Conv and rotates each generator's map by grid_sample at each step, as the released code does "
+        "(`tests/reference/rotation.py`). The decoder, four dense convolutions of all channels per predicted frame, "
+        f"takes most of a step. Peak memory is that of the tensors of a process's first step, without the model. "
+        f"{_about_memory(options)}"
     )
 
 
@@ -79,8 +79,8 @@ def _about_memory(options: Options) -> str:
         return ""  # there all is direct
     kernels = 4 * POINTS * sizes.decoder_layers * (sizes.fields * sizes.group_order) ** 2
     return (
-        f"Of the library's in float32, {size(kernels)} are the kernels of the decoder's layers as Winograd's form has "
-        "them, whatever the frame and the batch."
+        f"Of the library's memory in float32, {size(kernels)} are the decoder's kernels in Winograd's form, "
+        "independent of frame and batch size."
     )
 
 

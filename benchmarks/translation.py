@@ -1,4 +1,4 @@
-"""Experiment A: a training step, the rendering of a batch, and a step in a process of its own.
+"""Experiment A: a training step, the rendering of a batch, and a step in a separate process.
 
     python -m benchmarks.translation plain --batch 4
 
@@ -109,9 +109,8 @@ def rendering(
     timings = alternate(calls, options.rounds, device, options.say)
     text = (
         f"A batch of {batch} sequences of {frames} frames, {data.frame}x{data.frame} pixels, {data.digits} digits, "
-        "made where the model trains. The plain way is a data set that makes one sequence at a time, with one "
-        f"{operation} for each digit and frame, in one process; workers of a data loader would divide its time at most "
-        "by their number."
+        "rendered on the training device. The baseline is a data set that yields one sequence at a time, with one "
+        f"{operation} per digit and frame, in one process; n data loader workers would be at most n times faster."
     )
     rows = [
         [name, duration(timing.median), gain(timing.gain_over(timings["plain"]))] for name, timing in timings.items()
@@ -134,12 +133,12 @@ def alone(options: Options) -> list[Table]:
         for way, timing in timings.items()
     ]
     text = (
-        "The second step of a process that does nothing else, in float32, of the same sizes as above. The library's "
-        "process is prepared as `fernn train` prepares it; that of the plain way is as Python and torch begin, which "
-        "is what a user of the released code has. Peak memory is that of the whole process"
+        "The second training step of a separate process, in float32, with the sizes above. The library's process is "
+        "set up like `fernn train`; the baseline's keeps the defaults of Python and torch, as a user of the released "
+        "code would. Peak memory is that of the whole process"
         f"{' on the card' if options.device.type == 'cuda' else ''}."
     )
-    return [Table("Experiment A: a process of its own", text, STEP_COLUMNS, rows)]
+    return [Table("Experiment A: separate processes", text, STEP_COLUMNS, rows)]
 
 
 def _in_a_process(way: Way, options: Options) -> tuple[float, int]:

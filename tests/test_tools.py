@@ -15,7 +15,8 @@ COMMANDS = re.findall(r"^\t@\$\(IN_VENV\) (.+)$", RECIPE[1], re.MULTILINE)
 
 
 def test_there_are_tools() -> None:
-    assert {command.split()[0] for command in COMMANDS} == {"ruff", "mypy", "lint-imports", "snakefmt", "hadolint"}
+    tools = {"ruff", "mypy", "lint-imports", "snakefmt", "codespell", "hadolint"}
+    assert {command.split()[0] for command in COMMANDS} == tools
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -41,7 +41,7 @@ def test_the_plan(tmp_path):
     lines = ended.output.splitlines()
     assert ended.exit_code == 0
     assert lines[0].startswith("The digits of MNIST")  # a machine without a network ends early, not after the tests
-    assert lines[1] == "The tests that know a device: at most 4 min"  # in proportion
+    assert lines[1] == "Device tests: at most 4 min"  # in proportion
     assert [line.split(" ")[1].rsplit("/", 3)[1] for line in lines if line.startswith("Training")] == [*gpu.ORDER]
     assert lines[-1].startswith("All of it: 24 min")
     assert not list(tmp_path.iterdir())
@@ -74,7 +74,7 @@ def test_a_part_that_takes_too_long_is_ended_and_said(tmp_path):
     assert (tmp_path / "a.log").read_text() == "began\n"
     text = gpu.page(tmp_path, Layout("quick"), [part(""), part("", name="b", about="Another")])
     assert "| A part | " in text
-    assert "its time was over |" in text
+    assert "time limit reached |" in text
     assert "| Another |  |  |  | not run |" in text
 
 
