@@ -26,7 +26,7 @@ install = .venv/bin/python -I -m pip --disable-pip-version-check install $(1) >>
 IN_VENV := PATH="$(CURDIR)/.venv/bin:$$PATH"
 
 # The set-up compares content, not times, so a change of branch and back costs nothing. An environment knows its own
-# path: one that was moved or copied with the checkout is made anew.
+# path: one that was moved or copied with the checkout is rebuilt.
 PACKAGES := $(CURDIR) $(shell cat requirements/lock.txt requirements/torch.txt | cksum)
 PROJECT := $(shell cksum < pyproject.toml)
 ifneq "$(shell test -x .venv/bin/python && cat .venv/packages.done 2>/dev/null)" "$(PACKAGES)"
@@ -72,16 +72,16 @@ test: setup  ## linters, types, all quick tests, and the whole way once at a tin
 test-all: setup  ## those, and each edit, kill and damage that the pipeline has to survive
 	@$(IN_VENV) $(PYTEST) $(ARGS)
 
-test-faults: setup  ## all faults that docs/reliability.md tells of, and its table anew (20 minutes)
+test-faults: setup  ## inject all faults of docs/reliability.md and rewrite its table (20 minutes)
 	@$(IN_VENV) FERNN_FAULTS=all FERNN_RELIABILITY=docs/reliability.md $(PYTEST) tests/workflow/test_interrupted.py tests/faults $(ARGS)
 
-mutations: setup  ## remove each guard in a copy, and see a test fail there; the list in docs/reliability.md anew
+mutations: setup  ## remove each guard in a copy and check that a test fails; rewrites the list in docs/reliability.md
 	@$(IN_VENV) python -m tests.faults.mutations --page docs/reliability.md
 
 fuzz: setup  ## files for each reader by a guided fuzzer, SECONDS (60) for each; needs `pip install atheris` in .venv
 	@$(IN_VENV) python -m tests.faults.fuzz --seconds $(or $(SECONDS),60) --page docs/reliability.md
 
-load: setup  ## a plan of JOBS (2000) jobs run to its end, an hour and a half of two cores; what it takes, in docs/reliability.md anew
+load: setup  ## run JOBS (2000) small jobs, 90 minutes on two cores; rewrites the load table in docs/reliability.md
 	@$(IN_VENV) python -m tests.faults.load --jobs $(or $(JOBS),2000) --page docs/reliability.md
 
 test-slurm: setup  ## tests on a real Slurm of two nodes on this machine, started for them and stopped (root; slurm-wlm, munge)
@@ -112,11 +112,11 @@ bench: setup  ## measure the fast path against the plain one; writes docs/perfor
 gpu: setup  ## on a CUDA machine, in half an hour: device tests, measurements, real training; writes docs/gpu.md
 	@$(IN_VENV) python -m benchmarks.gpu $(ARGS)
 
-# The remote in the repository is written anew: what neither dvc.lock nor evidence/ names any more does not stay in it.
+# Rebuild the remote in the repository, so that it drops what neither dvc.lock nor evidence/ lists any more.
 PUSH = $(IN_VENV) dvc fetch --quiet && rm -rf artifacts/files && $(IN_VENV) dvc push --remote repository
 artifacts: setup  ## run what has changed at the quick scale; bring dvc.lock and artifacts/ up to date, for a commit
 	@$(IN_VENV) fernn prune --scale quick
-	@$(IN_VENV) fernn equivalent --agreeing results/quick evidence/small || echo "What differs is made again."
+	@$(IN_VENV) fernn equivalent --agreeing results/quick evidence/small || echo "Outdated results are rebuilt."
 	@$(IN_VENV) dvc repro
 	@$(PUSH)
 	@du -sh artifacts
@@ -141,7 +141,7 @@ verify: setup  ## pull the artifacts and hold them, dvc.lock and the code agains
 
 COMPILE := .venv/bin/uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 \
   --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
-# The image's two are made anew each time, so that they hold the versions of the first: of their own, they have only torch.
+# Rebuild the image's two locks each time, so that they take the versions of the first one; only torch differs.
 lock: setup  ## renew the locks after a change of pyproject.toml or requirements/ (ARGS=--upgrade: newest)
 	@$(COMPILE) --all-extras --constraint requirements/pins.txt --overrides requirements/overrides.txt \
 	  pyproject.toml requirements/torch-needs.in requirements/validator.in --output-file requirements/lock.txt $(ARGS)

@@ -2,7 +2,7 @@
 # For root: an ordinary user, who has what pip, git and TLS need of root's settings, and a clone of this checkout.
 #
 #   as_user COMMAND...      run a command as that user, where we are
-#   enter_users_checkout    make the clone anew and go there
+#   enter_users_checkout    rebuild the clone and enter it
 #
 # For anybody else both do nothing more: the command runs as it is, here.
 
@@ -76,7 +76,7 @@ enter_users_checkout() {
   local checkout="$TESTERS_HOME/checkout" trust
   [[ -z $(git -c safe.directory='*' status --porcelain) ]] || echo "What is not committed is not tested." >&2
   trust=$(mktemp)
-  printf '[safe]\n\tdirectory = *\n' > "$trust" # the checkout may be of whoever called sudo
+  printf '[safe]\n\tdirectory = *\n' > "$trust" # the caller of sudo may own the checkout
   rm -rf "$checkout"
   GIT_CONFIG_GLOBAL=$trust git -c advice.detachedHead=false clone --quiet --no-hardlinks . "$checkout"
   rm "$trust"

@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: measure what the library gains over the plain way, and write docs/performance.md.
+"""`python -m benchmarks`: measure the library's speedup over the baseline, and write docs/performance.md.
 
 One part's sections alone are renewed by `make bench ARGS="--only cost --output docs/performance.md"`, with the --rounds
 of the page.

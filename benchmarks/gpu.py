@@ -56,7 +56,7 @@ class Part:
 
 
 def parts(params: Params, quick: bool = False, rounds: int = 3) -> Iterator[Part]:
-    """What there is to do for a scale, in order; `quick` measures at small sizes."""
+    """The parts of a scale, in order; `quick` measures at small sizes."""
     python = sys.executable, "-m"
     sizes = ["--rounds", str(rounds), *(["--quick"] if quick else [])]
     if params.mnist.sources:
@@ -76,7 +76,7 @@ def parts(params: Params, quick: bool = False, rounds: int = 3) -> Iterator[Part
 
 
 def _training(jobs: Jobs, run: str, allow_cpu: bool) -> Iterator[Sequence[str]]:
-    """The commands of a training and of the data sets that it reads; they leave what is there as it is."""
+    """The commands of a training and of the data sets that it reads; they keep existing results."""
     scale = "--scale", jobs.params.scale
     names: list[str] = []
 

@@ -34,7 +34,7 @@ class Options:
     say: Callable[[str], None]
 
     def step_batch(self, wanted: int) -> int:
-        """Sequences in a training step of an experiment that wants so many of them."""
+        """Sequences per training step of an experiment whose batch size is `wanted`."""
         return self.batch or (wanted if self.device.type == "cuda" else min(4, wanted))
 
 
@@ -128,7 +128,7 @@ def size(amount: float) -> str:
 
 
 def gain(ratios: tuple[float, float, float]) -> str:
-    """A gain with its range over the rounds; of the plain way over itself, 1."""
+    """A speedup with its range over the rounds; 1 for the baseline."""
     if set(ratios) == {1.0}:
         return "1"
     return "{:.3g} ({:.3g} to {:.3g})".format(*ratios)

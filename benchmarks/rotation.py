@@ -102,7 +102,7 @@ def _rendering(options: Options) -> Table:
 
 
 def _batch(options: Options) -> int:
-    """Sequences in a step: few, since the plain way is slow on a CPU and large on a GPU."""
+    """Sequences per step: few, since the baseline is slow on a CPU and needs much memory on a GPU."""
     return options.batch or (4 if options.device.type == "cuda" else 1)
 
 

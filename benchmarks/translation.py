@@ -2,7 +2,7 @@
 
     python -m benchmarks.translation plain --batch 4
 
-prints the seconds of a step. The library's process is prepared as `fernn train` prepares it; that of the plain way has
+prints the seconds of a step. The library's process is set up like `fernn train`; the baseline's has
 what Python and torch begin with, so that each large block of memory goes back to the system and comes zeroed again.
 """
 
@@ -91,7 +91,7 @@ def rendering(
 ) -> Table:
     """The rendering of a batch of flowing digits, against a data set that makes one sequence at a time.
 
-    `book` is the distribution of samples, given the number of digits; `ways` are the library's and the plain way, which
+    `book` is the distribution of samples, given the number of digits; `ways` are the library's and the baseline, which
     does one `operation` for each digit and frame.
     """
     data, batch, device = section.data, section.training.batch, options.device
@@ -126,7 +126,7 @@ def alone(options: Options) -> list[Table]:
         for way in Way if number % 2 == 0 else reversed(Way):
             taken, memory[way] = _in_a_process(way, options)
             seconds[way].append(taken)
-            options.say(f"round {number + 1} of {options.rounds}: {way}, a process of its own {taken:.4g} s")
+            options.say(f"round {number + 1} of {options.rounds}: {way}, a separate process {taken:.4g} s")
     timings = {way: Timing(tuple(each)) for way, each in seconds.items()}
     rows = [
         [way.value, duration(timing.median), gain(timing.gain_over(timings[Way.PLAIN])), size(memory[way])]

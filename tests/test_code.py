@@ -129,7 +129,7 @@ def digests() -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def before() -> dict[str, str]:
-    """The digests of the library as it is; those of a copy are the same."""
+    """The digests of the unchanged library; a copy has the same ones."""
     return digests()
 
 

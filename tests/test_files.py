@@ -69,7 +69,7 @@ def test_of_many_one_writes(tmp_path: Path) -> None:
 
 
 def test_an_answer_that_was_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A network file system asks again, and is told that the file is there: its own."""
+    """A network file system retries and finds that the file exists: it is its own."""
     link = os.link
 
     def twice(source: Path, target: Path) -> None:

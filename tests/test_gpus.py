@@ -48,7 +48,7 @@ def test_runs_spread_over_gpus_and_wait_when_all_are_taken(tmp_path, root):
 
 
 def test_one_who_wants_several_is_not_passed_by(tmp_path, root):
-    """Runs of one GPU come and go; who waits for two has what becomes free before those who came later."""
+    """Runs of one GPU come and go; a run that waits for two GPUs gets free ones before later runs."""
     first, second = start(tmp_path, root, "3,5"), start(tmp_path, root, "3,5")
     holders = {each.stdout.readline(): each for each in (first, second)}
     both = start(tmp_path, root, "3,5", 2)
@@ -103,7 +103,7 @@ def test_a_claim_whose_file_was_cleaned_away(tmp_path, monkeypatch):
     def clean(descriptor: int, operation: int) -> None:
         lock(descriptor, operation)
         if not (tmp_path / "GPU-a").exists():
-            return  # the turn of one who waits
+            return  # the turn of a waiting run
         if not opened:
             (tmp_path / "GPU-a").unlink()
         opened.append(os.fstat(descriptor).st_ino)

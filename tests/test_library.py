@@ -1,4 +1,4 @@
-"""The library by itself: installed into a fresh environment, it brings torch, NumPy and what models need, no more.
+"""The library by itself: installed into a fresh environment, it installs torch, NumPy and what models need, no more.
 
 The sdist is built, and pip builds the wheel from it, so that both are tested.
 

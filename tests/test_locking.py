@@ -25,7 +25,7 @@ from workflow.presence import enter
 PACE = Pace(beat=0.05, look=0.01)
 ELSEWHERE = Owner("n7", "another machine", 4711, "1", None)
 
-# holds the lock in the folder, says so, and ends when it is told to
+# takes the lock in the folder, prints a line, and ends on request
 HOLD = """
 import sys
 from pathlib import Path
@@ -354,8 +354,8 @@ def test_locks_of_the_dead_are_removed_and_those_of_the_living_are_not(tmp_path,
     enter(tmp_path)
     assert not locks.exists()
     locks.mkdir()
-    enter(tmp_path)  # a second one, while the first is at work
-    here.pop(0).close()  # the first ends; the second is at work still
+    enter(tmp_path)  # a second one, while the first runs
+    here.pop(0).close()  # the first ends; the second still runs
     enter(tmp_path)
     assert locks.exists()
     while here:

@@ -1,4 +1,4 @@
-"""Jobs in a container: which image, which code, and what Apptainer is told besides."""
+"""Jobs in a container: image, code and Apptainer's options."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ LINKED = (Path("results"), Path("data"))  # may lie elsewhere, where there is mo
 
 
 def image_of(image: str | None, must: bool) -> FetchedImage | None:
-    """The image for the jobs of a Snakemake that was told `--sdm apptainer`.
+    """The image for jobs of Snakemake with `--sdm apptainer`.
 
     Args:
         image: `image` of params.yaml.

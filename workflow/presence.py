@@ -1,4 +1,4 @@
-"""This Snakemake among other processes: whether another one is at work in this folder, and how a stop is passed on."""
+"""Detect other Snakemake processes in this folder, and pass on a stop."""
 
 import fcntl
 import os
@@ -21,12 +21,12 @@ _HELD: list[IO[str]] = []  # open for as long as the process lives; the system l
 
 
 def enter(state: Path = Path(".snakemake")) -> None:
-    """Say that this process is at work here; remove the locks of processes that are no more.
+    """Announce this process; remove the locks of processes that have ended.
 
-    Under DVC, wait until nobody else is at work: a DVC that was killed leaves its Snakemake running, and the next one
+    Under DVC, wait until no other process runs: a DVC that was killed leaves its Snakemake running, and the next one
     takes its results. Without DVC, Snakemake itself refuses to touch what another one makes.
     """
-    said = "Another Snakemake is at work in this folder: waiting for it."
+    said = "Another Snakemake runs in this folder: waiting for it."
     wait = partial(print, said, file=sys.stderr, flush=True) if "DVC_STAGE" in os.environ else None
     try:
         state.mkdir(exist_ok=True)
@@ -34,7 +34,7 @@ def enter(state: Path = Path(".snakemake")) -> None:
     except PermissionError:  # another user's file; but on NFS, a lock can then only be shared
         file = open(state / "presence")  # noqa: SIM115
     _HELD.append(file)
-    # on a file system without locks nothing can be told of others, and `snakemake --unlock` is by hand
+    # on a file system without locks other processes are invisible, and `snakemake --unlock` is by hand
     with suppress(OSError):
         if take(file.fileno(), wait):
             shutil.rmtree(state / "locks", ignore_errors=True)  # nobody else is here: these are of the dead

@@ -334,7 +334,7 @@ def too_short(params: Params, left: Mapping[Run, Amount], retries: int) -> Itera
     if hours > limit:
         yield (
             f"With --profile slurm, evaluating {longest.id} does not end: it takes {hours:.2g} h, its limit is "
-            f"{limit:g} h, and another try begins anew. Raise resources.evaluate.runtime in params.yaml to "
+            f"{limit:g} h, and a retry starts over. Raise resources.evaluate.runtime in params.yaml to "
             f"{ceil(9 * hours) * 10} minutes."
         )
 

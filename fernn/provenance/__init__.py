@@ -1,1 +1,1 @@
-"""Where a result comes from: digests of code and inputs, the machine, and the record that tells of them."""
+"""Where a result comes from: digests of code and inputs, the machine, and the record that lists them."""

@@ -48,7 +48,7 @@ class Request:
 class Server:
     """Serves `files` by name, in a `with` block. `faults[name]` are used up, one a request, before all goes well.
 
-    Whether range requests are understood: `ranges`. Whether the size is told: `sizes`.
+    Whether range requests are understood: `ranges`. Whether the size is sent: `sizes`.
     """
 
     def __init__(self, ranges: bool = True, sizes: bool = True) -> None:

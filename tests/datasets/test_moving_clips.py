@@ -14,7 +14,7 @@ PERSONS = range(1, 26)
 
 
 def index_of(lengths: list[int], persons: list[int] | None = None) -> dict[str, Tensor]:
-    """Sequences one after the other, as the file of all frames tells of them."""
+    """Sequences one after the other, as the file of all frames lists them."""
     length = torch.tensor(lengths)
     return {
         "person": torch.tensor(persons or [1 + i % 25 for i in range(len(lengths))]),

@@ -86,7 +86,7 @@ def test_batches_of_fixed_recipes(kind):
 
 @kinds
 def test_batches_drawn_while_training(kind):
-    """Any batch of any epoch can be made again, in any order."""
+    """Any batch of any epoch can be reproduced, in any order."""
     frames = RenderedSequences(kind.render, pool(), FRAMES, SIDE).drawn(kind.book, 6)
     later, first = frames(1, 2, 3), frames(0, 0, 6)
     assert torch.equal(first, kind.render(pool(), kind.book.draw(6), FRAMES, SIDE))

@@ -16,7 +16,7 @@ META = torch.device("meta")
 class Steps:
     """Training steps as `fernn.training.loop.fit` takes them, the batches included.
 
-    The first one brings what is computed once, such as where each pixel comes from, to the device.
+    The first step moves what is computed once, such as the source of each pixel, to the device.
     """
 
     def __init__(self, problem: Problem, device: torch.device) -> None:

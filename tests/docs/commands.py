@@ -1,4 +1,4 @@
-"""Commands of the pages, held against the programs that they call: by each program's own parser, and by params.yaml."""
+"""Check the commands on the pages with the parsers of the programs that they call and with params.yaml."""
 
 import os
 import re
@@ -40,7 +40,7 @@ ELSEWHERE = re.compile(r" --(profile slurm|sdm apptainer)\b")
 
 
 def check(line: str, whole: bool = True) -> None:
-    """Hold one command against its program; AssertionError with what is wrong.
+    """Check one command with its program; an AssertionError states what is wrong.
 
     Args:
         line: the command, perhaps with variables before it.

@@ -19,7 +19,7 @@ from fernn.experiments import load_params
 from .blocks import PAGES, ROOT, Block, blocks, cells, lines_of, spans
 from .commands import NOT_RUN, PROGRAMS, check, is_known
 
-# text is what a program prints, and trees of files; the code of a page that tells equations is math
+# text is what a program prints, and trees of files; code blocks of a page with equations are math
 LANGUAGES = {"python", "shell", "yaml", "text", "math", "bibtex"}
 README = ROOT / "README.md"
 NOTEBOOK = ROOT / "docs/notebook.ipynb"
@@ -126,7 +126,7 @@ def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 
 
 def settings(block: Block) -> Iterator[dict[str, Any]]:
-    """What a block of YAML says; where a key stands there again, it is another choice."""
+    """Parse a block of YAML; a repeated key starts another alternative."""
     for choice in re.split(r"\n(?=image:)", block.text):
         yield yaml.safe_load(choice.replace("0123...", 16 * "0123"))  # a digest, cut short for the page
 

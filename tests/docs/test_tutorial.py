@@ -22,7 +22,7 @@ SHELL = [line for block in blocks(PAGE) if block.language == "shell" for line in
 
 @pytest.fixture(scope="module")
 def pulled(tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    """The files of this checkout that git knows, as they are now, and what `dvc pull` brings."""
+    """The files of this checkout that git knows, as they are now, and the files that `dvc pull` downloads."""
     folder = tmp_path_factory.mktemp("clone")
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
     for name in listed.rstrip("\0").split("\0"):

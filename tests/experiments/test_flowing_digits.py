@@ -1,4 +1,4 @@
-"""Flowing MNIST by its stages: A and B drawn, learned and measured, and all of it held against the plain way."""
+"""Flowing MNIST by stages: data, training and evaluation of A and B, compared with the reference implementation."""
 
 import json
 import math
@@ -108,7 +108,7 @@ def test_sets_of_sequences(layout, name):
 
 
 def test_what_an_epoch_trains_on(layout, name, root, tmp_path):
-    """Digits of the training pool, drawn afresh at each epoch; batches can be made again."""
+    """Digits of the training split, resampled at each epoch; batches are reproducible."""
     params, sampler = write_params(root, tmp_path), SAMPLER[name]
     run = find_run(params, RUNS[name])
     work = find_experiment(name).training(params, layout, run)
@@ -245,7 +245,7 @@ def test_samples_of_a_run_that_is_tested_at_velocities_alone(layout, name, root,
 
 
 def test_a_rollout_that_grows_without_bound(layout, name, root, tmp_path, capsys):
-    """It holds up no table: an error that is no number counts as the largest, and a person is told."""
+    """It blocks no table: a NaN error counts as the largest, and a warning says so."""
     params, path = write_params(root, tmp_path), tmp_path / "model.safetensors"
     model = load_model(layout.run(RUNS[name], "model.safetensors"))
     with torch.no_grad():

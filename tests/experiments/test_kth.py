@@ -180,7 +180,7 @@ def test_samples_of_an_evaluation(trained):
 
 
 def test_what_an_epoch_trains_on(made, monkeypatch):
-    """Every clip once, in order and places of the epoch's own; batches can be made again."""
+    """Every clip once, in order and places of the epoch's own; batches are reproducible."""
     monkeypatch.chdir(made)
     params = load_params("params.yaml", SCALE)
     run = find_run(params, RUNS["FERNN-V1T"])

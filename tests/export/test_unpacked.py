@@ -1,4 +1,4 @@
-"""An archive, unpacked elsewhere, is held against its records and against the params and code of today."""
+"""An unpacked archive is verified against its records and against the current params and code."""
 
 from pathlib import Path
 from typing import Any

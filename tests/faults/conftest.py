@@ -29,7 +29,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def template(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """All stages, undisturbed; stays as it is."""
+    """All stages, undisturbed; never changed."""
     return make_template(Project(tmp_path_factory.mktemp("faults") / "project", server))
 
 

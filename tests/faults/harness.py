@@ -122,7 +122,7 @@ class Project:
 
     def fernn(self, *arguments: str, fault: dict[str, Any] = NONE) -> Answer:
         """Run a command there."""
-        scale = () if arguments[0] == "verify" else ("--scale", SCALE)  # records tell it
+        scale = () if arguments[0] == "verify" else ("--scale", SCALE)  # records state the scale
         return self.server(self.folder, *arguments, *scale, fault=fault)
 
     def digests(self) -> dict[str, str]:
@@ -187,10 +187,10 @@ def of(job: Job) -> tuple[str, ...]:
 
 @dataclass
 class Trial:
-    """A command whose result is taken away and made again, with a fault and then without.
+    """A command whose result is removed and rebuilt, with a fault and then without.
 
     Attributes:
-        template: the project after an undisturbed pass; stays as it is.
+        template: the project after an undisturbed pass; never changed.
         command: without its options.
         outputs: files that are removed before it.
         server: runs it, if not that of the template.
@@ -263,7 +263,7 @@ class Trial:
                 path.chmod(0o444)
                 os.link(path, cache / str(number))
         kept = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in cache.iterdir()}
-        (folder / self.outputs[-1]).unlink()  # its record: so that it is made again, over what is there
+        (folder / self.outputs[-1]).unlink()  # its record: so that it is rebuilt over the existing files
         self._completes(project)
         # root may write to any file: the cache tells
         assert kept == {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in cache.iterdir()}
@@ -272,7 +272,7 @@ class Trial:
 
     def _nothing_half_written(self, project: Project) -> None:
         for name, digest in project.digests().items():
-            assert digest == self.whole.get(name), f"{name} stands there half-written"
+            assert digest == self.whole.get(name), f"{name} is half-written"
 
     def _completes(self, project: Project) -> None:
         ended = project.fernn(*self.command)

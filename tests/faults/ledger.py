@@ -16,7 +16,7 @@ NAME, END = "faults", "<!-- end -->"
 
 @pytest.fixture
 def ledger(record_property: Callable[[str, object], None]) -> Ledger:
-    """Told of what was tried, once it has held: the promise, the fault, and how often; or that it is no fault."""
+    """Records what passed: the promise, the fault, how often, and whether it counts as a fault."""
 
     def note(promise: str, fault: str, tried: int, is_fault: bool = True) -> None:
         record_property(NAME, [promise, fault, tried, is_fault])
@@ -38,7 +38,7 @@ def tell(terminal: pytest.TerminalReporter) -> None:
     lost = len(terminal.getreports("failed")) + len(terminal.getreports("error"))
     promises = sorted({promise for promise, _ in tried})
     rows = [[promise, fault, tried[promise, fault]] for promise, fault in sorted(tried)]
-    for place in range(len(rows) - 1, 0, -1):  # a promise is told once
+    for place in range(len(rows) - 1, 0, -1):  # a promise is printed once
         if rows[place][0] == rows[place - 1][0]:
             rows[place][0] = ""
     rows.append([f"{len(promises)} promises", "all but load and checks", faults])

@@ -1,7 +1,7 @@
 """Runs commands of `fernn` in forked children, so that a thousand of them load their libraries once.
 
 One request a line on standard input, as JSON; one answer a line. A child stops, or fails, at the operation on files
-that the request names: Python tells of each one before it is done (`sys.addaudithook`).
+that the request names: Python reports each one beforehand (`sys.addaudithook`).
 """
 
 import importlib
@@ -126,7 +126,7 @@ def _load() -> None:
 
     Jobs(load_params("params.yaml", "quick"), Layout("quick")).find("tables")  # all code is read for its digests
     torch.set_num_threads(1)  # a pool of threads would not be there in the children
-    RotationPredictor("V0R", 90, fields=1, group_order=4, decoder_layers=0)  # brings escnn, in its own way
+    RotationPredictor("V0R", 90, fields=1, group_order=4, decoder_layers=0)  # imports escnn lazily, as the library does
 
 
 def main() -> None:

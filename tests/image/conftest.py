@@ -39,7 +39,7 @@ def made_outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Clo
     project = make_small(tmp_path_factory.mktemp("outside"))
     process = project.start(*SNAKEMAKE, log=project.folder / "said.log")
     yield project, process
-    process.terminate()  # it is at work only where the tests ended early
+    process.terminate()  # it still runs only if the tests ended early
     process.wait()
 
 
@@ -59,7 +59,7 @@ def built(
 
 @pytest.fixture(scope="session")
 def outside(made_outside: tuple[Clone, subprocess.Popen[bytes]]) -> Clone:
-    """The small pipeline, finished on this machine without the image; only for tests that leave it as it is."""
+    """The small pipeline, finished on this machine without the image; only for tests that do not change it."""
     project, process = made_outside
     assert process.wait() == 0, (project.folder / "said.log").read_text()
     return project

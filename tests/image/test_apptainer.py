@@ -83,7 +83,7 @@ def test_results_are_those_of_outside(contained: Contained, outside: Clone, caps
 def test_every_job_ran_in_the_image(contained: Contained) -> None:
     ran = len(re.findall(r"^Job \d+: ", contained.said, re.MULTILINE))
     assert ran > 0
-    if not contained.real:  # of the real one, the records tell: see the next test
+    if not contained.real:  # the records of the real one state it: see the next test
         calls = Path(contained.variables["FERNN_TEST_CALLS"]).read_text().splitlines()
         assert len([call for call in calls if call.startswith("exec --home")]) == ran
 

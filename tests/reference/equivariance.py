@@ -38,7 +38,7 @@ def flow_error(
     V, still, moving, errors = list(flow.generators), None, None, []
 
     def moved(maps: Tensor, time: int) -> Tensor:
-        """psi_time(nu_hat) of maps (B, C, H, W), orientations as they are."""
+        """psi_time(nu_hat) of maps (B, C, H, W), orientations unchanged."""
         return flow.move(maps.unsqueeze(1), time)[:, V.index(nu_hat)]
 
     for t, frame in enumerate(frames.unbind(1)):

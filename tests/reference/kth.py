@@ -1,4 +1,4 @@
-"""The plain way of moving KTH: the paper's equations step by step in the lab frame, and clips moved frame by frame.
+"""Reference implementation of moving KTH: the paper's equations in the lab frame, and clips moved frame by frame.
 
 The stem is called at each step, with PyTorch's own batch norm; clips are moved by convolutions with one-hot kernels.
 Tests hold the library to it, and the benchmark measures what the library gains.

@@ -1,7 +1,7 @@
-"""The plain way of experiment B: the paper's equations with escnn as its documentation shows it.
+"""Reference implementation of experiment B: the paper's equations with escnn as its documentation shows it.
 
 Each frame turns each generator's map with `grid_sample`, rolls its orientations, and calls `R2Conv`, which expands its
-filter anew at every call while it trains. Tests hold the library to it, and the benchmark measures what it gains.
+filter again at every call while it trains. Tests compare the library with it, and the benchmark measures the speedup.
 """
 
 import math

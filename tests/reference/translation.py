@@ -1,4 +1,4 @@
-"""The plain way: the paper's equations written down as they stand, in the lab frame.
+"""Reference implementation: the paper's equations, in the lab frame.
 
 It is what a straightforward implementation does: one roll for each generator and step, maps in PyTorch's own order
 (NCHW), a data set that renders one sequence at a time. Tests hold the library to it, and the benchmark measures what

@@ -298,7 +298,7 @@ def test_cost(params, layout):
     assert (blank["step_seconds"], blank["n"], blank["device"]) == ("", "", "")
     readable = layout.table("cost.md").read_text()
     assert "100.0 ± 35.4" in readable
-    assert "A &lt;b>GPU&lt;/b>" in readable  # a record from elsewhere brings no HTML
+    assert "A &lt;b>GPU&lt;/b>" in readable  # a foreign record cannot inject HTML
 
 
 def test_the_sample_standard_deviation():

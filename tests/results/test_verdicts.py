@@ -34,7 +34,7 @@ def test_the_page_is_held_to_the_simulation(simulated):
 def test_a_false_verdict_is_as_rare_as_the_level_says(simulated):
     level = read_claims().level
     for (kind, truth), shares in simulated.items():
-        # that the paper's n is 2 where it is not told is what the whole deviation is not enough for
+        # where the paper does not state n, n could be 2: the reported deviation is then not enough
         limit = 0.075 if kind.endswith(": 2") else level + 0.01
         for true, false in shares:
             if truth in TRUE_AT + FALSE_AT:

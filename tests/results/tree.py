@@ -119,7 +119,7 @@ def write_evaluation(layout: Layout, run: Run, tests: dict[str, Measures]) -> No
 
 
 def write_trivial(layout: Layout, params: Params) -> None:
-    """The errors of trivial forecasts of all that is measured: as by `TRIVIAL` at each velocity and step."""
+    """The errors of the baselines for all measurements: as by `TRIVIAL` at each velocity and step."""
     steps = {"test": PREDICTED, "length": LENGTH, "velocity": PREDICTED}
     for path in trivial_files(params, layout, params.experiments):
         _, measure, flow = path.stem.split("-")
@@ -129,7 +129,7 @@ def write_trivial(layout: Layout, params: Params) -> None:
 
 
 def write_tree(layout: Layout, params: Params) -> None:
-    """All runs of the params: the test MSE of seed s is that of `MSE`, times 1 + s / 10; and the trivial forecasts."""
+    """All runs of the params: the test MSE of seed s is that of `MSE`, times 1 + s / 10; and the baselines."""
     write_trivial(layout, params)
     for run in all_runs(params).values():
         mse = MSE[run.model] * (1 + run.seed / 10)

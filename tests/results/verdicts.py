@@ -49,23 +49,23 @@ def _cases(draw: Generator, n: int) -> Cases:
     def sample(centre: float, spread: float, size: int = n) -> np.ndarray:
         return draw.normal(centre, spread, (DRAWS, size))
 
-    def paper(spread: float, told: bool, runs: int = PAPER_RUNS) -> tuple[np.ndarray, np.ndarray, int | None]:
+    def paper(spread: float, known: bool, runs: int = PAPER_RUNS) -> tuple[np.ndarray, np.ndarray, int | None]:
         values = sample(0, spread, runs)
-        return values.mean(-1), values.std(-1, ddof=1), runs if told else None
+        return values.mean(-1), values.std(-1, ddof=1), runs if known else None
 
     margin = math.log(1.5)
     for truth, apart in (("the paper's", 0.0), ("1.5 times the paper's", margin), ("3 times", math.log(3))):
-        found = mean(sample(apart, SPREAD)) - stated(*paper(SPREAD, told=False))
-        yield "cell, margin 1.5, n not told", truth, equivalent(found, margin)
-    found = mean(sample(margin, SPREAD)) - stated(*paper(SPREAD, told=False, runs=2))
-    yield "cell, margin 1.5, n not told: 2", "1.5 times the paper's", equivalent(found, margin)
+        found = mean(sample(apart, SPREAD)) - stated(*paper(SPREAD, known=False))
+        yield "cell, margin 1.5, n not stated", truth, equivalent(found, margin)
+    found = mean(sample(margin, SPREAD)) - stated(*paper(SPREAD, known=False, runs=2))
+    yield "cell, margin 1.5, n not stated: 2", "1.5 times the paper's", equivalent(found, margin)
     for truth, apart in (("the paper's", 0.0), ("0.05 off", 0.05), ("0.15 off", 0.15)):
-        found = mean(sample(apart, ACCURACY)) - stated(*paper(ACCURACY, told=True))
-        yield "cell, margin 0.05, n told", truth, equivalent(found, 0.05)
+        found = mean(sample(apart, ACCURACY)) - stated(*paper(ACCURACY, known=True))
+        yield "cell, margin 0.05, n stated", truth, equivalent(found, 0.05)
     for truth, apart in (("the paper's", 0.0), ("1.5 times the paper's", margin), ("3 times", math.log(3))):
         ours = mean(sample(apart, SPREAD)) - mean(sample(0, SPREAD))
         spread = SPREAD * math.sqrt(2)  # of a quotient of two cells
-        yield "factor, margin 1.5", truth, equivalent(ours - stated(*paper(spread, told=False)), margin)
+        yield "factor, margin 1.5", truth, equivalent(ours - stated(*paper(spread, known=False)), margin)
     for truth, apart in (("equal", 0.0), ("1.5 times better", margin), ("1.5 times worse", -margin)):
         yield "order", truth, positive(mean(sample(apart, SPREAD)) - mean(sample(0, SPREAD)))
     yield "order", "equal, one spreads 10 times more", positive(mean(sample(0, LARGE)) - mean(sample(0, SMALL)))

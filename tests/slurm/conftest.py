@@ -69,7 +69,7 @@ class OnCluster(Clone):
         assert status == 0, f"{status}\n{self.said()[-20000:]}"
 
     def until(self, condition: Callable[[], bool], what: str, seconds: float = 600) -> None:
-        """Wait for something to become true while Snakemake is at work."""
+        """Wait for something to become true while Snakemake runs."""
         until(lambda: condition() or self.running.poll() is not None, seconds, what)
         assert condition(), f"no {what}, but Snakemake has ended\n{self.said()[-20000:]}"
 

@@ -56,7 +56,7 @@ def state_of(slurm: Cluster, job: str) -> str:
 
 
 def trained_once(project: OnCluster, run: str) -> bool:
-    """No step of it was computed twice: whoever went on did so where the last one stopped."""
+    """No step was computed twice: each job resumed where the last one stopped."""
     return project.record(run)["details"]["steps"] == EPOCHS * BATCHES
 
 

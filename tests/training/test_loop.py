@@ -29,7 +29,7 @@ def test_history(tmp_path):
 
 
 def test_train_loss_is_the_mean_over_the_batches(tmp_path):
-    """With a learning rate of nearly nothing the weights stay, and the mean of the batches so far can be made again."""
+    """With a tiny learning rate the weights stay, and the mean of the batches so far is reproducible."""
     model = nn.Conv2d(5, 1, 3, padding=1)
     fit = train(tmp_path / "c", model=model, learning_rate=1e-30, epochs=1, validate_every=1)
     losses = [Toy().loss(model, Toy().batch(0, b)).item() for b in range(BATCHES)]

@@ -141,7 +141,7 @@ def test_another_identity_starts_afresh(undisturbed, tmp_path):
     assert not (tmp_path / "c").exists()
     assert same(train(tmp_path / "c"), undisturbed)
     assert (tmp_path / "c-before").read_bytes() == other
-    # and is taken up when its params come back
+    # and is resumed when its params are restored
     mine = (tmp_path / "c").read_bytes()
     state = take_up(tmp_path / "c", "before", CPU, said.append)
     assert (state.epoch, state.batch) == (1, 0)

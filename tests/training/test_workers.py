@@ -26,7 +26,7 @@ from tests.device.problems import PROBLEMS
 
 from .toy import context, same, section
 
-# an epoch of 12 in batches of 5, 5 and 2: of which no number of workers has equal shares, and three workers have one
+# an epoch of 12 in batches of 5, 5 and 2: which no world size divides into equal shares, and three workers have one
 # batch that is too small for a share each
 SIZES = {"batches": 3, "batch_size": 5}
 DTYPES = {"float32": torch.float32, "float64": torch.float64}

@@ -136,8 +136,8 @@ def test_the_last_words_of_a_training_are_its_losses(tmp_path: Path) -> None:
 
 def test_a_complaint_is_the_message_and_not_what_stands_before_it(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    log.write_text("epoch 1\n" * 5000 + "fernn: it is broken\nmend it\n")
-    assert complaint(log) == ["fernn: it is broken", "mend it"]
+    log.write_text("epoch 1\n" * 5000 + "fernn: it is broken\nfix it\n")
+    assert complaint(log) == ["fernn: it is broken", "fix it"]
     log.write_text("\n".join(map(str, range(100))))
     assert complaint(log)[-1] == "99"
     assert len(complaint(log)) < 20

@@ -83,7 +83,7 @@ class Project:
 
     def fernn(self, *arguments: str | Path, **more: str) -> subprocess.CompletedProcess[str]:
         """Run `fernn` for the small scale."""
-        scale = () if arguments[0] == "verify" else ("--scale", "micro")  # records tell it
+        scale = () if arguments[0] == "verify" else ("--scale", "micro")  # records state the scale
         return self.run("fernn", *map(str, arguments), *scale, **more)
 
     @property
@@ -188,7 +188,7 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project whose workflow has run once; only for tests that leave it as it is."""
+    """A project whose workflow has run once; only for tests that do not change it."""
 
     def make(folder: Path) -> None:
         make_project(folder).makes()
@@ -200,7 +200,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture(scope="session")
 def origin(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    """A repository whose results DVC keeps, in its remote in the repository; only for tests that leave it as it is."""
+    """A repository whose results DVC keeps, in its remote in the repository; only for tests that do not change it."""
 
     def make(folder: Path) -> None:
         shutil.copytree(finished.folder, folder, dirs_exist_ok=True)
@@ -223,7 +223,7 @@ def clone(origin: Clone, tmp_path: Path) -> Clone:
 
 @pytest.fixture(scope="session")
 def pulled_once(origin: Clone, tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    """A clone after `dvc pull`, to be copied; only for tests that leave it as it is."""
+    """A clone after `dvc pull`, to be copied; only for tests that do not change it."""
 
     def make(folder: Path) -> None:
         origin.git("clone", "--quiet", "--local", str(origin.folder), str(folder))

@@ -43,7 +43,7 @@ def refuses(clone: Clone, *names: str) -> None:
 
 
 def test_what_a_killed_snakemake_left_half_made(pulled: Clone) -> None:
-    """Snakemake marks what it begins; what a kill left marked is made again."""
+    """Snakemake marks what it starts; files that a kill left marked are rebuilt."""
     assert pulled.planned() == set()
     name = urlsafe_b64encode(b"results/micro/tables/table1.csv").decode()
     (pulled.folder / ".snakemake/incomplete").mkdir(parents=True, exist_ok=True)

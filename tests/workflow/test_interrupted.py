@@ -40,7 +40,7 @@ def test_a_pass(origin: Clone, pulled: Clone, ledger: Ledger, tmp_path: Path) ->
         clone = Clone(shutil.copytree(pulled.folder, tmp_path / "project", symlinks=True))
         for name in chance.sample(MADE, 3):
             clone.must("rm", "-r", f"results/micro/{name}")
-        for command, everything in KINDS:  # what the one before had started may still be at work
+        for command, everything in KINDS:  # processes of the previous command may still run
             start_and_kill(clone, command, chance.uniform(1, 12), everything)
         clone.must("dvc", "repro")
         assert clone.results() == origin.results()

@@ -110,7 +110,7 @@ def test_a_trained_run_of_other_params_is_set_aside(project: Project) -> None:
 
 
 def test_a_clock_that_was_ahead(project: Project) -> None:
-    """Files of the future are made again all the same when they are of other params."""
+    """Files with a future time are rebuilt if their params differ."""
     future, results = time.time() + 1e6, project.folder / "results/micro"
     again = ("evaluations/translation/V2T/**/*.*", "tables/*", "figures/*", "datasets/translation/test-V2T.*")
     for path in (path for pattern in again for path in results.glob(pattern)):

@@ -43,7 +43,7 @@ rule fetch_kth:
         # release.json; nothing where the originals are fetched
         results("standins")[:1],
     output:
-        # the archives are no outputs: those of a job that failed would be deleted, and downloaded anew
+        # the archives are no outputs: those of a job that failed would be deleted, and downloaded again
         f"{VIDEOS.folder}/fetched.json",
     log:
         f"{BASE}/logs/fetch_kth.log",

@@ -88,7 +88,7 @@ def length_generalization(params: Params, layout: Layout, selections: list[Selec
 
 
 def trivial_curves(axes: Axes, points: Sequence[float], errors: Mapping[str, NDArray[np.float64]]) -> str:
-    """Draw the errors of trivial forecasts, each (points,), into axes with a logarithmic scale; named at their right.
+    """Draw the errors of the baselines, each (points,), into axes with a logarithmic scale; named at their right.
 
     Returns:
         A note on forecasts or points without error, which have no place on that scale; empty without such.

@@ -39,7 +39,7 @@ def mirror(server, contents) -> Server:
 
 @pytest.fixture
 def folder(tmp_path, made, contents) -> Iterator[Path]:
-    """Where to fetch to; whatever happens there, no file may be half-written, and no record tell of a part."""
+    """Where to fetch to; whatever happens there, no file may be partial, and no record may list a partial file."""
     folder = tmp_path / "data" / "kth"
     yield folder
     names = {path.name for path in folder.iterdir()} if folder.exists() else set()

@@ -1,4 +1,4 @@
-"""escnn is imported with lie-learn and without, and where nobody may write beside it."""
+"""escnn is imported with lie-learn and without, and from a read-only folder."""
 
 import os
 import shutil
