@@ -8,7 +8,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all test-faults mutations fuzz load test-slurm image test-image lint docs bench gpu artifacts evidence verify lock check-locks clean
+.PHONY: help setup demo test test-all test-faults mutations fuzz load test-slurm image test-image lint docs bench numerics gpu artifacts evidence verify lock check-locks clean
 MAKEFLAGS += --no-print-directory
 
 ARGS ?=
@@ -108,6 +108,9 @@ docs: setup  ## the pages as a site, build/docs/index.html; no network
 
 bench: setup  ## measure the fast path against the plain one; writes docs/performance.md
 	@$(IN_VENV) python -m benchmarks $(ARGS)
+
+numerics: setup  ## run the quick scale in four numerical environments and compare the verdicts (40 minutes on two cores)
+	@$(IN_VENV) python -m benchmarks.numerics $(ARGS)
 
 gpu: setup  ## on a CUDA machine, in half an hour: device tests, measurements, real training; writes docs/gpu.md
 	@$(IN_VENV) python -m benchmarks.gpu $(ARGS)

@@ -1,8 +1,8 @@
 """`python -m benchmarks.numerics`: do the verdicts of the quick scale hang on how this machine rounds?
 
-Vendors of CPUs, instruction sets and thread counts sum in different orders. Each environment below runs the whole quick
-scale in a clone of its own, in ten minutes of two cores; then their verdicts and the bytes of their models are compared.
-What has finished is kept in --folder, so the same command resumes.
+CPUs, instruction sets and thread counts differ in the order in which they add numbers. Each environment below runs the
+whole quick scale in its own clone (ten minutes on two cores). Then their verdicts and the bytes of their models are
+compared. Finished results stay in --folder, so the same command resumes.
 """
 
 import csv
@@ -25,7 +25,7 @@ ENVIRONMENTS = {
     "two-threads": {},  # `threads` of params.yaml; sums are split
 }
 RESULTS = Path("results/quick")
-TIMES = "seconds_per_step"  # what else the machine did is in it
+TIMES = "seconds_per_step"
 
 
 def clone(folder: Path, name: str) -> Path:
@@ -40,7 +40,7 @@ def clone(folder: Path, name: str) -> Path:
 
 
 def claims(path: Path) -> dict[str, str]:
-    """The verdict of each claim that was judged by numbers."""
+    """The verdict of each claim but those on times, which depend on what else the machine does."""
     with (path / RESULTS / "tables/claims.csv").open() as file:
         return {
             f"{row['experiment']}: {row['claim']}": row["verdict"]
@@ -73,9 +73,9 @@ def run(
     for name in names:
         path = clone(folder, name)
         typer.echo(f"{name}: {path}", err=True)
-        search = {"PYTHONPATH": str(path)}  # the package of the clone
+        package = {"PYTHONPATH": str(path)}  # that of the clone, not of this environment
         command = [sys.executable, "-m", "snakemake", "--cores", cores, "--config", "scale=quick"]
-        subprocess.run(command, cwd=path, env=os.environ | search | ENVIRONMENTS[name], check=True)
+        subprocess.run(command, cwd=path, env=os.environ | package | ENVIRONMENTS[name], check=True)
     first, *others = (folder / name for name in names)
     verdicts = {name: claims(folder / name) for name in names}
     flips = {
@@ -90,13 +90,12 @@ def run(
     typer.echo(
         tabulate([[model, *(scores[name][model] for name in names)] for model in scores[names[0]]], ["model", *names])
     )
+    digests = models(first)
     for path in others:
-        same = [name for name, digest in models(path).items() if models(first).get(name) == digest]
-        parts = ", ".join(
-            f"{part} {sum(name.startswith(part) for name in same)} of {sum(name.startswith(part) for name in models(first))}"
-            for part in ("translation", "rotation", "kth")
-        )
-        typer.echo(f"{path.name}: models with the bytes of {first.name}: {parts}")
+        same = [name for name, digest in models(path).items() if digests.get(name) == digest]
+        for experiment in ("translation", "rotation", "kth"):
+            equal, total = (sum(name.startswith(experiment) for name in names) for names in (same, digests))
+            typer.echo(f"{path.name}, {experiment}: {equal} of {total} models have the bytes of {first.name}")
     if flips:
         raise typer.Exit(1)
 

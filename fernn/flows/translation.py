@@ -123,11 +123,17 @@ def _sources(offsets: Offsets, height: int, width: int, device: torch.device) ->
 class _Move(torch.autograd.Function):
     """A gather whose gradient is the gather by the inverse: deterministic on CUDA, where index_add is not."""
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: Any, maps: Tensor, forth: Tensor, back: Tensor) -> Tensor:
+    def forward(maps: Tensor, forth: Tensor, back: Tensor) -> Tensor:
+        return _gather(maps, forth)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        maps, forth, back = inputs
         ctx.save_for_backward(back)
         ctx.shared = maps.shape[1] == 1 and forth.shape[0] > 1
-        return _gather(maps, forth)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:

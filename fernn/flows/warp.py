@@ -42,13 +42,23 @@ class _Gather(torch.autograd.Function):
     """A sparse map of rows whose gradient is the gather by its transpose."""
 
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, *taps: Tensor) -> Tensor:
-        ctx.save_for_backward(*taps[3:])
+    def forward(rows: Tensor, *taps: Tensor) -> Tensor:
         return _gather(rows, *taps[:3])
 
     @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs[4:])
+        ctx.forth = inputs[1:4]
+
+    @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        return _gather(gradient.contiguous(), *ctx.saved_tensors), *(None,) * 6
+        return _Gather.apply(gradient.contiguous(), *ctx.saved_tensors, *ctx.forth), *(None,) * 6
+
+    @staticmethod
+    def vmap(info: Any, dims: tuple[int | None, ...], rows: Tensor, *taps: Tensor) -> tuple[Tensor, int]:
+        """Further dimensions are further channels, since torch has no batching rule for `embedding_bag`."""
+        several = rows.movedim(dims[0], -1)  # type: ignore[arg-type]
+        return _Gather.apply(several.flatten(1), *taps).unflatten(1, several.shape[1:]), 2
 
 
 def _gather(rows: Tensor, sources: Tensor, starts: Tensor, weights: Tensor) -> Tensor:

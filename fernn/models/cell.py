@@ -124,6 +124,8 @@ class FERNNCell(nn.Module):
             weights, V_2^T and V_3^T, m = 1 and 2, from the second frame on), and where |nu| <= k - m up to 0.11. W has
             (2m+1)^2 kernels; ten frames of V_2^T with 16 channels take 6.6 times as long for m = 1, 17 times for m = 2.
 
+    The fused step has no batching rule: `torch.func` transforms (vmap, grad) take a `ReferenceCell` or a rotation cell.
+
     Raises:
         FernnError: for what is no flow of translations, an even kernel, no channels, a negative `mixing`, or an
             unknown activation.

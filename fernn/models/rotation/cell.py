@@ -222,24 +222,32 @@ class RotationCell(nn.Module):
 
 def max_over(maps: tuple[Tensor, ...]) -> Tensor:
     """The largest of some maps at each place; where several are, the gradient goes to the first."""
-    result: Tensor = _Max.apply(*maps)
-    return result
+    best: Tensor
+    best, _ = _Max.apply(*maps)
+    return best
 
 
 class _Max(torch.autograd.Function):
     """Keeps the number of the winner, mostly a byte, in place of the maps stacked up."""
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: Any, *maps: Tensor) -> Tensor:
+    def forward(*maps: Tensor) -> tuple[Tensor, Tensor]:
         best, winner = maps[0], torch.zeros_like(maps[0], dtype=torch.uint8 if len(maps) <= 2**8 else torch.int16)
         for number, each in enumerate(maps[1:], 1):
             winner.masked_fill_(each > best, number)
             best = torch.maximum(best, each)
-        ctx.save_for_backward(winner)
-        ctx.number = len(maps)
-        return best if len(maps) > 1 else best.clone()
+        return best if len(maps) > 1 else best.clone(), winner
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, ...]:
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, Tensor]) -> None:
+        _, winner = output
+        ctx.mark_non_differentiable(winner)
+        ctx.save_for_backward(winner)
+        ctx.number = len(inputs)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor, _: Tensor) -> tuple[Tensor, ...]:
         (winner,) = ctx.saved_tensors
         return tuple(gradient * (winner == number) for number in range(ctx.number))
