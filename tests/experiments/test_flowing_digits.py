@@ -132,6 +132,17 @@ def test_what_an_epoch_trains_on(layout, name, root, tmp_path):
     assert (task.batches, task.validation_sequences, task.seen) == (-(-TRAIN // BATCH), 4, SEEN)
 
 
+def test_a_model_may_predict_more_frames_in_training_than_in_the_tests(layout, name, root, tmp_path):
+    params = write_params(root, tmp_path)
+    section, experiment, run = params.section(name), find_experiment(name), find_run(params, RUNS[name])
+    longer = {run.model: section.models[run.model].model_copy(update={"predicted": PREDICTED + 2})}
+    changed = params.model_copy(update={name: section.model_copy(update={"models": {**section.models, **longer}})})
+    task = task_of(experiment.training(changed, layout, run))
+    assert task.batch(0, 0).shape[1] == task.validation(0, 1).shape[1] == SEEN + PREDICTED + 2
+    assert experiment.evaluation(changed, layout, run).inputs == experiment.evaluation(params, layout, run).inputs
+    assert experiment.workload(changed, run).epoch.predicted == PREDICTED + 2
+
+
 def test_seeds_vary_what_is_trained_on_and_not_what_is_tested_on(layout, name, root, tmp_path):
     params = write_params(root, tmp_path, seeds=(0, 1))
     run = find_run(params, RUNS[name])

@@ -101,6 +101,7 @@ class DigitExperiment(Experiment[P], Generic[P]):
     def training(self, params: Params, layout: Layout, run: Run) -> Work:
         """Sequences for training have no file: they are drawn while training."""
         section = self.section(params)
+        data = only(section.data, "digits", "frame", "seen", "predicted", "train", "seed")
         function = partial(
             train,
             model=self.model(section, run.model),
@@ -108,7 +109,7 @@ class DigitExperiment(Experiment[P], Generic[P]):
             flow=run.flow,
             seed=run.seed,
             learning_rate=run.learning_rate,
-            data=only(section.data, "digits", "frame", "seen", "predicted", "train", "seed"),
+            data=data.model_copy(update={"predicted": _predicted(section, run)}),
             training=section.training,
         )
         return Work(function, self._parts(layout, digits="digits", validation=f"validation-{run.flow}"))
@@ -142,13 +143,18 @@ class DigitExperiment(Experiment[P], Generic[P]):
         passes = [measured[name] for name in evaluations_of(params, run)]
         validated = data.validation * section.training.validations(data.train)
         return Workload(
-            Pass(data.train, data.frame, data.seen, data.predicted),
-            Pass(validated, data.frame, data.seen, data.predicted),
+            Pass(data.train, data.frame, data.seen, _predicted(section, run)),
+            Pass(validated, data.frame, data.seen, _predicted(section, run)),
             tuple(Pass(sequences, data.frame, data.seen, predicted) for sequences, predicted in passes),
         )
 
     def _parts(self, layout: Layout, **parts: str) -> Files:
         return {name: layout.dataset(self.name, part) for name, part in parts.items()}
+
+
+def _predicted(section: DigitParams, run: Run) -> int:
+    """Frames that the model of a run predicts in training."""
+    return section.models[run.model].predicted or section.data.predicted
 
 
 def _mnist(params: Params) -> Files:

@@ -68,11 +68,14 @@ class DigitData(Section):
 class DigitModel(ExperimentModel):
     """One model: its class, one of the kinds of its experiment or "module:class", and its generators.
 
-    `architecture` overrides values of the experiment's own, such as a width.
+    `architecture` overrides values of the experiment's own, such as a width. `predicted` is the number of frames that
+    the model predicts in training, if it is not that of the data. This is ours: rollouts last longer with more of them
+    (docs/rollouts.md).
     """
 
     kind: Kind = "fernn"
     flow: str
+    predicted: Size | None = None
     architecture: Mapping[str, Any] | None = None
 
 
