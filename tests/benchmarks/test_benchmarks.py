@@ -111,6 +111,6 @@ def test_the_pace_of_each_model(root, once):
     row = rows["translation, FERNN-V2T"]
     batch, epochs = section.training.batch, section.training.epochs
     assert (row["batch"], row["steps"]) == (str(batch), str(epochs * section.data.train // batch))
-    measured, counted = (float(row[each].split()[0]) for each in ("peak memory", "counted"))
+    measured, counted = (float(row[each].split()[0]) for each in ("peak memory", "estimate"))
     assert 0.5 < measured / counted < 2  # the formula that `auto` goes by
     assert pace.measure(options(root, "paper")) == []
