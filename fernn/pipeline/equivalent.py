@@ -192,16 +192,21 @@ def _full(commit: str) -> str:
     return _git("rev-parse", "--verify", f"{commit}^{{commit}}").decode().strip()
 
 
-def _write_params(commit: str, params_file: Path, scales: dict[str, Any], *trees: Path) -> None:
-    """Today's params for both codes, or those of the commit if its code does not read today's."""
-    for content in (read_yaml(params_file), yaml.safe_load(_git("show", f"{commit}:params.yaml"))):
-        text = yaml.safe_dump({**content, "scales": {**content["scales"], **scales}}, sort_keys=False)
-        for tree in trees:
-            (tree / "params.yaml").write_text(text, encoding="utf-8")
-        ended = [_python(tree, "-m", "fernn.cli", "params", "--scale", "probe") for tree in trees]
-        if not any(each.returncode for each in ended):
+def _write_params(commit: str, params_file: Path, scales: dict[str, Any], before: Path, today: Path) -> None:
+    """Today's params for both codes, or those of the commit if its code does not read today's.
+
+    An experiment that the commit did not have yet is left out for its code.
+    """
+    new, old = read_yaml(params_file), yaml.safe_load(_git("show", f"{commit}:params.yaml"))
+    for each in (new, old):
+        content = {**each, "scales": {**each["scales"], **scales}}
+        known = {key: value for key, value in content.items() if key in old}
+        for tree, params in ((before, known), (today, new | content)):
+            (tree / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+        ended = [_python(tree, "-m", "fernn.cli", "params", "--scale", "probe") for tree in (before, today)]
+        if not any(run.returncode for run in ended):
             return
-    said = "\n".join(each.stderr for each in ended if each.returncode)
+    said = "\n".join(run.stderr for run in ended if run.returncode)
     raise FernnError(f"neither today's params nor those of {commit[:12]} can be read by both codes:\n{said}")
 
 
