@@ -69,8 +69,14 @@ def test_a_shell_completes_commands() -> None:
         (["train", "translation/V2T/FERNN-V2T/lr0.0001/seed0", "--scale", "mid"], "scale 'mid' is not known"),
         (["train", "--params", "nowhere.yaml", "translation/V2T/G-RNN/lr1/seed0"], "nowhere.yaml: no such file"),
         (["dataset", "translation/best-V2T", "--scale", "quick"], "no such data set"),
-        (["dataset", "sound/digits", "--scale", "quick"], "'sound': this version can run collision, kth, rotation, translation."),
-        (["dataset", "flowing_digits/digits"], "'flowing_digits': this version can run collision, kth, rotation, translation."),
+        (
+            ["dataset", "sound/digits", "--scale", "quick"],
+            "'sound': this version can run collision, kth, rotation, translation.",
+        ),
+        (
+            ["dataset", "flowing_digits/digits"],
+            "'flowing_digits': this version can run collision, kth, rotation, translation.",
+        ),
         (["fetch", "mnist", "--scale", "quick"], "nothing to fetch"),
         (
             ["animate", "kth/V2T/G-RNN/lr0.003/seed0", "--scale", "quick"],
