@@ -29,7 +29,7 @@ NOT_RUN = {
     "cp -r docs/extend/scaling fernn/experiments/": "tests/workflow/test_extend.py does this in a copy",
     "cat docs/extend/scaling/scale.yaml docs/extend/scaling/params.yaml >> params.yaml": "test_extend.py does this",
     "python -m fernn.experiments.collision.errors": "tests/experiments/test_collision.py runs its main",
-    "python -m fernn.experiments.collision.errors evidence/collision": "tests/experiments/test_collision.py runs its main",
+    "python -m fernn.experiments.collision.errors evidence/collision": "the same with our runs",
     "snakemake --cores all --config scale=scaling-quick": "the scale of that copy",
     "digest=$(podman image inspect --format '{{.Digest}}' fernn)": "needs the image; tests/image does this",
     'podman run --rm --init --read-only --user "$(id -u):$(id -g)" --userns keep-id --env FERNN_IMAGE="$digest" '
