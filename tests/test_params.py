@@ -171,6 +171,14 @@ def test_a_model_may_have_an_architecture_of_its_own(content: dict[str, Any]) ->
     assert made == sizes
 
 
+def test_only_the_experiments_of_a_scale_need_a_section(content: dict[str, Any]) -> None:
+    del content["collision"]
+    assert resolve(content).experiments == ["translation", "rotation", "kth"]
+    content["experiments"] = ["collision"]
+    with pytest.raises(FernnError, match="collision: missing; it must be given"):
+        resolve(content)
+
+
 def test_every_mistake_is_told_at_once(content: dict[str, Any]) -> None:
     content["translation"]["training"]["epochs"] = 0
     del content["kth"]["seeds"]

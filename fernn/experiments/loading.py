@@ -50,12 +50,14 @@ def find_experiment(name: str) -> Experiment[Any]:
 
 
 @cache
-def schema() -> type[Params]:
-    """The whole shape of params.yaml: what all scales have, and a section for each experiment."""
+def schema(without: frozenset[str] = frozenset()) -> type[Params]:
+    """The whole shape of params.yaml: what all scales have, and a section for each experiment but those named."""
     sections: dict[str, Any] = {
-        name: (Annotated[each.schema, AfterValidator(each.checked)], ...) for name, each in experiments().items()
+        name: (Annotated[each.schema, AfterValidator(each.checked)], ...)
+        for name, each in experiments().items()
+        if name not in without
     }
-    known: Any = Literal[tuple(sections)]
+    known: Any = Literal[tuple(experiments())]
     sections["experiments"] = (Annotated[list[known], Field(min_length=1), AfterValidator(once)], ...)
     return create_model("Params", __base__=Params, **sections)
 
@@ -109,8 +111,11 @@ def resolve(content: Mapping[str, Any], scale: str | None = None, source: str = 
         raise FernnError(f"{source}: scale {named!r} is not known; expected one of {', '.join(['paper', *scales])}.")
     merged = _merge(merged, scales.get(named) or {})
     merged["scale"] = named
+    # archives of before an experiment was added lack its section
+    chosen = merged.get("experiments")
+    absent = experiments().keys() - merged.keys() - set(map(str, chosen if isinstance(chosen, list) else ()))
     try:
-        return schema().model_validate(merged)
+        return schema(frozenset(absent)).model_validate(merged)
     except ValidationError as error:
         lines = [_explain(problem) for problem in error.errors()]
         head = f"{source} (scale {named}): {len(lines)} {'error' if len(lines) == 1 else 'errors'}"
